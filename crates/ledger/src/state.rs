@@ -1,0 +1,294 @@
+//! The state of a run: one object per stage, each written once by its stage and only read by later ones.
+//!
+//! The state machine carries these as `$.run`, `$.manifest`, `$.bucket`, `$.job`, `$.copy` and `$.report`.
+
+use std::collections::BTreeMap;
+
+use jiff::{Timestamp, civil::Date};
+use serde::{Deserialize, Serialize};
+
+/// A pointer to one object version in S3.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectPointer {
+    /// The bucket's name.
+    pub bucket: String,
+    /// The object's key, decoded.
+    pub key: String,
+    /// The entity tag without quotes.
+    pub etag: String,
+    /// The version, where the bucket is versioned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+}
+
+/// `$.run`: the input of the execution, what the schedule or the operator asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The source bucket's name.
+    pub source: String,
+    /// The account that owns the source bucket, 12 digits.
+    pub source_account: String,
+    /// Where the source bucket's inventories arrive.
+    pub inventory: InventoryLocation,
+    /// The day that the snapshot stands for. Without it: the scheduled day in `time_zone` less `settle_days`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_date: Option<Date>,
+    /// When the schedule meant the run to start (`<aws.scheduler.scheduled-time>`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_time: Option<Timestamp>,
+    /// The IANA zone whose midnights bound the backup date.
+    #[serde(default = "defaults::time_zone")]
+    pub time_zone: String,
+    /// Days that Inventory is given to become consistent.
+    #[serde(default = "defaults::settle_days")]
+    pub settle_days: u8,
+    /// How long the manifest is waited for, in hours.
+    #[serde(default = "defaults::manifest_limit_hours")]
+    pub manifest_limit_hours: u16,
+    /// How a copy job may stand still before the run fails, in hours.
+    #[serde(default = "defaults::stall_limit_hours")]
+    pub stall_limit_hours: u16,
+    /// The copy job's priority among the account's jobs; higher goes first.
+    #[serde(default = "defaults::priority")]
+    pub priority: i32,
+    /// How the snapshot bucket is made.
+    #[serde(default)]
+    pub snapshot: SnapshotSettings,
+}
+
+/// Where inventories of the source arrive: `<prefix>/<source>/<id>/…` in `bucket`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InventoryLocation {
+    /// The manifest bucket.
+    pub bucket: String,
+    /// The destination prefix of the inventory configuration; empty for none.
+    #[serde(default)]
+    pub prefix: String,
+    /// The inventory configuration's id.
+    pub id: String,
+}
+
+/// Settings of the snapshot bucket and of the copies in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SnapshotSettings {
+    /// Default retention by Object Lock; none without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object_lock: Option<ObjectLock>,
+    /// The KMS key of the bucket's default encryption; SSE-S3 without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kms_key_arn: Option<String>,
+    /// The storage class of the copies; STANDARD without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<String>,
+    /// Further tags of the bucket.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Default retention of the snapshot bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectLock {
+    /// Who may shorten it: `GOVERNANCE` a principal with the bypass permission, `COMPLIANCE` nobody.
+    pub mode: ObjectLockMode,
+    /// Days from the copy.
+    pub days: u16,
+}
+
+/// The Object Lock modes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ObjectLockMode {
+    /// May be bypassed with `s3:BypassGovernanceRetention`.
+    Governance,
+    /// May not be bypassed.
+    Compliance,
+}
+
+/// `$.manifest`, by manifest-ready: the inventory that the run copies, pinned and counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The day that the snapshot stands for.
+    pub backup_date: Date,
+    /// The inventory's `manifest.json`, pinned by ETag and version.
+    #[serde(flatten)]
+    pub pointer: ObjectPointer,
+    /// When the inventory's scan began.
+    pub scan_started: Timestamp,
+    /// The columns, as the manifest names them.
+    pub schema: Vec<String>,
+    /// Data files.
+    pub files: u64,
+    /// Rows that stand for an object to copy.
+    pub objects: u64,
+    /// Their bytes; absent where the inventory has no Size column.
+    pub bytes: Option<u64>,
+    /// Objects above the limit of a batch copy; absent where the inventory has no Size column.
+    pub too_large: Option<u64>,
+    /// Objects in an archive class or tier; absent where the inventory has no StorageClass column.
+    pub archived: Option<u64>,
+}
+
+/// `$.bucket`, by bucket-provision: the snapshot bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bucket {
+    /// `<source>-<dd-mmm-yyyy>`.
+    pub name: String,
+    /// The account that owns it.
+    pub account: String,
+    /// The Region it is in.
+    pub region: String,
+}
+
+/// The rows that a copy job works through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobManifest {
+    /// The kind of manifest; it decides how keys are encoded in it and in the report.
+    pub kind: JobManifestKind,
+    /// The manifest object.
+    #[serde(flatten)]
+    pub pointer: ObjectPointer,
+    /// Rows in it.
+    pub rows: u64,
+}
+
+/// The kinds of manifest that Batch Operations takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobManifestKind {
+    /// The inventory's own `manifest.json` (`S3InventoryReport_CSV_20161130`); keys are form-encoded.
+    Inventory,
+    /// A CSV of our own with Bucket and Key (`S3BatchOperations_CSV_20180820`); keys are percent-encoded.
+    Csv,
+    /// A CSV of our own with Bucket, Key and VersionId; keys are percent-encoded.
+    CsvVersions,
+}
+
+/// `$.job`, by job-submit: the copy job of one attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// 1 for the first job of the run; a deliberate repetition counts up.
+    pub attempt: u32,
+    /// The job; absent when there is nothing to copy and so no job was made.
+    pub id: Option<String>,
+    /// What it copies.
+    pub manifest: JobManifest,
+    /// The report's location: `s3://<report_bucket>/<report_prefix>/job-<id>/`.
+    pub report_bucket: String,
+    /// See `report_bucket`; no slash at the end.
+    pub report_prefix: String,
+}
+
+/// What the state machine does after JobPoll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CopyNext {
+    /// Read the completion report.
+    Report,
+    /// Make the job again, with the same manifest, as attempt `next_attempt`.
+    Resubmit,
+}
+
+/// `$.copy`, by job-poll: how the copy job ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copy {
+    /// The attempt that was watched.
+    pub attempt: u32,
+    /// The job that was watched.
+    pub job_id: String,
+    /// Its terminal status.
+    pub status: String,
+    /// Tasks in all, as the job counts them.
+    pub tasks: u64,
+    /// Tasks that succeeded, as the job counts them.
+    pub succeeded: u64,
+    /// Tasks that failed, as the job counts them.
+    pub failed: u64,
+    /// What comes next.
+    pub next: CopyNext,
+    /// The attempt to submit when `next` is `resubmit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt: Option<u32>,
+}
+
+/// Why a row of the completion report failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureClass {
+    /// The object was gone when its turn came.
+    Vanished,
+    /// Above the limit of a batch copy.
+    TooLarge,
+    /// In an archive class or tier.
+    Archived,
+    /// A policy refused it.
+    Denied,
+    /// A KMS key refused it.
+    Key,
+    /// Throttling, internal errors, time-outs: a further attempt may succeed.
+    Throttled,
+    /// Changed since the constraint date.
+    Changed,
+    /// Anything else.
+    Other,
+}
+
+/// What the state machine does after ReportParse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportNext {
+    /// Every object is accounted for; go on.
+    Done,
+    /// Submit `retry_manifest` as attempt `next_attempt`.
+    Retry,
+}
+
+/// `$.report`, by report-parse: every row accounted for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The attempt whose report was read.
+    pub attempt: u32,
+    /// Rows of that report.
+    pub rows: u64,
+    /// Rows of that report that succeeded.
+    pub succeeded: u64,
+    /// Rows of that report that failed.
+    pub failed: u64,
+    /// The failed rows by class; classes without rows are absent.
+    pub failed_by_class: BTreeMap<FailureClass, u64>,
+    /// The failed rows in full, as JSON lines; absent when none failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_list: Option<ObjectPointer>,
+    /// Objects of the run copied over all its attempts so far.
+    pub copied_in_all: u64,
+    /// What comes next.
+    pub next: ReportNext,
+    /// The attempt to submit when `next` is `retry`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt: Option<u32>,
+    /// The rows to submit when `next` is `retry`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_manifest: Option<JobManifest>,
+}
+
+mod defaults {
+    pub(super) fn time_zone() -> String {
+        "UTC".to_owned()
+    }
+    pub(super) fn settle_days() -> u8 {
+        2
+    }
+    pub(super) fn manifest_limit_hours() -> u16 {
+        48
+    }
+    pub(super) fn stall_limit_hours() -> u16 {
+        6
+    }
+    pub(super) fn priority() -> i32 {
+        10
+    }
+}

@@ -1,0 +1,96 @@
+//! What every service of the twin shares: time, identifiers, and the gate that each call passes.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use levee_clock::Clock;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use crate::service::{Caller, ServiceError};
+
+/// The surroundings of a service. Cheap to clone.
+#[derive(Clone)]
+pub struct Env {
+    /// The twin's clock.
+    pub clock: Clock,
+    /// Identifiers and other chance, all from the twin's seed.
+    pub ids: Ids,
+    /// The gate that each call passes before it has any effect.
+    pub gate: Arc<dyn Gate>,
+}
+
+/// One call, as the gate sees it.
+#[derive(Clone, Debug)]
+pub struct Call<'a> {
+    /// The service's signing name: `s3`, `sqs`, `states`, `events`, `sns`, `s3control`.
+    pub service: &'a str,
+    /// The operation, for example `PutObject`.
+    pub operation: &'a str,
+    /// Who calls.
+    pub caller: &'a Caller,
+    /// The ARN, URL or name of what is acted on; empty where the call names nothing.
+    pub resource: &'a str,
+}
+
+/// Records calls and answers some of them with a planned fault.
+pub trait Gate: Send + Sync {
+    /// Called once for each call before it has any effect.
+    ///
+    /// # Errors
+    /// A planned fault: the call has no effect and is answered with the error.
+    fn admit(&self, call: &Call<'_>) -> Result<(), ServiceError>;
+}
+
+/// A gate that lets everything through and remembers nothing.
+pub struct OpenGate;
+
+impl Gate for OpenGate {
+    fn admit(&self, _call: &Call<'_>) -> Result<(), ServiceError> {
+        Ok(())
+    }
+}
+
+/// Identifiers drawn from a seed: the same seed and the same order of calls give the same identifiers.
+#[derive(Clone)]
+pub struct Ids(Arc<Mutex<StdRng>>);
+
+impl Ids {
+    /// A source of identifiers from `seed`.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))))
+    }
+
+    /// `length` lower-case hexadecimal digits.
+    #[must_use]
+    pub fn hex(&self, length: usize) -> String {
+        self.pick(b"0123456789abcdef", length)
+    }
+
+    /// `length` letters and digits.
+    #[must_use]
+    pub fn alphanumeric(&self, length: usize) -> String {
+        self.pick(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", length)
+    }
+
+    /// A UUID of version 4.
+    #[must_use]
+    pub fn uuid(&self) -> String {
+        let (a, b, c, d) = (self.hex(8), self.hex(4), self.hex(3), self.hex(3));
+        format!("{a}-{b}-4{c}-{}{d}-{}", self.pick(b"89ab", 1), self.hex(12))
+    }
+
+    /// A number below `bound`; 0 for a bound of 0.
+    #[must_use]
+    pub fn below(&self, bound: u64) -> u64 {
+        let mut rng = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if bound == 0 { 0 } else { rng.random_range(0..bound) }
+    }
+
+    fn pick(&self, alphabet: &[u8], length: usize) -> String {
+        let mut rng = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (0..length)
+            .filter_map(|_| alphabet.get(rng.random_range(0..alphabet.len())))
+            .map(|byte| char::from(*byte))
+            .collect()
+    }
+}

@@ -1,0 +1,2 @@
+//! The twin through the real AWS SDK clients, one module per service.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
