@@ -48,7 +48,7 @@ impl Clock {
     /// The time now for interfaces that want the standard library's type.
     #[must_use]
     pub fn system_time(&self) -> SystemTime {
-        SystemTime::from(self.now())
+        SystemTime::try_from(self.now()).unwrap_or(SystemTime::UNIX_EPOCH)
     }
 
     /// Waits for `duration`.
