@@ -1,5 +1,18 @@
 //! The twin: a local AWS on which Levee's nights run.
-#![allow(missing_docs)]
+//!
+//! [`Twin`] puts the services together. AWS clients reach it in two ways: in process, as the HTTP connector of the Rust
+//! SDK ([`Twin::connector`], [`Twin::sdk_config`]), where everything works on a paused tokio clock; and as a TCP endpoint.
+//! What is not modelled is refused by name, never pretended.
 
+pub mod connector;
 pub mod env;
+pub mod gate;
+pub mod router;
 pub mod service;
+pub mod sqs;
+pub mod twin;
+
+pub use self::{
+    gate::{CallFault, FaultAnswer, FaultPlan, RecordedCall, When},
+    twin::{Twin, TwinBuilder},
+};

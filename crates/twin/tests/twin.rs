@@ -1,2 +1,7 @@
 //! The twin through the real AWS SDK clients, one module per service.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod twin {
+    mod common;
+    mod gate;
+}

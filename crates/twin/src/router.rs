@@ -1,0 +1,108 @@
+//! Which service a request is for, who makes it, and the wire forms that the JSON services share.
+
+mod answer;
+mod identify;
+mod scope;
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use serde_json::Value;
+
+pub(crate) use self::identify::Protocol;
+use self::{
+    identify::Target,
+    scope::{Scope, caller},
+};
+use crate::{
+    env::Ids,
+    service::{Caller, HttpService, JsonService, ServiceError},
+    sqs::Sqs,
+};
+
+/// Hands each request to the service that it is for. Both ways into the twin end here.
+pub struct Router {
+    default_account: String,
+    region: String,
+    ids: Ids,
+    services: OnceLock<Services>,
+}
+
+/// The services behind the router. What is absent is answered with `NotImplemented`.
+#[derive(Default)]
+pub(crate) struct Services {
+    pub(crate) sqs: Option<Arc<Sqs>>,
+    pub(crate) states: Option<Arc<dyn JsonService>>,
+    pub(crate) events: Option<Arc<dyn JsonService>>,
+    pub(crate) sns: Option<Arc<dyn JsonService>>,
+    pub(crate) s3: Option<Arc<dyn HttpService>>,
+    pub(crate) s3control: Option<Arc<dyn HttpService>>,
+}
+
+impl Router {
+    pub(crate) fn new(default_account: String, region: String, ids: Ids) -> Self {
+        Self { default_account, region, ids, services: OnceLock::new() }
+    }
+
+    /// Puts the services in; they come after the router because some of them call others through it. Only the first call
+    /// has an effect.
+    pub(crate) fn plug(&self, services: Services) {
+        let _ = self.services.set(services);
+    }
+
+    /// Answers one request. Every failure is an answer in the form of the service that was meant.
+    pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let scope = Scope::of(&request);
+        let caller = caller(&request, scope.as_ref(), &self.default_account, &self.region);
+        let request_id = self.ids.uuid();
+        let target = Target::of(&request, scope.as_ref());
+        tracing::trace!(?target, %caller.account, "call");
+        match self.dispatch(&target, &caller, request).await {
+            Ok(mut response) => {
+                answer::stamp(&mut response, &request_id);
+                response
+            }
+            Err(error) => answer::error(&target, &error, &request_id),
+        }
+    }
+
+    async fn dispatch(
+        &self,
+        target: &Target,
+        caller: &Caller,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, ServiceError> {
+        let absent = || ServiceError::not_modelled(format_args!("the service {}", target.service));
+        let services = self.services.get().ok_or_else(absent)?;
+        match (target.service.as_str(), target.protocol) {
+            ("s3", _) => {
+                let s3 = services.s3.as_ref().ok_or_else(absent)?;
+                Ok(s3.handle(caller, identify::to_path_style(request)).await)
+            }
+            ("s3control", _) => Ok(services.s3control.as_ref().ok_or_else(absent)?.handle(caller, request).await),
+            ("sqs", Protocol::Json) => {
+                let sqs = services.sqs.as_ref().ok_or_else(absent)?;
+                let endpoint = identify::endpoint(&request);
+                let body = answer::json_body(request.body())?;
+                let result = sqs.call_at(&endpoint, caller, &target.operation, body).await?;
+                Ok(answer::json(target, &result))
+            }
+            (service, protocol) => {
+                let service = match service {
+                    "states" => services.states.as_ref(),
+                    "events" => services.events.as_ref(),
+                    "sns" => services.sns.as_ref(),
+                    _ => None,
+                };
+                let service = service.ok_or_else(absent)?;
+                let body = match protocol {
+                    Protocol::Json => answer::json_body(request.body())?,
+                    _ => Value::Null,
+                };
+                let result = service.call(caller, &target.operation, body).await?;
+                Ok(answer::json(target, &result))
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The twin as a whole: what it is built from, and the ways in.
+
+mod builder;
+
+use std::sync::Arc;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_async::{
+    rt::sleep::{SharedAsyncSleep, TokioSleep},
+    time::TimeSource,
+};
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
+use levee_clock::Clock;
+
+pub use self::builder::TwinBuilder;
+use crate::{
+    connector::Connector,
+    gate::{CallGate, FaultPlan, RecordedCall},
+    router::Router,
+    service::Principal,
+};
+
+/// A local AWS. Cheap to clone; it ends, with all its background work, when the last clone, connector and server is gone.
+#[derive(Clone)]
+pub struct Twin(Arc<Inner>);
+
+struct Inner {
+    clock: Clock,
+    region: String,
+    gate: Arc<CallGate>,
+    router: Arc<Router>,
+}
+
+impl Twin {
+    /// A twin to be set up; every setting has a default.
+    #[must_use]
+    pub fn builder() -> TwinBuilder {
+        TwinBuilder::default()
+    }
+
+    /// The HTTP client that answers the SDK from this twin, in process.
+    #[must_use]
+    pub fn connector(&self) -> Connector {
+        Connector::new(Arc::clone(&self.0.router))
+    }
+
+    /// The configuration of SDK clients that call this twin in process as `principal` of `account`.
+    #[must_use]
+    pub fn sdk_config(&self, account: &str, principal: &Principal) -> SdkConfig {
+        self.sdk_config_on(self.connector(), account, principal)
+    }
+
+    /// Like [`Twin::sdk_config`], on a connector of the caller's, for example one that dies ([`Connector::dying_after`]).
+    #[must_use]
+    pub fn sdk_config_on(&self, connector: Connector, account: &str, principal: &Principal) -> SdkConfig {
+        sdk_config(connector, &self.0.clock, &self.0.region, account, principal)
+    }
+
+    /// The twin's clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// The calls made so far, oldest first; at most the last [`crate::gate::RECORD_LIMIT`].
+    #[must_use]
+    pub fn calls(&self) -> Vec<RecordedCall> {
+        self.0.gate.calls()
+    }
+
+    /// The gate: counts of calls, waiting for a call, the plan of faults.
+    #[must_use]
+    pub fn gate(&self) -> &CallGate {
+        &self.0.gate
+    }
+
+    /// The plan of faults in force.
+    #[must_use]
+    pub fn faults(&self) -> FaultPlan {
+        self.0.gate.faults()
+    }
+
+    /// Puts another plan of faults in force from the next call on.
+    pub fn set_faults(&self, plan: FaultPlan) {
+        self.0.gate.set_faults(plan);
+    }
+
+    pub(crate) fn router(&self) -> Arc<Router> {
+        Arc::clone(&self.0.router)
+    }
+}
+
+/// The SDK's view of the twin's clock, for signatures.
+#[derive(Debug)]
+struct SdkTime(Clock);
+
+impl TimeSource for SdkTime {
+    fn now(&self) -> std::time::SystemTime {
+        self.0.system_time()
+    }
+}
+
+/// SDK settings for `principal` of `account` on `connector`.
+pub(crate) fn sdk_config(
+    connector: Connector,
+    clock: &Clock,
+    region: &str,
+    account: &str,
+    principal: &Principal,
+) -> SdkConfig {
+    let token = match principal {
+        Principal::Root => None,
+        Principal::Role(arn) => Some(format!("role:{arn}")),
+        Principal::Service(name) => Some(format!("service:{name}")),
+    };
+    let credentials = Credentials::new(account, "twin", token, None, "levee-twin");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region.to_owned()))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(connector)
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .time_source(SdkTime(clock.clone()))
+        // Bodies are whole in memory; on a paused clock a reader that thinks for long would look like a stalled stream.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .build()
+}

@@ -1,0 +1,85 @@
+//! Putting the twin together.
+
+use std::sync::Arc;
+
+use levee_clock::Clock;
+
+use super::{Inner, Twin};
+use crate::{
+    env::{Env, Gate, Ids},
+    gate::{CallGate, FaultPlan},
+    router::{Router, Services},
+    sqs::Sqs,
+};
+
+/// The settings of a twin.
+pub struct TwinBuilder {
+    clock: Option<Clock>,
+    seed: u64,
+    region: String,
+    default_account: String,
+    faults: FaultPlan,
+}
+
+impl Default for TwinBuilder {
+    fn default() -> Self {
+        Self {
+            clock: None,
+            seed: 0,
+            region: "us-east-1".to_owned(),
+            default_account: "111111111111".to_owned(),
+            faults: FaultPlan::default(),
+        }
+    }
+}
+
+impl TwinBuilder {
+    /// The clock that all services live by; the system's by default.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// The seed of identifiers and of chance; 0 by default.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The Region of calls that name none, and of the in-process clients; `us-east-1` by default.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = region.into();
+        self
+    }
+
+    /// The account of callers whose access key id is not a 12-digit account id; `111111111111` by default.
+    #[must_use]
+    pub fn default_account(mut self, account: impl Into<String>) -> Self {
+        self.default_account = account.into();
+        self
+    }
+
+    /// The plan of faults to begin with; none by default.
+    #[must_use]
+    pub fn faults(mut self, plan: FaultPlan) -> Self {
+        self.faults = plan;
+        self
+    }
+
+    /// Starts the twin. Must be called inside a tokio runtime: timers and jobs run on it.
+    #[must_use]
+    pub fn build(self) -> Twin {
+        let clock = self.clock.unwrap_or_else(Clock::system);
+        let ids = Ids::new(self.seed);
+        // Faults draw from a stream of their own, so that a plan does not change the identifiers.
+        let gate = Arc::new(CallGate::new(clock.clone(), Ids::new(self.seed ^ 0xFA17), self.faults));
+        let env = Env { clock: clock.clone(), ids: ids.clone(), gate: Arc::clone(&gate) as Arc<dyn Gate> };
+        let router = Arc::new(Router::new(self.default_account, self.region.clone(), Ids::new(!self.seed)));
+        let sqs = Arc::new(Sqs::new(env));
+        router.plug(Services { sqs: Some(sqs), ..Services::default() });
+        Twin(Arc::new(Inner { clock, region: self.region, gate, router }))
+    }
+}
