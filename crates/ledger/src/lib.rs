@@ -1,4 +1,18 @@
-//! What Levee writes down: the objects of a run's state, and the records in the ledger bucket.
-#![allow(missing_docs)]
+//! What Levee writes down: the objects of a run's state, the records in the ledger bucket, and the names and dates that
+//! everything else is derived from.
 
+mod artefact;
+mod canonical;
+mod claim;
+pub mod dates;
+mod key;
+pub mod names;
+mod records;
 pub mod state;
+mod validate;
+
+pub use artefact::{Artefact, ArtefactWriter};
+pub use canonical::canonical_json;
+pub use claim::{Claim, Claimed, OwnerState, execution_state};
+pub use key::RunKey;
+pub use records::{Ledger, Stored, Written};

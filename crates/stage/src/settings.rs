@@ -1,0 +1,7 @@
+//! Settings of worker programs: flags with environment fallbacks, typed, and all problems reported at once.
+
+mod common;
+mod parse;
+
+pub use common::{CommonSettings, NoSettings};
+pub use parse::{SettingsError, parse_settings};
