@@ -1,0 +1,121 @@
+//! The fields of one line of CSV (RFC 4180, fields quoted or not), without allocation.
+
+use std::borrow::Cow;
+
+/// A field within its line: the bytes between the quotes, if it has any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    start: usize,
+    end: usize,
+    /// The field holds doubled quotes.
+    doubled: bool,
+}
+
+/// A quote where none may be: within an unquoted field, after a closing one, or one that is never closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MisplacedQuote;
+
+/// Splits a line, which must not hold its line end, into fields. An error leaves the fields before it in `spans`.
+pub(crate) fn split(line: &[u8], spans: &mut Vec<Span>) -> Result<(), MisplacedQuote> {
+    spans.clear();
+    let mut start = 0;
+    loop {
+        let (span, after) = field(line, start)?;
+        spans.push(span);
+        match line.get(after) {
+            None => return Ok(()),
+            Some(b',') => start = after + 1,
+            Some(_) => return Err(MisplacedQuote),
+        }
+    }
+}
+
+/// The field that begins at `start`, and where it ends: at a comma, at the end of the line, or at a byte that is wrong.
+fn field(line: &[u8], start: usize) -> Result<(Span, usize), MisplacedQuote> {
+    let rest = line.get(start..).unwrap_or_default();
+    match rest.first() {
+        Some(b'"') => {
+            let (length, doubled) = quoted(rest.get(1..).unwrap_or_default()).ok_or(MisplacedQuote)?;
+            let span = Span { start: start + 1, end: start + 1 + length, doubled };
+            Ok((span, span.end + 1))
+        }
+        _ => match memchr::memchr2(b',', b'"', rest) {
+            Some(at) if rest.get(at) == Some(&b'"') => Err(MisplacedQuote),
+            found => {
+                let end = start + found.unwrap_or(rest.len());
+                Ok((Span { start, end, doubled: false }, end))
+            }
+        },
+    }
+}
+
+/// The length up to the closing quote, and whether doubled quotes were passed.
+fn quoted(content: &[u8]) -> Option<(usize, bool)> {
+    let mut doubled = false;
+    let mut from = 0;
+    loop {
+        let quote = from + memchr::memchr(b'"', content.get(from..)?)?;
+        if content.get(quote + 1) != Some(&b'"') {
+            return Some((quote, doubled));
+        }
+        doubled = true;
+        from = quote + 2;
+    }
+}
+
+impl Span {
+    /// The bytes from `start` to `end`, which hold doubled quotes or not.
+    pub(crate) fn new(start: usize, end: usize, doubled: bool) -> Self {
+        Self { start, end, doubled }
+    }
+
+    pub(crate) fn start(&self) -> usize {
+        self.start
+    }
+
+    /// The field of the line that the span was made from.
+    pub(crate) fn of<'a>(&self, line: &'a [u8]) -> Cow<'a, [u8]> {
+        let bytes = line.get(self.start..self.end).unwrap_or_default();
+        if self.doubled { Cow::Owned(unquote(bytes)) } else { Cow::Borrowed(bytes) }
+    }
+}
+
+/// Halves doubled quotes.
+pub(crate) fn unquote(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((&byte, after)) = rest.split_first() {
+        plain.push(byte);
+        rest = if byte == b'"' { after.strip_prefix(b"\"").unwrap_or(after) } else { after };
+    }
+    plain
+}
+
+/// Appends a field in quotes.
+pub(crate) fn push_quoted(field: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    for &byte in field {
+        if byte == b'"' {
+            out.push(b'"');
+        }
+        out.push(byte);
+    }
+    out.push(b'"');
+}
+
+/// Appends a field, in quotes only where it needs them.
+pub(crate) fn push(field: &[u8], out: &mut Vec<u8>) {
+    if field.iter().any(|byte| matches!(byte, b'"' | b',' | b'\r' | b'\n')) {
+        push_quoted(field, out);
+    } else {
+        out.extend_from_slice(field);
+    }
+}
+
+/// Text where the bytes are UTF-8.
+pub(crate) fn text(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>, Cow<'_, [u8]>> {
+    match bytes {
+        Cow::Borrowed(bytes) => str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| Cow::Borrowed(bytes)),
+        Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).map_err(|error| Cow::Owned(error.into_bytes())),
+    }
+}

@@ -1,0 +1,128 @@
+//! Writes data files in the dialect of S3.
+
+use std::{borrow::Cow, io::Write};
+
+use flate2::{Compression, GzBuilder, write::GzEncoder};
+use jiff::Timestamp;
+
+use super::{Column, ManifestError, Schema};
+use crate::{KeyCodec, WriteError, csv, digest::TallyWriter};
+
+/// Writes one gzipped CSV data file as S3 Inventory does: every field in quotes, LF after every row, no header, keys
+/// form-encoded, `true` and `false`, times in UTC with milliseconds, and an empty field for the null version and for
+/// what is absent.
+///
+/// The same rows give the same bytes: the gzip header has neither time nor name.
+pub struct DataWriter<W: Write> {
+    gzip: GzEncoder<TallyWriter<W>>,
+    schema: Schema,
+    line: Vec<u8>,
+    rows: u64,
+}
+
+/// A row to be written. Members whose column the schema lacks are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// The bucket that the inventory describes.
+    pub bucket: &'a str,
+    /// The key, not encoded.
+    pub key: &'a [u8],
+    /// The version; `None` and `null` are the null version.
+    pub version_id: Option<&'a str>,
+    /// Whether the version is the current one.
+    pub is_latest: bool,
+    /// Whether the version is a delete marker.
+    pub is_delete_marker: bool,
+    /// Bytes; `None` for a delete marker.
+    pub size: Option<u64>,
+    /// When the version was made.
+    pub last_modified: Timestamp,
+    /// The entity tag without quotes; `None` for a delete marker.
+    pub etag: Option<&'a str>,
+    /// The storage class.
+    pub storage_class: Option<&'a str>,
+    /// Whether the object was uploaded in parts; `None` for a delete marker.
+    pub is_multipart_uploaded: Option<bool>,
+    /// The fields of further columns; those that are not named are empty.
+    pub further: &'a [(Column, &'a str)],
+}
+
+/// A data file that has been written.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct WrittenDataFile<W> {
+    /// The writer below.
+    pub writer: W,
+    /// The rows written.
+    pub rows: u64,
+    /// Compressed bytes: [`super::DataFile::size`].
+    pub size: u64,
+    /// Their MD5 in hexadecimal: [`super::DataFile::md5`].
+    pub md5: String,
+}
+
+impl<W: Write> DataWriter<W> {
+    /// A writer of rows of the schema. Refuses a schema that is not one of CSV files.
+    pub fn new(writer: W, schema: &Schema) -> Result<Self, ManifestError> {
+        if !schema.is_csv() {
+            return Err(ManifestError::NotCsv { schema: schema.to_string() });
+        }
+        let gzip = GzBuilder::new().write(TallyWriter::new(writer), Compression::default());
+        Ok(Self { gzip, schema: schema.clone(), line: Vec::new(), rows: 0 })
+    }
+
+    /// Writes a row. A field with a line end, which no inventory can have, is refused and nothing is written.
+    pub fn row(&mut self, record: &Record<'_>) -> Result<(), WriteError> {
+        self.line.clear();
+        for (index, column) in self.schema.columns().iter().enumerate() {
+            if index > 0 {
+                self.line.push(b',');
+            }
+            let field = record.field(column);
+            if field.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+                let value = String::from_utf8_lossy(&field).into_owned();
+                return Err(WriteError::Field { field: "inventory field", value, reason: "it holds a line end" });
+            }
+            csv::push_quoted(&field, &mut self.line);
+        }
+        self.line.push(b'\n');
+        self.gzip.write_all(&self.line)?;
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Ends the file.
+    pub fn finish(self) -> Result<WrittenDataFile<W>, WriteError> {
+        let (mut writer, size, md5) = self.gzip.finish()?.finish();
+        writer.flush()?;
+        Ok(WrittenDataFile { writer, rows: self.rows, size, md5 })
+    }
+}
+
+impl<'a> Record<'a> {
+    fn field(&self, column: &Column) -> Cow<'a, [u8]> {
+        let text = |text: &'a str| Cow::Borrowed(text.as_bytes());
+        match column {
+            Column::Bucket => text(self.bucket),
+            Column::Key => Cow::Owned(KeyCodec::Form.encode(self.key).into_bytes()),
+            Column::VersionId => text(self.version_id.filter(|id| *id != "null").unwrap_or_default()),
+            Column::IsLatest => text(boolean(self.is_latest)),
+            Column::IsDeleteMarker => text(boolean(self.is_delete_marker)),
+            Column::Size => Cow::Owned(self.size.map(|size| size.to_string()).unwrap_or_default().into_bytes()),
+            Column::LastModifiedDate => {
+                Cow::Owned(self.last_modified.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string().into_bytes())
+            }
+            Column::ETag => text(self.etag.unwrap_or_default()),
+            Column::StorageClass => text(self.storage_class.unwrap_or_default()),
+            Column::IsMultipartUploaded => text(self.is_multipart_uploaded.map(boolean).unwrap_or_default()),
+            other => {
+                let found = self.further.iter().find(|(column, _)| column == other);
+                text(found.map(|(_, field)| *field).unwrap_or_default())
+            }
+        }
+    }
+}
+
+fn boolean(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}

@@ -1,0 +1,118 @@
+//! How object keys are written in inventories, manifests, reports and events.
+//!
+//! Two encodings are in use and they differ in the meaning of `+`, so that the codec belongs to a file, not to a key:
+//!
+//! | file | codec |
+//! |---|---|
+//! | inventory data files, S3 event notifications | [`KeyCodec::Form`] |
+//! | Batch Operations CSV manifests of Levee | [`KeyCodec::Percent`] |
+//! | completion reports | the codec of the manifest that the job read, whose bytes are echoed |
+//!
+//! What [`KeyCodec::Percent`] writes holds no `+`, so both codecs read it alike.
+
+use std::borrow::Cow;
+
+/// An encoding of object keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyCodec {
+    /// `application/x-www-form-urlencoded` with bare slashes: `+` is a space, `%XX` a byte.
+    ///
+    /// Encoding leaves `A-Za-z0-9`, `.`, `-`, `*`, `_` and `/` as they are, as S3 Inventory does.
+    Form,
+    /// Percent encoding (RFC 3986): `%XX` is a byte and `+` stands for itself.
+    ///
+    /// Encoding leaves `A-Za-z0-9`, `-`, `.`, `_`, `~` and `/` as they are.
+    Percent,
+}
+
+/// A key whose encoding is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the % at byte {offset} of the encoded key is not followed by two hexadecimal digits")]
+pub struct KeyError {
+    /// Where the `%` stands in the encoded key, from 0.
+    pub offset: usize,
+}
+
+impl KeyCodec {
+    /// Decodes a key. The result may not be UTF-8; it borrows when there is nothing to decode.
+    ///
+    /// Hexadecimal digits may be capital or small. Bytes that an encoder would have escaped are taken as they are.
+    pub fn decode(self, encoded: &[u8]) -> Result<Cow<'_, [u8]>, KeyError> {
+        let (decoded, error) = self.decode_leniently(encoded);
+        error.map_or(Ok(decoded), Err)
+    }
+
+    /// Decodes a key of which an escape may be broken: such a `%` is kept as it is, and the first one is returned.
+    ///
+    /// Only for showing a row to a person: what comes out with an error is not the key of an object.
+    pub fn decode_leniently(self, encoded: &[u8]) -> (Cow<'_, [u8]>, Option<KeyError>) {
+        let first = match self {
+            Self::Form => memchr::memchr2(b'%', b'+', encoded),
+            Self::Percent => memchr::memchr(b'%', encoded),
+        };
+        let Some(first) = first else { return (Cow::Borrowed(encoded), None) };
+        let (plain, mut rest) = encoded.split_at(first);
+        let mut decoded = Vec::with_capacity(encoded.len());
+        decoded.extend_from_slice(plain);
+        let mut error = None;
+        while let Some((&byte, after)) = rest.split_first() {
+            rest = after;
+            match (byte, after) {
+                (b'+', _) if self == Self::Form => decoded.push(b' '),
+                (b'%', [high, low, tail @ ..]) if let Some(value) = hex_pair(*high, *low) => {
+                    decoded.push(value);
+                    rest = tail;
+                }
+                (b'%', _) => {
+                    error = error.or(Some(KeyError { offset: encoded.len() - after.len() - 1 }));
+                    decoded.push(b'%');
+                }
+                (byte, _) => decoded.push(byte),
+            }
+        }
+        (Cow::Owned(decoded), error)
+    }
+
+    /// [`Self::decode_leniently`] of bytes that may be owned.
+    pub(crate) fn decode_shared<'a>(self, encoded: &Cow<'a, [u8]>) -> (Cow<'a, [u8]>, Option<KeyError>) {
+        match encoded {
+            Cow::Borrowed(encoded) => self.decode_leniently(encoded),
+            Cow::Owned(encoded) => {
+                let (key, error) = self.decode_leniently(encoded);
+                (Cow::Owned(key.into_owned()), error)
+            }
+        }
+    }
+
+    /// Encodes a key; escapes have capital digits. `decode(encode(key)) == key` for any bytes.
+    pub fn encode(self, key: &[u8]) -> String {
+        let mut encoded = Vec::with_capacity(key.len() + key.len() / 8);
+        self.encode_into(key, &mut encoded);
+        // Only ASCII was pushed, so nothing is lost here.
+        String::from_utf8_lossy(&encoded).into_owned()
+    }
+
+    /// Appends the encoded key, which is ASCII without quotes, commas, spaces and line ends, to `out`.
+    pub fn encode_into(self, key: &[u8], out: &mut Vec<u8>) {
+        for &byte in key {
+            match (self, byte) {
+                (_, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'/') => out.push(byte),
+                (Self::Form, b'*') | (Self::Percent, b'~') => out.push(byte),
+                (Self::Form, b' ') => out.push(b'+'),
+                _ => out.extend([b'%', hex_digit(byte >> 4), hex_digit(byte & 0xf)]),
+            }
+        }
+    }
+}
+
+fn hex_pair(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    Some(digit(high)? << 4 | digit(low)?)
+}
+
+fn hex_digit(value: u8) -> u8 {
+    match value {
+        0..=9 => b'0' + value,
+        _ => b'A' + value - 10,
+    }
+}
