@@ -5,6 +5,7 @@
 //! Step Functions. [`host`] runs several workers in one process; [`main_of_worker`] is the whole of a worker's program.
 
 pub mod aws;
+mod bus;
 mod contract;
 mod hosts;
 mod message;
@@ -14,6 +15,7 @@ mod telemetry;
 mod worker;
 
 pub use aws::{Aws, aws_error};
+pub use bus::EventBus;
 pub use contract::*;
 pub use hosts::{HostedWorker, host};
 pub use message::{Message, MessageError, Wait};

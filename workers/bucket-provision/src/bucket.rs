@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, ObjectOwnership};
 use levee_ledger::state::Bucket;
-use levee_stage::{Context, Progress, StageError, aws_error, error_code, http_status};
+use levee_stage::{Context, Progress, StageError, aws::{error_code, http_status}, aws_error};
 use serde_json::json;
 
 use crate::{BucketProvision, NOT_CONVERGED, OWNED_BY_OTHER, converge::Wanted};

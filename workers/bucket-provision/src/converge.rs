@@ -15,7 +15,7 @@ use aws_sdk_s3::{
     },
 };
 use levee_ledger::state::ObjectLock;
-use levee_stage::{StageError, aws_error, error_code};
+use levee_stage::{StageError, aws::error_code, aws_error};
 use serde_json::Value;
 
 use crate::{policy, retention};

@@ -23,8 +23,6 @@ use serde_json::json;
 pub const NOT_CONVERGED: &str = "Levee.BucketNotConverged";
 /// The error of a name that another account owns.
 pub const OWNED_BY_OTHER: &str = "Levee.BucketOwnedByOther";
-/// The error of a name above 63 characters.
-pub const NAME_TOO_LONG: &str = "Levee.BucketNameTooLong";
 /// The error of a name that S3 does not take.
 pub const NAME_INVALID: &str = "Levee.BucketNameInvalid";
 
@@ -120,8 +118,8 @@ impl Stage for BucketProvision {
     type Output = Bucket;
 
     async fn run(&self, context: &Context, input: Input) -> Result<Progress<Bucket>, StageError> {
-        let name = snapshot_name(&input)?;
-        let run = RunKey::new(&input.run.source, input.manifest.backup_date, &context.execution.name);
+        let name = names::snapshot_bucket(&input.run.source, input.manifest.backup_date)?;
+        let run = RunKey::new(&input.run.source, input.manifest.backup_date, &context.execution);
         self.ledger.check_claim(&run).await?;
         let wanted = self.wanted(&name, &input);
         if let Some(wait) = bucket::ensure(self, context, &wanted).await? {
@@ -131,7 +129,7 @@ impl Stage for BucketProvision {
             return Ok(wait);
         }
         let output = Bucket { name, account: self.account.clone(), region: self.region.clone() };
-        self.ledger.write_once(&run.record("02-bucket-provision"), &output).await?;
+        self.ledger.write_once(&run.record("02-bucket-provision.json"), &output).await?;
         tracing::info!(bucket = %output.name, "the snapshot bucket is ready");
         Ok(Progress::Done(output))
     }
@@ -144,13 +142,6 @@ fn identity(input: &Input) -> BTreeMap<String, String> {
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))
         .collect()
-}
-
-fn snapshot_name(input: &Input) -> Result<String, StageError> {
-    names::snapshot_bucket(&input.run.source, input.manifest.backup_date).map_err(|error| {
-        let name = if matches!(error, names::NameError::TooLong { .. }) { NAME_TOO_LONG } else { NAME_INVALID };
-        StageError::permanent(name, error.to_string())
-    })
 }
 
 /// A write that AWS refused for good means that the bucket stays as it is.

@@ -28,7 +28,7 @@ const REMOVING_ACTIONS: [&str; 12] = [
 /// Service principals are let out, because a blanket denial would hit deliveries. The role of the copy jobs needs no
 /// exception: nothing that it does is on the list.
 #[must_use]
-pub fn statements(bucket: &str, break_glass: &[String]) -> Vec<Value> {
+pub(crate) fn statements(bucket: &str, break_glass: &[String]) -> Vec<Value> {
     let resources = json!([format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/*")]);
     let mut removal_condition = json!({ "BoolIfExists": { "aws:PrincipalIsAWSService": "false" } });
     if let (false, Some(condition)) = (break_glass.is_empty(), removal_condition.as_object_mut()) {
@@ -59,7 +59,7 @@ pub fn statements(bucket: &str, break_glass: &[String]) -> Vec<Value> {
 ///
 /// # Errors
 /// `current` is not a policy document.
-pub fn to_write(current: Option<&str>, wanted: &[Value]) -> Result<Option<String>, serde_json::Error> {
+pub(crate) fn to_write(current: Option<&str>, wanted: &[Value]) -> Result<Option<String>, serde_json::Error> {
     let found = match current {
         Some(text) => serde_json::from_str(text)?,
         None => Value::Null,

@@ -13,7 +13,7 @@ use levee_ledger::{
     Ledger, RunKey,
     state::{Copy, CopyNext, Job, Manifest, Run},
 };
-use levee_stage::{Aws, CommonSettings, Context, NoSettings, Progress, Stage, StageError, aws_error, error_code, http_status};
+use levee_stage::{Aws, CommonSettings, Context, NoSettings, Progress, Stage, StageError, aws::{error_code, http_status}, aws_error};
 use serde::{Deserialize, Serialize};
 use watch::{Seen, Tally, Verdict, judge, wait_after};
 
@@ -80,14 +80,15 @@ impl JobPoll {
 
     async fn complete(&self, run: &RunKey, job: &Job, id: &str, tally: Tally) -> Result<Progress<Copy>, StageError> {
         let copy = outcome(job.attempt, id, "Complete", tally, None);
-        self.ledger.write_once(&run.record(&record(job.attempt)), &copy).await?;
+        let copy = self.ledger.write_once(&run.record(&record(job.attempt)), &copy).await?.into_stored(copy).value;
         tracing::info!(job = id, tasks = tally.tasks, succeeded = tally.succeeded, failed = tally.failed, "the copy job is complete");
         Ok(Progress::Done(copy))
     }
 
     /// Records the failure, then fails: whoever comes next finds the record.
     async fn fail(&self, run: &RunKey, failure: Failure) -> Result<Progress<Copy>, StageError> {
-        self.ledger.write_once(&run.record(&failed_record(failure.attempt)), &failure).await?;
+        let written = self.ledger.write_once(&run.record(&failed_record(failure.attempt)), &failure).await?;
+        let failure = written.into_stored(failure).value;
         Err(StageError::permanent(COPY_JOB_FAILED, failure.cause))
     }
 
@@ -123,7 +124,7 @@ impl Stage for JobPoll {
     type Output = Copy;
 
     async fn run(&self, context: &Context, input: Input) -> Result<Progress<Copy>, StageError> {
-        let run = RunKey::new(&input.run.source, input.manifest.backup_date, &context.execution.name);
+        let run = RunKey::new(&input.run.source, input.manifest.backup_date, &context.execution);
         self.ledger.check_claim(&run).await?;
         let Some(id) = input.job.id.clone() else {
             let cause = "$.job has no id, so there is no job to watch; the state machine must not come here without one";
@@ -131,10 +132,10 @@ impl Stage for JobPoll {
         };
         let attempt = input.job.attempt;
         if let Some(copy) = self.ledger.read::<Copy>(&run.record(&record(attempt))).await? {
-            return Ok(Progress::Done(copy));
+            return Ok(Progress::Done(copy.value));
         }
         if let Some(failure) = self.ledger.read::<Failure>(&run.record(&failed_record(attempt))).await? {
-            return after_failure(context, failure);
+            return after_failure(context, failure.value);
         }
         self.watch(context, &run, &input, &id).await
     }
@@ -218,9 +219,9 @@ fn unknown_job(code: Option<&str>, status: Option<u16>) -> bool {
 }
 
 fn record(attempt: u32) -> String {
-    format!("04-job-poll-{attempt:04}")
+    format!("04-job-poll-attempt-{attempt}.json")
 }
 
 fn failed_record(attempt: u32) -> String {
-    format!("04-job-poll-{attempt:04}-failed")
+    format!("04-job-poll-attempt-{attempt}-failed.json")
 }

@@ -10,12 +10,12 @@ pub use choice::{Attempt, choose};
 pub use request::JobRequest;
 
 use aws_sdk_s3control::operation::{create_job::CreateJobError, list_jobs::ListJobsOutput};
-use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use aws_sdk_s3control::{config::http::HttpResponse, error::SdkError};
 use levee_ledger::{
     Ledger, RunKey, names,
     state::{Bucket, Copy, Job, Manifest, Report, Run},
 };
-use levee_stage::{Aws, CommonSettings, Context, Progress, Stage, StageError, aws_error, is_transient};
+use levee_stage::{Aws, CommonSettings, Context, Progress, Stage, StageError, aws::is_transient, aws_error};
 use serde::Deserialize;
 
 /// The error of a job that AWS would not make.
@@ -76,18 +76,18 @@ impl JobSubmit {
 
     fn request(&self, input: &Input, attempt: &Attempt) -> JobRequest {
         let (run, date) = (&input.run, input.manifest.backup_date);
-        let token = names::job_token(&run.source, date, &attempt.manifest.pointer.etag, attempt.number);
+        let etag = &attempt.manifest.pointer.etag;
         JobRequest {
             account: self.account.clone(),
-            description: names::job_description(&run.source, date, attempt.number, &token),
-            token,
+            token: names::job_token(&run.source, date, etag, attempt.number),
+            description: names::job_description(&run.source, date, etag, attempt.number),
             role_arn: self.settings.copy_role_arn.clone(),
             priority: run.priority,
             target: input.bucket.name.clone(),
             storage_class: run.snapshot.storage_class.clone().unwrap_or_else(|| DEFAULT_STORAGE_CLASS.to_owned()),
             manifest: attempt.manifest.clone(),
             report_bucket: self.settings.report_bucket.clone(),
-            report_prefix: names::report_prefix(&run.source, date, attempt.number),
+            report_prefix: names::report_prefix(&run.source, date, etag, attempt.number),
         }
     }
 
@@ -174,12 +174,12 @@ impl Stage for JobSubmit {
     type Output = Job;
 
     async fn run(&self, context: &Context, input: Input) -> Result<Progress<Job>, StageError> {
-        let run = RunKey::new(&input.run.source, input.manifest.backup_date, &context.execution.name);
+        let run = RunKey::new(&input.run.source, input.manifest.backup_date, &context.execution);
         self.ledger.check_claim(&run).await?;
         let attempt = choose(&input.manifest, input.job.as_ref(), input.copy.as_ref(), input.report.as_ref())?;
-        let record = run.record(&format!("03-job-submit-{:04}", attempt.number));
+        let record = run.record(&format!("03-job-submit-attempt-{}.json", attempt.number));
         if let Some(job) = self.ledger.read::<Job>(&record).await? {
-            return Ok(Progress::Done(job));
+            return Ok(Progress::Done(job.value));
         }
         let request = self.request(&input, &attempt);
         let id = if attempt.manifest.rows == 0 { None } else { Some(self.job_id(&request).await?) };
@@ -191,7 +191,7 @@ impl Stage for JobSubmit {
             report_bucket: request.report_bucket,
             report_prefix: request.report_prefix,
         };
-        self.ledger.write_once(&record, &job).await?;
+        let job = self.ledger.write_once(&record, &job).await?.into_stored(job).value;
         Ok(Progress::Done(job))
     }
 }

@@ -7,7 +7,7 @@ use levee_ledger::state::FailureClass;
 /// Codes are those of the S3 API; the messages of copy tasks are not documented, so they only separate codes that stand
 /// for several causes. What matches nothing is [`FailureClass::Other`], which counts as a failure like every class.
 #[must_use]
-pub fn classify(code: Option<&str>, http_status: Option<u16>, message: Option<&str>) -> FailureClass {
+pub(crate) fn classify(code: Option<&str>, http_status: Option<u16>, message: Option<&str>) -> FailureClass {
     let code = code.unwrap_or_default();
     let message = message.unwrap_or_default().to_ascii_lowercase();
     if code.starts_with("KMS.") || (code == "AccessDenied" && message.contains("kms:")) {

@@ -11,6 +11,14 @@ pub struct CommonSettings {
     #[arg(long, env = "LEVEE_LEDGER_BUCKET", value_name = "BUCKET", value_parser = bucket_name)]
     pub ledger_bucket: String,
 
+    /// The backup account: the owner of the buckets, queues and copy jobs that the workers use.
+    #[arg(long, env = "LEVEE_ACCOUNT", value_name = "12 DIGITS", value_parser = account_id)]
+    pub account: String,
+
+    /// The EventBridge bus that the events of runs go to.
+    #[arg(long, env = "LEVEE_EVENT_BUS", value_name = "NAME", default_value = "levee")]
+    pub event_bus: String,
+
     /// What the queues' names begin with: a stage's queue is this and the stage's name.
     #[arg(long, env = "LEVEE_QUEUE_PREFIX", value_name = "PREFIX", default_value = "levee-", value_parser = queue_prefix)]
     pub queue_prefix: String,
@@ -53,6 +61,13 @@ fn bucket_name(value: &str) -> Result<String, String> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '-';
     if !(3..=63).contains(&value.len()) || !value.chars().all(allowed) {
         return Err("a bucket's name has 3 to 63 characters out of a-z, 0-9, `.` and `-`".to_owned());
+    }
+    Ok(value.to_owned())
+}
+
+fn account_id(value: &str) -> Result<String, String> {
+    if value.len() != 12 || !value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("an account's id has 12 digits".to_owned());
     }
     Ok(value.to_owned())
 }
