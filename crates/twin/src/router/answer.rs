@@ -33,7 +33,8 @@ pub(crate) fn error(target: &Target, error: &ServiceError, request_id: &str) -> 
             let fault = if error.status < 500 { "Sender" } else { "Receiver" };
             let (code, message) = (escape(&error.code), escape(&error.message));
             let inner = format!("<Type>{fault}</Type><Code>{code}</Code><Message>{message}</Message>");
-            let body = format!("<ErrorResponse><Error>{inner}</Error><RequestId>{request_id}</RequestId></ErrorResponse>");
+            let body =
+                format!("<ErrorResponse><Error>{inner}</Error><RequestId>{request_id}</RequestId></ErrorResponse>");
             respond(error.status, "text/xml", body)
         }
         Protocol::Rest => {

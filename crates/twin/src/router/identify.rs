@@ -101,7 +101,8 @@ mod tests {
     use super::*;
 
     fn request(uri: &str, headers: &[(&str, &str)], body: &'static str) -> Request<Bytes> {
-        let builder = headers.iter().fold(Request::builder().uri(uri), |request, (name, value)| request.header(*name, *value));
+        let builder =
+            headers.iter().fold(Request::builder().uri(uri), |request, (name, value)| request.header(*name, *value));
         builder.body(Bytes::from_static(body.as_bytes())).unwrap()
     }
 
@@ -147,7 +148,10 @@ mod tests {
 
     #[test]
     fn queue_urls_begin_with_the_endpoint_that_the_client_used() {
-        assert_eq!(endpoint(&request("https://sqs.us-east-1.amazonaws.com/", &[], "")), "https://sqs.us-east-1.amazonaws.com");
+        assert_eq!(
+            endpoint(&request("https://sqs.us-east-1.amazonaws.com/", &[], "")),
+            "https://sqs.us-east-1.amazonaws.com"
+        );
         assert_eq!(endpoint(&request("/", &[("host", "127.0.0.1:4566")], "")), "http://127.0.0.1:4566");
     }
 }
