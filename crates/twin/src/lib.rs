@@ -9,6 +9,7 @@ pub mod env;
 pub mod gate;
 pub mod router;
 pub mod service;
+pub mod sfn;
 pub mod sqs;
 pub mod twin;
 
