@@ -3,11 +3,12 @@
 //! Claims are `runs/<source>/<yyyy-mm-dd>/claim-0001.json` and so on; the highest number owns. Races are decided by
 //! `If-None-Match`.
 
+use aws_sdk_sfn::types::ExecutionStatus;
 use jiff::Timestamp;
-use levee_stage::StageError;
+use levee_stage::{StageError, aws::error_code, aws_error};
 use serde::{Deserialize, Serialize};
 
-use crate::{Ledger, RunKey};
+use crate::{Ledger, RunKey, Written};
 
 /// One claim record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,8 +56,30 @@ impl Ledger {
         now: Timestamp,
         owner_state: impl AsyncFn(String) -> Result<OwnerState, StageError>,
     ) -> Result<Claimed, StageError> {
-        let _ = (run, now, owner_state);
-        todo!()
+        let mine = Claim {
+            execution_arn: run.execution_arn.clone(),
+            execution_name: run.execution_name.clone(),
+            claimed_at: now,
+        };
+        loop {
+            let owner = self.owner(run).await?;
+            let number = match &owner {
+                Some((number, owner)) if owner.execution_arn == run.execution_arn => {
+                    return Ok(Claimed { number: *number, taken_over: *number > 1 });
+                }
+                Some((number, owner)) => {
+                    let state = owner_state(owner.execution_arn.clone()).await?;
+                    may_take_over(run, owner, state)?;
+                    number.saturating_add(1)
+                }
+                None => 1,
+            };
+            if let Written::Created(_) = self.write_once(&claim_key(run, number), &mine).await? {
+                tracing::info!(number, "claimed");
+                return Ok(Claimed { number, taken_over: owner.is_some() });
+            }
+            // Somebody else was faster: look at who owns it now.
+        }
     }
 
     /// Makes sure that the run's execution still owns its claim; every stage after the first does this before it writes.
@@ -64,8 +87,77 @@ impl Ledger {
     /// # Errors
     /// `Levee.RunSuperseded` when another execution has taken over; `Levee.RunNotClaimed` without any claim; AWS errors.
     pub async fn check_claim(&self, run: &RunKey) -> Result<(), StageError> {
-        let _ = run;
-        todo!()
+        match self.owner(run).await? {
+            Some((_, owner)) if owner.execution_arn == run.execution_arn => Ok(()),
+            Some((_, owner)) => {
+                let cause = format!(
+                    "{run} was taken over by the execution {}. This execution must not go on: follow that one, and redrive that one if it fails.",
+                    owner.execution_name
+                );
+                Err(StageError::permanent("Levee.RunSuperseded", cause))
+            }
+            None => {
+                let cause = format!(
+                    "{run} was never claimed in {}. The stage ManifestReady makes the claim: start the execution anew.",
+                    self.place(&run.day_prefix())
+                );
+                Err(StageError::permanent("Levee.RunNotClaimed", cause))
+            }
+        }
+    }
+
+    /// The highest claim and its number.
+    async fn owner(&self, run: &RunKey) -> Result<Option<(u32, Claim)>, StageError> {
+        let prefix = claim_prefix(run);
+        let mut highest = None;
+        for key in self.list(&prefix).await? {
+            let number = key.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".json")?.parse::<u32>().ok());
+            let Some(number) = number else {
+                let cause = format!("{} is no claim, but its name begins like one: look at it.", self.place(&key));
+                return Err(StageError::permanent("Levee.LedgerCorrupt", cause));
+            };
+            highest = highest.max(Some(number));
+        }
+        let Some(number) = highest else { return Ok(None) };
+        let key = claim_key(run, number);
+        match self.read::<Claim>(&key).await? {
+            Some(stored) => Ok(Some((number, stored.value))),
+            None => {
+                let cause = format!("{} is listed but cannot be read.", self.place(&key));
+                Err(StageError::transient(StageError::AWS_UNAVAILABLE, cause))
+            }
+        }
+    }
+}
+
+fn claim_prefix(run: &RunKey) -> String {
+    format!("{}claim-", run.day_prefix())
+}
+
+fn claim_key(run: &RunKey, number: u32) -> String {
+    format!("{}{number:04}.json", claim_prefix(run))
+}
+
+fn may_take_over(run: &RunKey, owner: &Claim, state: OwnerState) -> Result<(), StageError> {
+    let name = &owner.execution_name;
+    match state {
+        OwnerState::Ended => {
+            tracing::warn!(owner = name, "taking over from an execution that ended without success");
+            Ok(())
+        }
+        OwnerState::Running => {
+            let cause = format!(
+                "{run} cannot begin: the execution {name} works on the same source and day since {}. Follow that one, or stop it first.",
+                owner.claimed_at
+            );
+            Err(StageError::permanent("Levee.RunAlreadyClaimed", cause))
+        }
+        OwnerState::Succeeded => {
+            let cause = format!(
+                "{run} cannot begin: the execution {name} has finished the backup of this source and day. There is nothing to do."
+            );
+            Err(StageError::permanent("Levee.RunAlreadyDone", cause))
+        }
     }
 }
 
@@ -74,6 +166,19 @@ impl Ledger {
 /// # Errors
 /// AWS errors, except that an execution which Step Functions no longer knows has ended.
 pub async fn execution_state(sfn: &aws_sdk_sfn::Client, execution_arn: &str) -> Result<OwnerState, StageError> {
-    let _ = (sfn, execution_arn);
-    todo!()
+    match sfn.describe_execution().execution_arn(execution_arn).send().await {
+        Ok(output) => match output.status {
+            ExecutionStatus::Running | ExecutionStatus::PendingRedrive => Ok(OwnerState::Running),
+            ExecutionStatus::Succeeded => Ok(OwnerState::Succeeded),
+            ExecutionStatus::Failed | ExecutionStatus::Aborted | ExecutionStatus::TimedOut => Ok(OwnerState::Ended),
+            other => {
+                let cause = format!(
+                    "the execution {execution_arn} has the status {other}, which this release does not know: update Levee."
+                );
+                Err(StageError::permanent("Levee.ExecutionStatusUnknown", cause))
+            }
+        },
+        Err(error) if error_code(&error) == Some("ExecutionDoesNotExist") => Ok(OwnerState::Ended),
+        Err(error) => Err(aws_error(&format!("DescribeExecution of {execution_arn}"), error)),
+    }
 }

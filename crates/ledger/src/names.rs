@@ -105,8 +105,14 @@ fn bucket_problems(name: &str) -> Vec<String> {
     }
     let reserved = |what: &str, part: &&str| format!("names that {what} with {part} are reserved");
     problems.extend(RESERVED_PREFIXES.iter().filter(|p| name.starts_with(**p)).map(|p| reserved("begin", p)));
-    problems.extend(RESERVED_SUFFIXES.iter().filter(|s| name.ends_with(**s)).map(|s| reserved("end", s)));
+    let suffixes = RESERVED_SUFFIXES.iter().filter(|s| name.ends_with(**s) && !is_account_regional(name));
+    problems.extend(suffixes.map(|s| reserved("end", s)));
     problems
+}
+
+/// Whether a name is one of the account-regional namespace: `<prefix>-<account>-<region>-an`.
+fn is_account_regional(name: &str) -> bool {
+    name.ends_with("-an") && name.split('-').any(|part| part.len() == 12 && part.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// The client request token of a copy job: 64 lower-case hex digits. The same job asked for twice is one job; a deliberate

@@ -1,10 +1,18 @@
 //! Records in the ledger bucket: written once, never changed.
 
-use aws_sdk_s3::Client;
-use levee_stage::StageError;
+use aws_sdk_s3::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use levee_stage::{
+    StageError,
+    aws::{error_code, http_status},
+    aws_error,
+};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{ArtefactWriter, RunKey, state::ObjectPointer};
+use crate::{ArtefactWriter, RunKey, canonical_json, state::ObjectPointer};
 
 /// The ledger bucket. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -70,8 +78,18 @@ impl Ledger {
         key: &str,
         value: &T,
     ) -> Result<Written<T>, StageError> {
-        let _ = (key, value);
-        todo!()
+        let bytes = canonical_json(value).map_err(|error| {
+            StageError::permanent(StageError::OUTPUT_INVALID, format!("the record {key} is no JSON: {error}"))
+        })?;
+        loop {
+            if let Some(pointer) = self.put_new(key, bytes.clone(), "application/json").await? {
+                return Ok(Written::Created(pointer));
+            }
+            // The record may be gone again only by an operator's hand; then it is written after all.
+            if let Some(stored) = self.read(key).await? {
+                return Ok(Written::AlreadyThere(stored));
+            }
+        }
     }
 
     /// The record at a key, if there is one.
@@ -79,8 +97,15 @@ impl Ledger {
     /// # Errors
     /// AWS errors; `Levee.LedgerCorrupt` when the record does not parse as `T`.
     pub async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<Stored<T>>, StageError> {
-        let _ = key;
-        todo!()
+        let Some((bytes, pointer)) = self.get(key).await? else { return Ok(None) };
+        let value = serde_json::from_slice(&bytes).map_err(|error| {
+            let cause = format!(
+                "the record {} does not read as what this release writes there: {error}. Look at it; a record is never overwritten, so move on with a new execution, or with the release that wrote it.",
+                self.place(key)
+            );
+            StageError::permanent("Levee.LedgerCorrupt", cause)
+        })?;
+        Ok(Some(Stored { value, pointer }))
     }
 
     /// The keys of a run's records, in order.
@@ -96,8 +121,13 @@ impl Ledger {
     /// # Errors
     /// AWS errors.
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>, StageError> {
-        let _ = prefix;
-        todo!()
+        let mut keys = Vec::new();
+        let mut pages = self.s3.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| aws_error(&format!("ListObjectsV2 of {}", self.place(prefix)), error))?;
+            keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key));
+        }
+        Ok(keys)
     }
 
     /// Begins a large artefact (a failure list, a retry manifest) that is written in pieces and appears at the key, unless
@@ -106,4 +136,60 @@ impl Ledger {
     pub fn artefact(&self, key: impl Into<String>, content_type: &'static str) -> ArtefactWriter {
         ArtefactWriter::new(self.clone(), key.into(), content_type)
     }
+
+    /// Puts an object unless the key has one. None when it has.
+    pub(crate) async fn put_new(
+        &self,
+        key: &str,
+        bytes: Vec<u8>,
+        content_type: &str,
+    ) -> Result<Option<ObjectPointer>, StageError> {
+        let put = self.s3.put_object().bucket(&self.bucket).key(key).if_none_match("*").content_type(content_type);
+        match put.body(bytes.into()).send().await {
+            Ok(output) => Ok(Some(self.pointer_to(key, output.e_tag, output.version_id))),
+            Err(error) if is_taken(&error) => Ok(None),
+            Err(error) => Err(aws_error(&format!("PutObject of {}", self.place(key)), error)),
+        }
+    }
+
+    /// Where the object at a key is, if there is one.
+    pub(crate) async fn find(&self, key: &str) -> Result<Option<ObjectPointer>, StageError> {
+        match self.s3.head_object().bucket(&self.bucket).key(key).send().await {
+            Ok(output) => Ok(Some(self.pointer_to(key, output.e_tag, output.version_id))),
+            Err(error) if error_code(&error) == Some("NotFound") => Ok(None),
+            Err(error) => Err(aws_error(&format!("HeadObject of {}", self.place(key)), error)),
+        }
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, ObjectPointer)>, StageError> {
+        let what = || format!("GetObject of {}", self.place(key));
+        let output = match self.s3.get_object().bucket(&self.bucket).key(key).send().await {
+            Ok(output) => output,
+            Err(error) if error_code(&error) == Some("NoSuchKey") => return Ok(None),
+            Err(error) => return Err(aws_error(&what(), error)),
+        };
+        let pointer = self.pointer_to(key, output.e_tag, output.version_id);
+        let body = output.body.collect().await.map_err(|error| {
+            StageError::transient(StageError::AWS_UNAVAILABLE, format!("{} broke off: {error}", what()))
+        })?;
+        Ok(Some((body.to_vec(), pointer)))
+    }
+
+    pub(crate) fn pointer_to(&self, key: &str, etag: Option<String>, version_id: Option<String>) -> ObjectPointer {
+        ObjectPointer {
+            bucket: self.bucket.clone(),
+            key: key.to_owned(),
+            etag: etag.unwrap_or_default().trim_matches('"').to_owned(),
+            version_id: version_id.filter(|version| version != "null"),
+        }
+    }
+
+    pub(crate) fn place(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.bucket)
+    }
+}
+
+/// Whether S3 refused a conditional write because the key has an object.
+pub(crate) fn is_taken<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    http_status(error) == Some(412) || error_code(error) == Some("PreconditionFailed")
 }

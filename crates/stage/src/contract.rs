@@ -117,6 +117,10 @@ impl StageError {
     pub const AWS_REFUSED: &'static str = "Levee.AwsRefused";
     /// The name of an input that a stage cannot work with.
     pub const INPUT_INVALID: &'static str = "Levee.InputInvalid";
+    /// The name of an output that Step Functions does not take: a fault of the worker.
+    pub const OUTPUT_INVALID: &'static str = "Levee.OutputInvalid";
+    /// The name of a stage that broke off with a panic: a fault of the worker; the state machine may try again.
+    pub const STAGE_PANICKED: &'static str = "Levee.StagePanicked";
 
     /// An error that needs somebody to change something.
     pub fn permanent(name: &'static str, cause: impl Into<String>) -> Self {

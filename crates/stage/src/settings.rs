@@ -3,5 +3,5 @@
 mod common;
 mod parse;
 
-pub use common::{CommonSettings, NoSettings};
+pub use common::{CommonSettings, NoSettings, SHARED_VARIABLES};
 pub use parse::{SettingsError, parse_settings};

@@ -1,20 +1,45 @@
 //! Hosts one stage on its queue.
 
-use std::{sync::Arc, time::Duration};
+mod attempt;
+mod queue;
+mod retry;
+mod task;
+mod token;
 
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use backon::BackoffBuilder;
 use levee_clock::Clock;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Aws, Stage};
+use self::{
+    queue::{Delivery, MAX_BATCH, Queue},
+    task::Tasks,
+};
+use crate::{Aws, ErrorKind, Stage, StageError};
+
+pub use retry::RetrySettings;
+
+/// How long a poll that runs when the shutdown begins may still bring messages, so that they can be given back.
+const LAST_POLL: Duration = Duration::from_secs(1);
+/// How long stages that were broken off may take to give their messages back.
+const SETTLE_TIME: Duration = Duration::from_secs(10);
+/// The longest that SQS hides a message.
+const MAX_VISIBILITY: Duration = Duration::from_secs(12 * 3600);
 
 /// How a worker treats its queue and its tasks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkerSettings {
     /// The queue, by name or by URL (`http://…`, `https://…`).
     pub queue: String,
-    /// Tasks at a time; at least 1.
+    /// Tasks at a time; 0 counts as 1.
     pub concurrency: usize,
-    /// HeartbeatSeconds of the state machine's tasks. Heartbeats are sent at a third of it.
+    /// HeartbeatSeconds of the state machine's tasks. Heartbeats are sent at a third of it, and messages stay hidden for
+    /// as long as it from each of them.
     pub heartbeat_limit: Duration,
     /// How long running stages may go on after the shutdown began.
     pub shutdown_grace: Duration,
@@ -33,32 +58,13 @@ impl WorkerSettings {
             retry: RetrySettings::default(),
         }
     }
-}
 
-/// Exponential backoff with full jitter: each delay is drawn between nothing and a bound that doubles.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RetrySettings {
-    /// Tries after the first.
-    pub times: usize,
-    /// The first bound.
-    pub min_delay: Duration,
-    /// No bound grows above this.
-    pub max_delay: Duration,
-    /// No further try begins when the delays would add up to more.
-    pub total_delay: Duration,
-    /// Makes the jitter repeatable.
-    pub seed: Option<u64>,
-}
+    fn heartbeat_interval(&self) -> Duration {
+        (self.heartbeat_limit / 3).max(Duration::from_secs(1))
+    }
 
-impl Default for RetrySettings {
-    fn default() -> Self {
-        Self {
-            times: 6,
-            min_delay: Duration::from_secs(1),
-            max_delay: Duration::from_secs(30),
-            total_delay: Duration::from_secs(120),
-            seed: None,
-        }
+    fn visibility(&self) -> Duration {
+        self.heartbeat_limit.clamp(Duration::from_secs(30), MAX_VISIBILITY)
     }
 }
 
@@ -104,7 +110,130 @@ impl<S: Stage> Worker<S> {
     /// # Errors
     /// The queue does not exist or may not be used. Passing trouble of AWS is waited out.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), WorkerError> {
-        let _ = (&self.stage, &self.aws, &self.settings, &self.clock, shutdown);
-        todo!()
+        let queue = self.find_queue();
+        let queue = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return Ok(()),
+            found = queue => found.map_err(|error| self.queue_error(&error))?,
+        };
+        tracing::info!(stage = S::NAME, queue = %self.settings.queue, concurrency = self.settings.concurrency, "working");
+        let tasks = Arc::new(Tasks {
+            stage: Arc::clone(&self.stage),
+            sfn: self.aws.sfn.clone(),
+            queue,
+            settings: self.settings.clone(),
+            clock: self.clock.clone(),
+        });
+        let stop = CancellationToken::new();
+        let mut running = JoinSet::new();
+        let received = self.receive(&tasks, &mut running, &shutdown, &stop).await;
+        self.drain(running, &stop).await;
+        tracing::info!(stage = S::NAME, "stopped");
+        received.map_err(|error| self.queue_error(&error))
     }
+
+    async fn find_queue(&self) -> Result<Queue, StageError> {
+        let (visibility, retry) = (self.settings.visibility(), self.settings.retry.clone());
+        Queue::find(&self.aws.sqs, &self.settings.queue, visibility, retry, self.clock.clone()).await
+    }
+
+    /// Receives and starts tasks until the shutdown begins.
+    async fn receive(
+        &self,
+        tasks: &Arc<Tasks<S>>,
+        running: &mut JoinSet<()>,
+        shutdown: &CancellationToken,
+        stop: &CancellationToken,
+    ) -> Result<(), StageError> {
+        let places = Arc::new(Semaphore::new(self.settings.concurrency.max(1)));
+        let endless = self.settings.retry.endless();
+        let mut delays = endless.clone().build();
+        loop {
+            let Some(permits) = free_places(&places, shutdown).await else { return Ok(()) };
+            let Some(polled) = poll(&tasks.queue, permits.len(), shutdown).await else { return Ok(()) };
+            match polled {
+                Ok(deliveries) => {
+                    delays = endless.clone().build();
+                    for (delivery, permit) in deliveries.into_iter().zip(permits) {
+                        running.spawn(process(Arc::clone(tasks), delivery, stop.clone(), permit));
+                    }
+                }
+                Err(error) if error.kind == ErrorKind::Transient => {
+                    let delay = delays.next().unwrap_or(self.settings.retry.max_delay);
+                    tracing::warn!(stage = S::NAME, %error, "cannot receive messages for now");
+                    tokio::select! { biased; () = shutdown.cancelled() => return Ok(()), () = self.clock.sleep(delay) => {} }
+                }
+                Err(error) => return Err(error),
+            }
+            while running.try_join_next().is_some() {}
+        }
+    }
+
+    /// Lets running tasks end within the grace period, then has them give their messages back.
+    async fn drain(&self, mut running: JoinSet<()>, stop: &CancellationToken) {
+        let all_ended = async |running: &mut JoinSet<()>| while running.join_next().await.is_some() {};
+        if tokio::time::timeout(self.settings.shutdown_grace, all_ended(&mut running)).await.is_ok() {
+            return;
+        }
+        tracing::warn!(
+            stage = S::NAME,
+            tasks = running.len(),
+            "the grace period is over: running stages are broken off"
+        );
+        stop.cancel();
+        if tokio::time::timeout(SETTLE_TIME, all_ended(&mut running)).await.is_err() {
+            tracing::error!(
+                stage = S::NAME,
+                tasks = running.len(),
+                "messages could not be released: the queue gives them out again when they become visible"
+            );
+        }
+    }
+
+    fn queue_error(&self, error: &StageError) -> WorkerError {
+        WorkerError::Queue { stage: S::NAME, queue: self.settings.queue.clone(), reason: error.cause.clone() }
+    }
+}
+
+async fn process<S: Stage>(
+    tasks: Arc<Tasks<S>>,
+    delivery: Delivery,
+    stop: CancellationToken,
+    permit: OwnedSemaphorePermit,
+) {
+    tasks.process(delivery, stop).await;
+    drop(permit);
+}
+
+/// Waits for a free place and takes all that are free, up to a batch. None when the shutdown begins.
+async fn free_places(places: &Arc<Semaphore>, shutdown: &CancellationToken) -> Option<Vec<OwnedSemaphorePermit>> {
+    let first = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => return None,
+        permit = Arc::clone(places).acquire_owned() => permit.ok()?,
+    };
+    let mut permits = vec![first];
+    while permits.len() < MAX_BATCH {
+        let Ok(permit) = Arc::clone(places).try_acquire_owned() else { break };
+        permits.push(permit);
+    }
+    Some(permits)
+}
+
+/// One long poll. None when the shutdown begins; messages that still arrive then are given back.
+async fn poll(queue: &Queue, most: usize, shutdown: &CancellationToken) -> Option<Result<Vec<Delivery>, StageError>> {
+    let mut receive = pin!(queue.receive(most));
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => {}
+        polled = &mut receive => return Some(polled),
+    }
+    if let Ok(Ok(deliveries)) = tokio::time::timeout(LAST_POLL, receive).await {
+        for delivery in deliveries {
+            if let Err(error) = queue.hide(&delivery, Duration::ZERO).await {
+                tracing::warn!(%error, "a message could not be given back: the queue gives it out again later");
+            }
+        }
+    }
+    None
 }
