@@ -7,7 +7,9 @@
 pub mod connector;
 pub mod env;
 pub mod gate;
+pub mod inventory;
 pub mod router;
+pub mod s3control;
 pub mod service;
 pub mod sfn;
 pub mod sqs;

@@ -26,6 +26,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub(crate) use self::copy::failed_call;
 pub use self::status::JobStatus;
 use self::{
     faults::JobFaults,

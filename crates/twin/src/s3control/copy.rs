@@ -152,6 +152,16 @@ where
     }
 }
 
+/// A failed S3 call in one line, for people.
+pub(crate) fn failed_call<E>(error: &SdkError<E>) -> String
+where
+    E: ProvideErrorMetadata,
+    SdkError<E>: RequestId + RequestIdExt,
+{
+    let TaskError { http_status, code, .. } = task_error(error);
+    format!("{code} (HTTP {http_status}): {}", error.message().unwrap_or("no further message"))
+}
+
 /// The message as the service's own client words it.
 fn in_full(message: &str, status: u16, code: &str, request: Option<&str>, extended: Option<&str>) -> String {
     let (request, extended) = (request.unwrap_or("null"), extended.unwrap_or("null"));

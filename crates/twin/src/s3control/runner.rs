@@ -11,7 +11,7 @@ use super::{
     faults::{JobFault, JobFaultKind},
     job::{Failure, Progress},
     manifest::{self, Tasks},
-    report,
+    report::{self, Composition},
     spec::JobSpec,
     status::JobStatus,
 };
@@ -237,9 +237,16 @@ impl Runner {
         let (plan, ordinal) = self.faults();
         let Some(target) = &spec.report else { return Ok(()) };
         let env = &self.shared.env;
-        let report = report::compose(target, &self.id, bucket, outcomes, &self.shared.options, &env.ids, env.clock.now())?;
-        let Some(report) = report else { return Ok(()) };
-        let report = report::spoil(report, &plan, ordinal);
+        let composition = Composition {
+            target,
+            job_id: &self.id,
+            source_bucket: bucket,
+            outcomes,
+            rows_per_file: self.shared.options.rows_per_result_file,
+            plan: &plan,
+            ordinal,
+        };
+        let Some(report) = composition.report(&env.ids, env.clock.now())? else { return Ok(()) };
         match plan.report_delay(ordinal) {
             None => report::write(client, target, &report).await,
             Some(delay) => {

@@ -1,6 +1,7 @@
 //! What a job was asked to do, after validation.
 
 use jiff::Timestamp;
+use levee_formats::batch_manifest::Fields;
 
 use super::xml::Element;
 
@@ -8,18 +9,9 @@ use super::xml::Element;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ManifestFormat {
     /// `S3BatchOperations_CSV_20180820` with its columns.
-    Csv(Vec<Field>),
+    Csv(Fields),
     /// `S3InventoryReport_CSV_20161130`: the location is an inventory's `manifest.json`.
     Inventory,
-}
-
-/// A column of a CSV manifest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Field {
-    Ignore,
-    Bucket,
-    Key,
-    VersionId,
 }
 
 /// Where the manifest is and how to read it.

@@ -4,9 +4,10 @@
 //! would be worse than none.
 
 use jiff::Timestamp;
+use levee_formats::batch_manifest::Fields;
 
 use super::{
-    spec::{CopySpec, Field, JobSpec, ManifestFormat, ManifestSpec, ReportSpec},
+    spec::{CopySpec, JobSpec, ManifestFormat, ManifestSpec, ReportSpec},
     xml::Element,
 };
 use crate::service::ServiceError;
@@ -218,26 +219,9 @@ fn manifest_of(manifest: &Element) -> Checked<ManifestSpec> {
     })
 }
 
-fn fields_of(list: &Element) -> Checked<Vec<Field>> {
-    let mut fields = Vec::new();
-    for member in &list.children {
-        let field = match member.text.as_str() {
-            "Ignore" => Field::Ignore,
-            "Bucket" => Field::Bucket,
-            "Key" => Field::Key,
-            "VersionId" => Field::VersionId,
-            other => return Err(bad(format!("Manifest.Spec.Fields has the unknown field {other:?}"))),
-        };
-        if field != Field::Ignore && fields.contains(&field) {
-            return Err(bad(format!("Manifest.Spec.Fields names {} twice", member.text)));
-        }
-        fields.push(field);
-    }
-    if fields.contains(&Field::Bucket) && fields.contains(&Field::Key) {
-        Ok(fields)
-    } else {
-        Err(bad("Manifest.Spec.Fields must name Bucket and Key"))
-    }
+fn fields_of(list: &Element) -> Checked<Fields> {
+    let names = list.children.iter().map(|member| member.text.as_str());
+    Fields::parse(names).map_err(|error| bad(format!("Manifest.Spec.Fields: {error}")))
 }
 
 fn report_of(report: &Element) -> Checked<Option<ReportSpec>> {
