@@ -15,7 +15,7 @@ pub(crate) fn next_scan(now: Timestamp, frequency: Frequency, hour: i8) -> Times
     let mut date = now.to_zoned_datetime(TimeZone::UTC).date();
     // Eight days hold the hour of every weekday once after `now`.
     for _ in 0..9 {
-        let at = date.at(hour.clamp(0, 23), 0, 0, 0).to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
+        let at = date.at(hour.clamp(0, 23), 0, 0, 0).to_zoned_datetime(TimeZone::UTC).map(|zoned| zoned.timestamp());
         let fits = frequency == Frequency::Daily || date.weekday() == Weekday::Sunday;
         match at {
             Ok(at) if fits && at > now => return at,
