@@ -1,0 +1,50 @@
+# The tasks of the project. `just` alone lists them. `.ci/run` runs the ones that must pass.
+
+tools := justfile_directory() / ".tools"
+
+# list the tasks
+default:
+    @just --list --unsorted
+
+# format everything
+fmt:
+    cargo fmt --all
+
+# formatting and clippy, warnings denied
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# all tests, or those whose name contains FILTER
+test *FILTER:
+    cargo test --workspace {{ FILTER }}
+
+# back up the sample warehouse on a local AWS in this process
+demo *ARGUMENTS:
+    cargo run --release --bin levee -- demo {{ ARGUMENTS }}
+
+# drive the twin with boto3 and the AWS CLI
+conformance *ARGUMENTS:
+    cargo build --release --bin levee
+    tests/conformance/run {{ ARGUMENTS }}
+
+# check the state machine with a public validator
+asl:
+    .ci/asl
+
+# licences, advisories and duplicates of the dependencies
+deny:
+    .ci/deny
+
+# build the fuzz targets, or run TARGET for SECONDS (that takes the nightly toolchain and cargo-fuzz)
+fuzz TARGET="" SECONDS="60":
+    .ci/fuzz "{{ TARGET }}" "{{ SECONDS }}"
+
+# build the sample warehouse again, or only check it (--check)
+lake *ARGUMENTS:
+    .ci/python lake tests/lake/requirements.txt
+    {{ tools }}/lake/bin/python tests/lake/build.py {{ ARGUMENTS }}
+
+# what continuous integration runs
+ci:
+    .ci/run
