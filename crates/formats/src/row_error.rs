@@ -17,7 +17,7 @@ pub struct RowError<'a, P, R> {
     /// The bytes of the row without its line end.
     pub raw: &'a [u8],
     /// What could be read.
-    pub row: R,
+    pub row: Box<R>,
 }
 
 /// Bytes of the row that an error message shows at most.

@@ -136,7 +136,7 @@ impl RowReader {
             (Some(bucket), Some(key), Some(raw_key), true) => {
                 Ok(Row { line: line.number, bucket, key, raw_key, version_id: row.version_id })
             }
-            _ => Err(RowError { file: &self.file, line: line.number, problems, raw: line.bytes, row }),
+            _ => Err(RowError { file: &self.file, line: line.number, problems, raw: line.bytes, row: Box::new(row) }),
         }
     }
 

@@ -197,7 +197,7 @@ impl RowReader {
         let problems = fields.problems;
         match row.into_whole(line.number, raw_key, problems.is_empty()) {
             Ok(row) => Ok(row),
-            Err(row) => Err(RowError { file: &self.file, line: line.number, problems, raw: line.bytes, row: *row }),
+            Err(row) => Err(RowError { file: &self.file, line: line.number, problems, raw: line.bytes, row }),
         }
     }
 }

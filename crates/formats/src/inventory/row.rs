@@ -91,6 +91,13 @@ pub struct PartialRow<'a> {
 }
 
 impl PartialRow<'_> {
+    /// A field as the file has it, without its quotes, bytes that are not UTF-8 replaced; `None` where it is empty or
+    /// absent.
+    pub fn text(&self, column: &Column) -> Option<Cow<'_, str>> {
+        let index = self.cells.schema.position(column)?;
+        self.cells.text(index).filter(|text| !text.is_empty())
+    }
+
     /// The columns that have a field, with that field; bytes that are not UTF-8 are replaced.
     pub fn fields(&self) -> impl Iterator<Item = (&Column, Cow<'_, str>)> {
         self.cells.fields()

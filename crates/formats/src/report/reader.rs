@@ -186,13 +186,7 @@ impl RowReader {
             self.bucket.clear();
             self.bucket.extend_from_slice(bucket.as_bytes());
         }
-        whole_row(row, line, problems.is_empty()).map_err(|row| RowError {
-            file: &self.file,
-            line,
-            problems,
-            raw,
-            row: *row,
-        })
+        whole_row(row, line, problems.is_empty()).map_err(|row| RowError { file: &self.file, line, problems, raw, row })
     }
 
     /// The seventh field, or all from the seventh on if there are more.
