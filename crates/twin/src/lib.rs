@@ -10,6 +10,7 @@ pub mod gate;
 pub mod inventory;
 pub mod router;
 pub mod s3control;
+pub mod server;
 pub mod service;
 pub mod sfn;
 pub mod sqs;
@@ -17,5 +18,6 @@ pub mod twin;
 
 pub use self::{
     gate::{CallFault, FaultAnswer, FaultPlan, RecordedCall, When},
+    server::Server,
     twin::{Twin, TwinBuilder},
 };

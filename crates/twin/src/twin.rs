@@ -2,7 +2,7 @@
 
 mod builder;
 
-use std::sync::Arc;
+use std::{io, net::SocketAddr, sync::Arc};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
@@ -18,6 +18,7 @@ use crate::{
     connector::Connector,
     gate::{CallGate, FaultPlan, RecordedCall},
     router::Router,
+    server::Server,
     service::Principal,
 };
 
@@ -86,8 +87,12 @@ impl Twin {
         self.0.gate.set_faults(plan);
     }
 
-    pub(crate) fn router(&self) -> Arc<Router> {
-        Arc::clone(&self.0.router)
+    /// Serves the twin over TCP on `addr`; port 0 lets the system choose.
+    ///
+    /// # Errors
+    /// The address cannot be listened on, for example because the port is in use; the text says what to do.
+    pub async fn serve(&self, addr: SocketAddr) -> io::Result<Server> {
+        Server::start(Arc::clone(&self.0.router), addr).await
     }
 }
 

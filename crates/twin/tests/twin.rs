@@ -4,4 +4,6 @@
 mod twin {
     mod common;
     mod gate;
+    mod server;
+    mod sqs;
 }

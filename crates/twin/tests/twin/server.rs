@@ -1,0 +1,43 @@
+//! The TCP endpoint.
+
+use std::net::SocketAddr;
+
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use aws_sdk_sqs::Client;
+use levee_twin::Twin;
+
+use super::common::BACKUP;
+
+async fn client(url: &str) -> Client {
+    let credentials = Credentials::new(BACKUP, "any", None, None, "test");
+    let config = aws_config::defaults(BehaviorVersion::latest()).region(Region::new("us-east-1"));
+    Client::new(&config.credentials_provider(credentials).endpoint_url(url).load().await)
+}
+
+fn any_port() -> SocketAddr {
+    "127.0.0.1:0".parse().unwrap()
+}
+
+#[tokio::test]
+async fn sdk_clients_work_over_tcp_with_queue_urls_of_the_endpoint() {
+    let twin = Twin::builder().build();
+    let server = twin.serve(any_port()).await.unwrap();
+    let client = client(&server.url()).await;
+    let url = client.create_queue().queue_name("q").send().await.unwrap().queue_url.unwrap();
+    assert_eq!(url, format!("{}/{BACKUP}/q", server.url()));
+    client.send_message().queue_url(&url).message_body("x".repeat(900_000)).send().await.unwrap();
+    let got = client.receive_message().queue_url(&url).wait_time_seconds(1).send().await.unwrap();
+    assert_eq!(got.messages()[0].body().unwrap().len(), 900_000);
+    server.shutdown().await;
+    assert!(client.list_queues().send().await.is_err());
+}
+
+#[tokio::test]
+async fn port_in_use_is_a_clear_error() {
+    let twin = Twin::builder().build();
+    let server = twin.serve(any_port()).await.unwrap();
+    let error = twin.serve(server.addr()).await.err().unwrap();
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+    assert!(error.to_string().contains(&server.addr().to_string()), "{error}");
+}
