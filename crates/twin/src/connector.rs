@@ -52,8 +52,8 @@ impl Connector {
     }
 
     /// A connector that fails once the twin is gone; for clients that the twin's own services hold.
-    pub(crate) fn weak(router: &Arc<Router>) -> Self {
-        Self { router: Link::Weak(Arc::downgrade(router)), life: None }
+    pub(crate) fn weak(router: Weak<Router>) -> Self {
+        Self { router: Link::Weak(router), life: None }
     }
 
     /// The same connector for a client that dies after `calls` calls: these are answered, every later one neither reaches

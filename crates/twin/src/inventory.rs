@@ -187,10 +187,8 @@ impl Inventory {
     pub async fn deliver_now(&self, bucket: &str, id: &str, scan: Timestamp) -> Result<Delivery, InventoryError> {
         let wanted = |one: &ConfiguredInventory| one.bucket == bucket && one.configuration.id == id;
         let found = self.shared.configurations.all().into_iter().find(wanted);
-        let found = found.ok_or_else(|| InventoryError::NoSuchConfiguration {
-            bucket: bucket.to_owned(),
-            id: id.to_owned(),
-        })?;
+        let found = found
+            .ok_or_else(|| InventoryError::NoSuchConfiguration { bucket: bucket.to_owned(), id: id.to_owned() })?;
         let (report, faults) = self.shared.scan(&found, scan).await?;
         let delivered = self.shared.deliver(report, &faults).await;
         delivered.result.clone().map(|_| delivered)
@@ -309,7 +307,9 @@ impl Shared {
     fn note(&self, delivery: Delivery) {
         match &delivery.result {
             Ok((bucket, key)) => tracing::info!(source = %delivery.bucket, %bucket, %key, "inventory delivered"),
-            Err(error) => tracing::warn!(source = %delivery.bucket, id = %delivery.id, %error, "inventory not delivered"),
+            Err(error) => {
+                tracing::warn!(source = %delivery.bucket, id = %delivery.id, %error, "inventory not delivered")
+            }
         }
         self.state().deliveries.push(delivery);
     }

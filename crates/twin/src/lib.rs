@@ -6,6 +6,7 @@
 
 pub mod connector;
 pub mod env;
+pub mod events;
 pub mod gate;
 pub mod inventory;
 pub mod router;
@@ -13,6 +14,7 @@ pub mod s3control;
 pub mod server;
 pub mod service;
 pub mod sfn;
+pub mod sns;
 pub mod sqs;
 pub mod twin;
 

@@ -2,17 +2,15 @@
 
 mod answer;
 mod identify;
+mod query;
 mod scope;
+mod sts;
 
 use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
-use http::{Request, Response};
-use serde_json::Value;
-
-pub(crate) use self::identify::Protocol;
+pub(crate) use self::sts::Sts;
 use self::{
-    identify::Target,
+    identify::{Protocol, Target},
     scope::{Scope, caller},
 };
 use crate::{
@@ -20,6 +18,8 @@ use crate::{
     service::{Caller, HttpService, JsonService, ServiceError},
     sqs::Sqs,
 };
+use bytes::Bytes;
+use http::{Request, Response};
 
 /// Hands each request to the service that it is for. Both ways into the twin end here.
 pub struct Router {
@@ -36,6 +36,7 @@ pub(crate) struct Services {
     pub(crate) states: Option<Arc<dyn JsonService>>,
     pub(crate) events: Option<Arc<dyn JsonService>>,
     pub(crate) sns: Option<Arc<dyn JsonService>>,
+    pub(crate) sts: Option<Arc<dyn JsonService>>,
     pub(crate) s3: Option<Arc<dyn HttpService>>,
     pub(crate) s3control: Option<Arc<dyn HttpService>>,
 }
@@ -58,7 +59,7 @@ impl Router {
         let request_id = self.ids.uuid();
         let target = Target::of(&request, scope.as_ref());
         tracing::trace!(?target, %caller.account, "call");
-        match self.dispatch(&target, &caller, request).await {
+        match self.dispatch(&target, &caller, request, &request_id).await {
             Ok(mut response) => {
                 answer::stamp(&mut response, &request_id);
                 response
@@ -72,6 +73,7 @@ impl Router {
         target: &Target,
         caller: &Caller,
         request: Request<Bytes>,
+        request_id: &str,
     ) -> Result<Response<Bytes>, ServiceError> {
         let absent = || ServiceError::not_modelled(format_args!("the service {}", target.service));
         let services = self.services.get().ok_or_else(absent)?;
@@ -93,15 +95,16 @@ impl Router {
                     "states" => services.states.as_ref(),
                     "events" => services.events.as_ref(),
                     "sns" => services.sns.as_ref(),
+                    "sts" => services.sts.as_ref(),
                     _ => None,
                 };
                 let service = service.ok_or_else(absent)?;
-                let body = match protocol {
-                    Protocol::Json => answer::json_body(request.body())?,
-                    _ => Value::Null,
-                };
-                let result = service.call(caller, &target.operation, body).await?;
-                Ok(answer::json(target, &result))
+                if protocol != Protocol::Query {
+                    let body = answer::json_body(request.body())?;
+                    return Ok(answer::json(target, &service.call(caller, &target.operation, body).await?));
+                }
+                let result = service.call(caller, &target.operation, query::form(request.body())?).await?;
+                Ok(answer::xml(query::document(&target.service, &target.operation, &result, request_id)))
             }
         }
     }

@@ -133,9 +133,9 @@ impl S3Control {
         let jobs = &self.shared.jobs;
         match operation {
             Operation::CreateJob => self.create(caller, &Element::parse(request.body()).map_err(malformed)?),
-            Operation::DescribeJob => jobs.with(caller, &job, now, |job| {
-                Ok(Element::new("DescribeJobResult").with(job.descriptor(now)))
-            }),
+            Operation::DescribeJob => {
+                jobs.with(caller, &job, now, |job| Ok(Element::new("DescribeJobResult").with(job.descriptor(now))))
+            }
             Operation::ListJobs(query) => {
                 let (page, next) = query.page(jobs.list(caller, now));
                 let mut list = Element::new("Jobs");

@@ -106,19 +106,20 @@ impl Sqs {
         }
     }
 
-    /// Puts a message of one of the twin's own services into the queue `arn`.
+    /// Puts a message of one of the twin's own services into the queue `arn`. `entry` has `MessageBody` and, as in
+    /// SendMessage, `MessageAttributes`.
     ///
     /// # Errors
-    /// `QueueDoesNotExist`, or a body that the queue does not take.
-    pub(crate) fn deliver(&self, arn: &str, body: String, service: &str) -> Result<(), ServiceError> {
+    /// `QueueDoesNotExist`, or a message that the queue does not take.
+    pub(crate) fn deliver(&self, arn: &str, entry: &Value, service: &str) -> Result<(), ServiceError> {
         let key = QueueKey::from_arn(arn).ok_or_else(wire::no_queue)?;
         let now = self.env.clock.now();
         let mut queues = self.queues();
         let queue = queues.live.get_mut(&key).ok_or_else(wire::no_queue)?;
-        send::check_size(&[Content::plain(body.clone())], queue)?;
+        let content = Content::parse(entry)?;
+        send::check_size(&content, queue)?;
         let delay = queue.settings.delay();
-        let message = Message::new(self.env.ids.uuid(), Content::plain(body), service.to_owned(), now);
-        queue.put(message, delay, now);
+        queue.put(Message::new(self.env.ids.uuid(), content, service.to_owned(), now), delay, now);
         Ok(())
     }
 

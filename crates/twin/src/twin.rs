@@ -1,6 +1,7 @@
 //! The twin as a whole: what it is built from, and the ways in.
 
 mod builder;
+mod wiring;
 
 use std::{io, net::SocketAddr, sync::Arc};
 
@@ -16,8 +17,10 @@ use levee_clock::Clock;
 pub use self::builder::TwinBuilder;
 use crate::{
     connector::Connector,
+    events::{AcceptedEvent, EventBridge},
     gate::{CallGate, FaultPlan, RecordedCall},
     router::Router,
+    s3control::S3Control,
     server::Server,
     service::Principal,
 };
@@ -31,6 +34,8 @@ struct Inner {
     region: String,
     gate: Arc<CallGate>,
     router: Arc<Router>,
+    events: Arc<EventBridge>,
+    control: Arc<S3Control>,
 }
 
 impl Twin {
@@ -85,6 +90,18 @@ impl Twin {
     /// Puts another plan of faults in force from the next call on.
     pub fn set_faults(&self, plan: FaultPlan) {
         self.0.gate.set_faults(plan);
+    }
+
+    /// The events that the buses of all accounts accepted, oldest first; at most the last [`crate::events::EVENT_LIMIT`].
+    #[must_use]
+    pub fn events(&self) -> Vec<AcceptedEvent> {
+        self.0.events.events()
+    }
+
+    /// The batch jobs: their faults can be changed while the twin runs.
+    #[must_use]
+    pub fn jobs(&self) -> &S3Control {
+        &self.0.control
     }
 
     /// Serves the twin over TCP on `addr`; port 0 lets the system choose.

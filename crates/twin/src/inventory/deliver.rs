@@ -143,8 +143,7 @@ async fn put(client: &Client, plan: &Plan, key: &str, body: Vec<u8>) -> Result<(
         .customize()
         .mutate_request(move |request| {
             // The keys aws:SourceArn and aws:SourceAccount of the destination's policy.
-            let headers =
-                [("x-levee-twin-source-arn", &source_arn), ("x-levee-twin-source-account", &source_account)];
+            let headers = [("x-levee-twin-source-arn", &source_arn), ("x-levee-twin-source-account", &source_account)];
             for (name, value) in headers {
                 if let Ok(value) = HeaderValue::from_str(value) {
                     request.headers_mut().insert(name, value);

@@ -31,8 +31,7 @@ pub(crate) struct ScannedObject {
 
 /// Everything in the bucket that the plan asks for.
 pub(crate) async fn scan(shared: &Shared, plan: &Plan) -> Result<Vec<ScannedObject>, InventoryError> {
-    let caller =
-        Caller { account: plan.account.clone(), region: shared.region.clone(), principal: Principal::Root };
+    let caller = Caller { account: plan.account.clone(), region: shared.region.clone(), principal: Principal::Root };
     let client = shared.clients.client(&caller);
     let listed = if plan.all_versions { versions(&client, plan).await } else { current(&client, plan).await };
     let unreadable = |why: String| InventoryError::Scan { bucket: plan.bucket.clone(), why };

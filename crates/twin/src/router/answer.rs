@@ -25,6 +25,11 @@ pub(crate) fn json(target: &Target, result: &Value) -> Response<Bytes> {
     respond(200, content_type(target), body)
 }
 
+/// A successful answer in XML.
+pub(crate) fn xml(body: String) -> Response<Bytes> {
+    respond(200, "text/xml", body)
+}
+
 /// An error in the form of the service: a JSON document for the JSON services, XML for the others.
 pub(crate) fn error(target: &Target, error: &ServiceError, request_id: &str) -> Response<Bytes> {
     let mut response = match target.protocol {

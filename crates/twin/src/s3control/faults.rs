@@ -65,9 +65,7 @@ impl RowClass {
                 "InvalidRequest",
                 "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
             ),
-            Self::Archived => {
-                (403, "InvalidObjectState", "The operation is not valid for the object's storage class")
-            }
+            Self::Archived => (403, "InvalidObjectState", "The operation is not valid for the object's storage class"),
             Self::Kms => (400, "KMS.DisabledException", "The KMS key that the object is encrypted with is disabled."),
             Self::Throttled => (503, "SlowDown", "Please reduce your request rate."),
             Self::Internal => (500, "InternalError", "We encountered an internal error. Please try again."),

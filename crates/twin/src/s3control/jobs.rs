@@ -46,10 +46,7 @@ pub(crate) enum Created {
 
 impl Jobs {
     pub(crate) fn new(faults: JobFaults) -> Self {
-        Self {
-            state: Mutex::new(State { faults, ..State::default() }),
-            changes: watch::Sender::new(0),
-        }
+        Self { state: Mutex::new(State { faults, ..State::default() }), changes: watch::Sender::new(0) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -123,7 +120,8 @@ impl Jobs {
     ) -> Result<T, ServiceError> {
         let mut state = self.lock();
         state.forget(now);
-        let found = state.jobs.get_mut(id).filter(|job| job.of(caller) && job.visible_from <= now).ok_or_else(no_such_job)?;
+        let found =
+            state.jobs.get_mut(id).filter(|job| job.of(caller) && job.visible_from <= now).ok_or_else(no_such_job)?;
         let result = work(found);
         drop(state);
         self.changed();

@@ -64,7 +64,8 @@ async fn get(client: &Client, bucket: &str, key: &str, version: Option<&str>) ->
     })?;
     let etag = answer.e_tag.as_deref().unwrap_or_default().trim_matches('"').to_owned();
     let kms = answer.server_side_encryption.is_some_and(|kind| kind != ServerSideEncryption::Aes256);
-    let body = answer.body.collect().await.map_err(|error| unreadable("InternalError".to_owned(), error.to_string()))?;
+    let body =
+        answer.body.collect().await.map_err(|error| unreadable("InternalError".to_owned(), error.to_string()))?;
     Ok(Object { body: body.to_vec(), etag, kms })
 }
 
@@ -72,12 +73,16 @@ async fn get(client: &Client, bucket: &str, key: &str, version: Option<&str>) ->
 fn csv(file: &str, fields: &Fields, body: &[u8]) -> Result<Tasks, Failure> {
     let mut found = Found::default();
     let mut reader = ManifestReader::new(file, fields, KeyCodec::Form);
-    let mut sink = |row: Result<levee_formats::batch_manifest::Row<'_>, levee_formats::batch_manifest::RowError<'_>>| {
-        match row {
-            Ok(row) => found.add(&row.bucket, &row.raw_key, &row.key, version(row.version_id.as_deref(), fields.has_versions())),
+    let mut sink =
+        |row: Result<levee_formats::batch_manifest::Row<'_>, levee_formats::batch_manifest::RowError<'_>>| match row {
+            Ok(row) => found.add(
+                &row.bucket,
+                &row.raw_key,
+                &row.key,
+                version(row.version_id.as_deref(), fields.has_versions()),
+            ),
             Err(error) => found.spoil(error.to_string()),
-        }
-    };
+        };
     reader.push(body, &mut sink).map_err(|error| invalid(error.to_string()))?;
     reader.finish(&mut sink).map_err(|error| invalid(error.to_string()))?;
     found.tasks()
@@ -94,12 +99,13 @@ async fn inventory(client: &Client, body: &[u8]) -> Result<Tasks, Failure> {
         let object = get(client, &manifest.destination_bucket, &file.key, None).await?;
         let mut reader = DataReader::new(&file.key, &manifest.schema, &manifest.source_bucket)
             .map_err(|error| invalid(error.to_string()))?;
-        let mut sink = |row: Result<levee_formats::inventory::Row<'_>, levee_formats::inventory::RowError<'_>>| {
-            match row {
-                Ok(row) => found.add(&row.bucket, &row.raw_key, &row.key, version(row.version_id.as_deref(), has_versions)),
+        let mut sink =
+            |row: Result<levee_formats::inventory::Row<'_>, levee_formats::inventory::RowError<'_>>| match row {
+                Ok(row) => {
+                    found.add(&row.bucket, &row.raw_key, &row.key, version(row.version_id.as_deref(), has_versions))
+                }
                 Err(error) => found.spoil(error.to_string()),
-            }
-        };
+            };
         reader.push(&object.body, &mut sink).map_err(|error| invalid(error.to_string()))?;
         reader.finish(&mut sink).map_err(|error| invalid(error.to_string()))?;
     }
@@ -126,7 +132,10 @@ impl Found {
         if self.tasks.tasks.is_empty() {
             bucket.clone_into(&mut self.tasks.bucket);
         } else if self.tasks.bucket != bucket {
-            self.spoil(format!("the manifest names the buckets {} and {bucket}; a job copies from one", self.tasks.bucket));
+            self.spoil(format!(
+                "the manifest names the buckets {} and {bucket}; a job copies from one",
+                self.tasks.bucket
+            ));
         }
         self.tasks.tasks.push(Task { raw_key: raw_key.to_vec(), key: key.to_owned(), version });
     }

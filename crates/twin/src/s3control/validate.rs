@@ -42,8 +42,13 @@ const CANNED_ACLS: [&str; 7] = [
 ];
 
 /// Members of `S3PutObjectCopy` that AWS has and that are refused here.
-const COPY_NOT_MODELLED: [&str; 5] =
-    ["AccessControlGrants", "NewObjectMetadata", "RedirectLocation", "ObjectLockEventHold", "ObjectLockEventHoldDuration"];
+const COPY_NOT_MODELLED: [&str; 5] = [
+    "AccessControlGrants",
+    "NewObjectMetadata",
+    "RedirectLocation",
+    "ObjectLockEventHold",
+    "ObjectLockEventHoldDuration",
+];
 
 /// Reads a CreateJob request of `account`.
 ///

@@ -81,11 +81,6 @@ impl Content {
         })
     }
 
-    /// A body without attributes.
-    pub(crate) fn plain(body: String) -> Self {
-        Self { body, attributes: Attributes::default(), system_attributes: Attributes::default(), delay: None }
-    }
-
     /// The size that limits count: body and attributes; system attributes are free.
     pub(crate) fn size(&self) -> u64 {
         self.body.len() as u64 + self.attributes.size()

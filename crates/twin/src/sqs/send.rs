@@ -15,7 +15,7 @@ impl Sqs {
     pub(super) fn send(&self, request: &Request<'_>) -> Result<Value, ServiceError> {
         self.on_queue(request, |queue, _| {
             let content = Content::parse(request.body)?;
-            check_size(std::slice::from_ref(&content), queue)?;
+            check_size(&content, queue)?;
             Ok(Value::Object(self.put(queue, content, request)))
         })
     }
@@ -32,7 +32,7 @@ impl Sqs {
             }
             let results = entries.iter().zip(contents).map(|(entry, content)| {
                 let sent = content.and_then(|content| {
-                    check_size(std::slice::from_ref(&content), queue)?;
+                    check_size(&content, queue)?;
                     Ok(self.put(queue, content, request))
                 });
                 (entry.id, sent)
@@ -68,9 +68,9 @@ impl Sqs {
 }
 
 /// Refuses what is larger than the queue takes.
-pub(super) fn check_size(contents: &[Content], queue: &Queue) -> Result<(), ServiceError> {
+pub(super) fn check_size(content: &Content, queue: &Queue) -> Result<(), ServiceError> {
     let limit = queue.settings.max_size();
-    if contents.iter().all(|content| content.size() <= limit) {
+    if content.size() <= limit {
         return Ok(());
     }
     Err(wire::invalid_value(format!(

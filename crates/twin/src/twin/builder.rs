@@ -4,11 +4,19 @@ use std::sync::Arc;
 
 use levee_clock::Clock;
 
-use super::{Inner, Twin};
+use super::{
+    Inner, Twin,
+    wiring::{InnerClients, Wiring},
+};
 use crate::{
     env::{Env, Gate, Ids},
+    events::EventBridge,
     gate::{CallGate, FaultPlan},
-    router::{Router, Services},
+    router::{Router, Services, Sts},
+    s3control::{ControlOptions, S3Control},
+    service::{HttpService, JsonService},
+    sfn::StepFunctions,
+    sns::Sns,
     sqs::Sqs,
 };
 
@@ -19,6 +27,7 @@ pub struct TwinBuilder {
     region: String,
     default_account: String,
     faults: FaultPlan,
+    control: ControlOptions,
 }
 
 impl Default for TwinBuilder {
@@ -29,6 +38,7 @@ impl Default for TwinBuilder {
             region: "us-east-1".to_owned(),
             default_account: "111111111111".to_owned(),
             faults: FaultPlan::default(),
+            control: ControlOptions::default(),
         }
     }
 }
@@ -69,6 +79,13 @@ impl TwinBuilder {
         self
     }
 
+    /// How batch jobs behave, with the faults of jobs and of their rows.
+    #[must_use]
+    pub fn jobs(mut self, options: ControlOptions) -> Self {
+        self.control = options;
+        self
+    }
+
     /// Starts the twin. Must be called inside a tokio runtime: timers and jobs run on it.
     #[must_use]
     pub fn build(self) -> Twin {
@@ -78,8 +95,22 @@ impl TwinBuilder {
         let gate = Arc::new(CallGate::new(clock.clone(), Ids::new(self.seed ^ 0xFA17), self.faults));
         let env = Env { clock: clock.clone(), ids: ids.clone(), gate: Arc::clone(&gate) as Arc<dyn Gate> };
         let router = Arc::new(Router::new(self.default_account, self.region.clone(), Ids::new(!self.seed)));
-        let sqs = Arc::new(Sqs::new(env));
-        router.plug(Services { sqs: Some(sqs), ..Services::default() });
-        Twin(Arc::new(Inner { clock, region: self.region, gate, router }))
+        let sqs = Arc::new(Sqs::new(env.clone()));
+        let sns = Arc::new(Sns::new(env.clone(), Arc::clone(&sqs)));
+        let events = Arc::new(EventBridge::new(env.clone(), Arc::clone(&sqs), Arc::clone(&sns)));
+        let wiring = Wiring { sqs: Arc::clone(&sqs), sns: Arc::clone(&sns), events: Arc::clone(&events) };
+        let states = StepFunctions::new(env.clone(), Arc::new(wiring));
+        let clients = Arc::new(InnerClients { router: Arc::downgrade(&router), clock: clock.clone() });
+        let control = Arc::new(S3Control::new(env.clone(), clients, self.control));
+        router.plug(Services {
+            s3: None,
+            s3control: Some(Arc::clone(&control) as Arc<dyn HttpService>),
+            sqs: Some(sqs),
+            states: Some(Arc::new(states)),
+            events: Some(Arc::clone(&events) as Arc<dyn JsonService>),
+            sns: Some(sns),
+            sts: Some(Arc::new(Sts(env))),
+        });
+        Twin(Arc::new(Inner { clock, region: self.region, gate, router, events, control }))
     }
 }

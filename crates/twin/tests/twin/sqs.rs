@@ -24,7 +24,8 @@ async fn queue(twin: &Twin, attributes: &[(Name, &str)]) -> (Client, String) {
 }
 
 async fn create(client: &Client, name: &str, attributes: &[(Name, &str)]) -> String {
-    let attributes: HashMap<_, _> = attributes.iter().map(|(name, value)| (name.clone(), (*value).to_owned())).collect();
+    let attributes: HashMap<_, _> =
+        attributes.iter().map(|(name, value)| (name.clone(), (*value).to_owned())).collect();
     let made = client.create_queue().queue_name(name).set_attributes(Some(attributes)).send().await.unwrap();
     made.queue_url.unwrap()
 }
@@ -50,7 +51,8 @@ async fn message_goes_through_with_its_attributes_and_is_gone_after_delete() {
     let (client, url) = queue(&twin, &[]).await;
     assert_eq!(url, format!("https://sqs.us-east-1.amazonaws.com/{BACKUP}/levee-x"));
     let text = MessageAttributeValue::builder().data_type("String").string_value("v").build().unwrap();
-    let bytes = MessageAttributeValue::builder().data_type("Binary").binary_value(b"\0\xff".to_vec().into()).build().unwrap();
+    let bytes =
+        MessageAttributeValue::builder().data_type("Binary").binary_value(b"\0\xff".to_vec().into()).build().unwrap();
     let call = client.send_message().queue_url(&url).message_body("{\"a\": \"ü\"}");
     // The SDK checks the MD5 of body and attributes itself.
     let sent = call.message_attributes("t", text.clone()).message_attributes("b", bytes.clone()).send().await.unwrap();
@@ -166,7 +168,8 @@ async fn messages_older_than_the_retention_period_are_gone() {
 async fn batches_say_which_entries_failed() {
     let twin = twin();
     let (client, url) = queue(&twin, &[]).await;
-    let entry = |id: &str, body: &str| SendMessageBatchRequestEntry::builder().id(id).message_body(body).build().unwrap();
+    let entry =
+        |id: &str, body: &str| SendMessageBatchRequestEntry::builder().id(id).message_body(body).build().unwrap();
     let call = client.send_message_batch().queue_url(&url).entries(entry("a", "x")).entries(entry("b", "\u{1}"));
     let answer = call.send().await.unwrap();
     assert_eq!(answer.successful()[0].id(), "a");

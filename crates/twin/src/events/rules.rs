@@ -1,0 +1,116 @@
+//! Rules.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::{BusKey, EventBridge, Pattern, Rule, input};
+use crate::service::{Caller, ServiceError};
+
+impl EventBridge {
+    pub(super) fn put_rule(&self, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
+        let name = input::text(body, "Name")?;
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+        if name.is_empty() || name.len() > 64 || !plain {
+            return Err(input::invalid(format!(
+                "{name} is not a name of a rule: 1 to 64 letters, digits, '.', '-', '_'"
+            )));
+        }
+        input::refuse(body, &["ScheduleExpression"], "rules (use EventBridge Scheduler)")?;
+        let pattern_text = input::text(body, "EventPattern")?.to_owned();
+        let pattern = Pattern::parse(&pattern_text)?;
+        let enabled = match input::optional_text(body, "State")? {
+            None | Some("ENABLED") => true,
+            Some("DISABLED") => false,
+            Some(other) => return Err(ServiceError::not_modelled(format_args!("the state {other} of rules"))),
+        };
+        let description = input::optional_text(body, "Description")?.map(str::to_owned);
+        self.on_bus(caller, body, |key, rules| {
+            let targets = rules.remove(name).map(|rule| rule.targets).unwrap_or_default();
+            rules.insert(name.to_owned(), Rule { pattern, pattern_text, enabled, description, targets });
+            Ok(json!({"RuleArn": key.rule_arn(name)}))
+        })
+    }
+
+    pub(super) fn delete_rule(&self, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
+        let name = input::text(body, "Name")?;
+        self.on_bus(caller, body, |_, rules| {
+            if rules.get(name).is_some_and(|rule| !rule.targets.is_empty()) {
+                return Err(input::invalid("Rule can't be deleted since it has targets."));
+            }
+            // Deleting what is not there is no error.
+            rules.remove(name);
+            Ok(json!({}))
+        })
+    }
+
+    pub(super) fn describe_rule(&self, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
+        self.on_rule(caller, body, "Name", |key, name, rule| Ok(Value::Object(rule.to_json(key, name))))
+    }
+
+    pub(super) fn switch_rule(&self, caller: &Caller, body: &Value, on: bool) -> Result<Value, ServiceError> {
+        self.on_rule(caller, body, "Name", |_, _, rule| {
+            rule.enabled = on;
+            Ok(json!({}))
+        })
+    }
+
+    pub(super) fn list_rules(&self, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
+        let prefix = input::optional_text(body, "NamePrefix")?.unwrap_or_default();
+        self.on_bus(caller, body, |key, rules| {
+            let listed = rules.iter().filter(|(name, _)| name.starts_with(prefix));
+            Ok(json!({"Rules": listed.map(|(name, rule)| rule.to_json(key, name)).collect::<Vec<_>>()}))
+        })
+    }
+
+    pub(super) fn rules_of_target(&self, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
+        let arn = input::text(body, "TargetArn")?;
+        self.on_bus(caller, body, |_, rules| {
+            let of_target = rules.iter().filter(|(_, rule)| rule.targets.values().any(|target| target.arn == arn));
+            Ok(json!({"RuleNames": of_target.map(|(name, _)| name).collect::<Vec<_>>()}))
+        })
+    }
+
+    /// Does something with the rules of the bus that the call names, the default bus without one.
+    pub(super) fn on_bus<T>(
+        &self,
+        caller: &Caller,
+        body: &Value,
+        act: impl FnOnce(&BusKey, &mut BTreeMap<String, Rule>) -> Result<T, ServiceError>,
+    ) -> Result<T, ServiceError> {
+        let key = BusKey::named(caller, input::optional_text(body, "EventBusName")?.unwrap_or("default"))?;
+        let mut state = self.state();
+        act(&key, &mut state.bus(&key, self.env.clock.now())?.rules)
+    }
+
+    /// Does something with the rule that `member` names.
+    pub(super) fn on_rule<T>(
+        &self,
+        caller: &Caller,
+        body: &Value,
+        member: &str,
+        act: impl FnOnce(&BusKey, &str, &mut Rule) -> Result<T, ServiceError>,
+    ) -> Result<T, ServiceError> {
+        let name = input::text(body, member)?;
+        self.on_bus(caller, body, |key, rules| {
+            let absent = || input::absent(format!("Rule {name} does not exist on EventBus {}.", key.name));
+            act(key, name, rules.get_mut(name).ok_or_else(absent)?)
+        })
+    }
+}
+
+impl Rule {
+    fn to_json(&self, key: &BusKey, name: &str) -> Map<String, Value> {
+        let mut members = Map::new();
+        let mut put = |member: &str, value: Value| members.insert(member.to_owned(), value);
+        put("Name", json!(name));
+        put("Arn", json!(key.rule_arn(name)));
+        put("EventPattern", json!(self.pattern_text));
+        put("State", json!(if self.enabled { "ENABLED" } else { "DISABLED" }));
+        put("EventBusName", json!(key.name));
+        if let Some(text) = &self.description {
+            put("Description", json!(text));
+        }
+        members
+    }
+}

@@ -1,0 +1,27 @@
+//! STS: who am I. The twin's credentials need no more of it.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use crate::{
+    env::{Call, Env},
+    service::{Caller, JsonService, Principal, ServiceError},
+};
+
+/// `GetCallerIdentity`.
+pub(crate) struct Sts(pub(crate) Env);
+
+#[async_trait]
+impl JsonService for Sts {
+    async fn call(&self, caller: &Caller, operation: &str, _: Value) -> Result<Value, ServiceError> {
+        self.0.gate.admit(&Call { service: "sts", operation, caller, resource: "" })?;
+        if operation != "GetCallerIdentity" {
+            return Err(ServiceError::not_modelled(format_args!("the STS operation {operation}")));
+        }
+        let user = match &caller.principal {
+            Principal::Root => caller.account.clone(),
+            Principal::Role(name) | Principal::Service(name) => name.clone(),
+        };
+        Ok(json!({"Arn": caller.principal_arn(), "UserId": user, "Account": caller.account}))
+    }
+}
