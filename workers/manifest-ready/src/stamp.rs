@@ -20,7 +20,7 @@ pub(crate) fn parse(name: &str) -> Option<Timestamp> {
     let number = |range: std::ops::Range<usize>| name.get(range)?.parse::<i16>().ok();
     let part = |range| number(range).and_then(|value| i8::try_from(value).ok());
     let civil = DateTime::new(number(0..4)?, part(5..7)?, part(8..10)?, part(11..13)?, part(14..16)?, 0, 0).ok()?;
-    civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    civil.to_zoned_datetime(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
 /// The name of the first folder whose scan can have begun at or after `threshold`, which is rounded up to the minute.
