@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, ObjectOwnership};
 use levee_ledger::state::Bucket;
-use levee_stage::{Context, Progress, StageError, aws::{error_code, http_status}, aws_error};
+use levee_stage::{
+    Context, Progress, StageError,
+    aws::{error_code, http_status},
+    aws_error,
+};
 use serde_json::json;
 
 use crate::{BucketProvision, NOT_CONVERGED, OWNED_BY_OTHER, converge::Wanted};
@@ -49,8 +53,7 @@ pub(crate) async fn ensure(
 
 /// HeadBucket with the owner it must have: the only answer that says whose the bucket is.
 async fn look(stage: &BucketProvision, wanted: &Wanted) -> Result<Found, StageError> {
-    let answer =
-        stage.aws.s3.head_bucket().bucket(&wanted.bucket).expected_bucket_owner(&wanted.account).send().await;
+    let answer = stage.aws.s3.head_bucket().bucket(&wanted.bucket).expected_bucket_owner(&wanted.account).send().await;
     let error = match answer {
         Ok(found) => {
             return match found.bucket_region() {
@@ -92,7 +95,10 @@ async fn create(stage: &BucketProvision, wanted: &Wanted) -> Result<(), StageErr
         // Both may be our own earlier call, or somebody else's: the HeadBucket that follows tells.
         Some("BucketAlreadyOwnedByYou" | "BucketAlreadyExists") => Ok(()),
         Some("InvalidBucketName") => {
-            let cause = format!("S3 does not take `{}` as a bucket's name; rename the source or use another account", wanted.bucket);
+            let cause = format!(
+                "S3 does not take `{}` as a bucket's name; rename the source or use another account",
+                wanted.bucket
+            );
             Err(StageError::permanent(crate::NAME_INVALID, cause))
         }
         _ => Err(aws_error(&format!("CreateBucket {}", wanted.bucket), error)),

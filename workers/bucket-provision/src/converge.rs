@@ -7,11 +7,11 @@ use aws_sdk_s3::{
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
     types::{
-        AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketVersioningStatus, DefaultRetention, ExpirationStatus,
-        LifecycleRule, LifecycleRuleFilter, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRule, ObjectOwnership,
-        OwnershipControls, OwnershipControlsRule, PublicAccessBlockConfiguration, ServerSideEncryption,
-        ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
-        VersioningConfiguration,
+        AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketVersioningStatus, DefaultRetention,
+        ExpirationStatus, LifecycleRule, LifecycleRuleFilter, ObjectLockConfiguration, ObjectLockEnabled,
+        ObjectLockRule, ObjectOwnership, OwnershipControls, OwnershipControlsRule, PublicAccessBlockConfiguration,
+        ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
+        ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration,
     },
 };
 use levee_ledger::state::ObjectLock;
@@ -94,7 +94,11 @@ pub(crate) struct Converger<'a> {
 }
 
 /// The value of a setting, or nothing where S3 says by `absent` that there is none.
-fn setting<T, E>(what: &str, answer: Result<T, SdkError<E, HttpResponse>>, absent: &[&str]) -> Result<Option<T>, StageError>
+fn setting<T, E>(
+    what: &str,
+    answer: Result<T, SdkError<E, HttpResponse>>,
+    absent: &[&str],
+) -> Result<Option<T>, StageError>
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
@@ -135,7 +139,8 @@ impl Converger<'_> {
     async fn ownership(&self) -> Result<Option<Change>, StageError> {
         let answer = call!(self.get_bucket_ownership_controls());
         let found = setting(&self.on("GetBucketOwnershipControls"), answer, &["OwnershipControlsNotFoundError"])?;
-        let rules = found.as_ref().and_then(|found| found.ownership_controls()).map_or(&[][..], |controls| controls.rules());
+        let rules =
+            found.as_ref().and_then(|found| found.ownership_controls()).map_or(&[][..], |controls| controls.rules());
         let holds = matches!(rules, [rule] if rule.object_ownership() == &ObjectOwnership::BucketOwnerEnforced);
         Ok((!holds).then_some(Change::Ownership))
     }
@@ -167,7 +172,8 @@ impl Converger<'_> {
 
     async fn encryption(&self) -> Result<Option<Change>, StageError> {
         let answer = call!(self.get_bucket_encryption());
-        let found = setting(&self.on("GetBucketEncryption"), answer, &["ServerSideEncryptionConfigurationNotFoundError"])?;
+        let found =
+            setting(&self.on("GetBucketEncryption"), answer, &["ServerSideEncryptionConfigurationNotFoundError"])?;
         let rules = found
             .as_ref()
             .and_then(|found| found.server_side_encryption_configuration())
@@ -228,9 +234,11 @@ impl Converger<'_> {
             Change::Ownership => call!(self.put_bucket_ownership_controls(ownership_controls(owner_enforced()?)))
                 .map(drop)
                 .map_err(|error| aws_error(&self.on("PutBucketOwnershipControls"), error)),
-            Change::PublicAccess => call!(self.put_public_access_block(public_access_block_configuration(all_blocked())))
-                .map(drop)
-                .map_err(|error| aws_error(&self.on("PutPublicAccessBlock"), error)),
+            Change::PublicAccess => {
+                call!(self.put_public_access_block(public_access_block_configuration(all_blocked())))
+                    .map(drop)
+                    .map_err(|error| aws_error(&self.on("PutPublicAccessBlock"), error))
+            }
             Change::Versioning => {
                 let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
                 call!(self.put_bucket_versioning(versioning_configuration(enabled)))
@@ -238,12 +246,16 @@ impl Converger<'_> {
                     .map_err(|error| aws_error(&self.on("PutBucketVersioning"), error))
             }
             Change::ObjectLock(retention) => self.write_object_lock(retention).await,
-            Change::Encryption => call!(self.put_bucket_encryption(server_side_encryption_configuration(self.encrypted()?)))
-                .map(drop)
-                .map_err(|error| aws_error(&self.on("PutBucketEncryption"), error)),
-            Change::Lifecycle => call!(self.put_bucket_lifecycle_configuration(lifecycle_configuration(abort_uploads()?)))
-                .map(drop)
-                .map_err(|error| aws_error(&self.on("PutBucketLifecycleConfiguration"), error)),
+            Change::Encryption => {
+                call!(self.put_bucket_encryption(server_side_encryption_configuration(self.encrypted()?)))
+                    .map(drop)
+                    .map_err(|error| aws_error(&self.on("PutBucketEncryption"), error))
+            }
+            Change::Lifecycle => {
+                call!(self.put_bucket_lifecycle_configuration(lifecycle_configuration(abort_uploads()?)))
+                    .map(drop)
+                    .map_err(|error| aws_error(&self.on("PutBucketLifecycleConfiguration"), error))
+            }
             Change::Tags(tags) => call!(self.put_bucket_tagging(tagging(tag_set(tags)?)))
                 .map(drop)
                 .map_err(|error| aws_error(&self.on("PutBucketTagging"), error)),
@@ -327,5 +339,8 @@ fn tag_set(tags: BTreeMap<String, String>) -> Result<Tagging, StageError> {
 
 /// A request that the SDK could not build: a required member is missing, so the program is wrong.
 pub(crate) fn unbuilt(error: aws_sdk_s3::error::BuildError) -> StageError {
-    StageError::permanent(StageError::INPUT_INVALID, format!("a request could not be built: {error}; this is a bug, report it"))
+    StageError::permanent(
+        StageError::INPUT_INVALID,
+        format!("a request could not be built: {error}; this is a bug, report it"),
+    )
 }

@@ -130,7 +130,8 @@ mod tests {
         let wanted = statements("lake-31-mar-2026", &break_glass());
         let mut returned = wanted.clone();
         returned[0]["Action"].as_array_mut().unwrap().reverse();
-        returned[0]["Condition"]["ArnNotLike"]["aws:PrincipalArn"] = json!("arn:aws:iam::222222222222:role/break-glass");
+        returned[0]["Condition"]["ArnNotLike"]["aws:PrincipalArn"] =
+            json!("arn:aws:iam::222222222222:role/break-glass");
         let returned = json!({ "Statement": returned }).to_string();
         assert_eq!(to_write(Some(&returned), &wanted).unwrap(), None);
     }

@@ -13,7 +13,11 @@ use levee_ledger::{
     Ledger, RunKey,
     state::{Copy, CopyNext, Job, Manifest, Run},
 };
-use levee_stage::{Aws, CommonSettings, Context, NoSettings, Progress, Stage, StageError, aws::{error_code, http_status}, aws_error};
+use levee_stage::{
+    Aws, CommonSettings, Context, NoSettings, Progress, Stage, StageError,
+    aws::{error_code, http_status},
+    aws_error,
+};
 use serde::{Deserialize, Serialize};
 use watch::{Seen, Tally, Verdict, judge, wait_after};
 
@@ -81,7 +85,13 @@ impl JobPoll {
     async fn complete(&self, run: &RunKey, job: &Job, id: &str, tally: Tally) -> Result<Progress<Copy>, StageError> {
         let copy = outcome(job.attempt, id, "Complete", tally, None);
         let copy = self.ledger.write_once(&run.record(&record(job.attempt)), &copy).await?.into_stored(copy).value;
-        tracing::info!(job = id, tasks = tally.tasks, succeeded = tally.succeeded, failed = tally.failed, "the copy job is complete");
+        tracing::info!(
+            job = id,
+            tasks = tally.tasks,
+            succeeded = tally.succeeded,
+            failed = tally.failed,
+            "the copy job is complete"
+        );
         Ok(Progress::Done(copy))
     }
 
@@ -92,7 +102,13 @@ impl JobPoll {
         Err(StageError::permanent(COPY_JOB_FAILED, failure.cause))
     }
 
-    async fn watch(&self, context: &Context, run: &RunKey, input: &Input, id: &str) -> Result<Progress<Copy>, StageError> {
+    async fn watch(
+        &self,
+        context: &Context,
+        run: &RunKey,
+        input: &Input,
+        id: &str,
+    ) -> Result<Progress<Copy>, StageError> {
         let attempt = input.job.attempt;
         let failure = |status: &str, tally: Option<Tally>, why: &str| Failure {
             attempt,
@@ -127,7 +143,8 @@ impl Stage for JobPoll {
         let run = RunKey::new(&input.run.source, input.manifest.backup_date, &context.execution);
         self.ledger.check_claim(&run).await?;
         let Some(id) = input.job.id.clone() else {
-            let cause = "$.job has no id, so there is no job to watch; the state machine must not come here without one";
+            let cause =
+                "$.job has no id, so there is no job to watch; the state machine must not come here without one";
             return Err(StageError::permanent(StageError::INPUT_INVALID, cause));
         };
         let attempt = input.job.attempt;
@@ -162,7 +179,11 @@ fn go_on(context: &Context, run: &Run, id: &str, job: &JobDescriptor) -> Result<
     let (tasks, succeeded, failed) = (tally.tasks, tally.succeeded, tally.failed);
     if matches!(job.status(), Some(JobStatus::Suspended)) {
         let why = job.suspended_cause().unwrap_or("no cause given");
-        tracing::warn!(job = id, why, "the copy job is suspended and waits for somebody to confirm it in the S3 console");
+        tracing::warn!(
+            job = id,
+            why,
+            "the copy job is suspended and waits for somebody to confirm it in the S3 console"
+        );
     } else {
         tracing::info!(job = id, status = %seen.status, tasks, succeeded, failed, "the copy job goes on");
     }
@@ -187,7 +208,12 @@ fn outcome(attempt: u32, id: &str, status: &str, tally: Tally, resubmit: Option<
 
 fn failed_cause(id: &str, attempt: u32, status: &str, tally: Option<Tally>, why: &str) -> String {
     let progress = tally.map_or_else(String::new, |tally| {
-        format!(" after {} of {} tasks, {} of them failed", tally.succeeded.saturating_add(tally.failed), tally.tasks, tally.failed)
+        format!(
+            " after {} of {} tasks, {} of them failed",
+            tally.succeeded.saturating_add(tally.failed),
+            tally.tasks,
+            tally.failed
+        )
     });
     format!(
         "copy job {id} (attempt {attempt}) ended as {status}{progress}: {why}. Correct the cause (the role of the copy jobs, \
@@ -199,7 +225,9 @@ fn failed_cause(id: &str, attempt: u32, status: &str, tally: Option<Tally>, why:
 fn stalled_cause(id: &str, seen: &Seen, hours: u16) -> String {
     let advice = match seen.status.as_str() {
         "Suspended" => "It waits to be confirmed: run it from the S3 console",
-        "Paused" | "Pausing" | "Ready" => "Jobs of a higher priority go first: raise this job's priority or let them end",
+        "Paused" | "Pausing" | "Ready" => {
+            "Jobs of a higher priority go first: raise this job's priority or let them end"
+        }
         "Complete" => "It is complete but gives no count of its tasks: ask AWS support",
         _ => "Look at the job in the S3 console; cancel it if it does not recover",
     };

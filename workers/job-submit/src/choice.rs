@@ -89,7 +89,16 @@ mod tests {
     }
 
     fn copy(attempt: u32, next: CopyNext, next_attempt: Option<u32>) -> Copy {
-        Copy { attempt, job_id: "id".into(), status: "Failed".into(), tasks: 7, succeeded: 0, failed: 7, next, next_attempt }
+        Copy {
+            attempt,
+            job_id: "id".into(),
+            status: "Failed".into(),
+            tasks: 7,
+            succeeded: 0,
+            failed: 7,
+            next,
+            next_attempt,
+        }
     }
 
     fn report(next_attempt: u32, retry_manifest: Option<JobManifest>) -> Report {

@@ -98,11 +98,17 @@ impl JobSubmit {
             return Ok(id);
         }
         let call = request.fill(self.aws.s3control.create_job()).map_err(|error| {
-            StageError::permanent(StageError::INPUT_INVALID, format!("the request of the copy job is incomplete: {error}"))
+            StageError::permanent(
+                StageError::INPUT_INVALID,
+                format!("the request of the copy job is incomplete: {error}"),
+            )
         })?;
         match call.send().await {
             Ok(made) => made.job_id().map(str::to_owned).ok_or_else(|| {
-                StageError::transient(StageError::AWS_UNAVAILABLE, "CreateJob answered without a job id; it is tried again")
+                StageError::transient(
+                    StageError::AWS_UNAVAILABLE,
+                    "CreateJob answered without a job id; it is tried again",
+                )
             }),
             Err(error) => self.after_refusal(request, error).await,
         }
@@ -164,7 +170,10 @@ fn rejected(request: &JobRequest, refused: &StageError, known_token: bool) -> St
             request.role_arn, request.manifest.pointer.bucket, request.manifest.pointer.key, request.report_bucket
         )
     };
-    let cause = format!("AWS would not make the copy job into bucket {}. {} {check}; then redrive the execution.", request.target, refused.cause);
+    let cause = format!(
+        "AWS would not make the copy job into bucket {}. {} {check}; then redrive the execution.",
+        request.target, refused.cause
+    );
     StageError::permanent(JOB_REJECTED, cause)
 }
 
@@ -183,7 +192,12 @@ impl Stage for JobSubmit {
         }
         let request = self.request(&input, &attempt);
         let id = if attempt.manifest.rows == 0 { None } else { Some(self.job_id(&request).await?) };
-        tracing::info!(attempt = attempt.number, job = id.as_deref(), objects = attempt.manifest.rows, "the copy job is submitted");
+        tracing::info!(
+            attempt = attempt.number,
+            job = id.as_deref(),
+            objects = attempt.manifest.rows,
+            "the copy job is submitted"
+        );
         let job = Job {
             attempt: attempt.number,
             id,

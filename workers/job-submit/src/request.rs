@@ -6,9 +6,9 @@ use aws_sdk_s3control::{
     error::BuildError,
     operation::create_job::builders::CreateJobFluentBuilder,
     types::{
-        JobManifest as ApiManifest, JobManifestFieldName, JobManifestFormat, JobManifestLocation, JobManifestSpec, JobOperation,
-        JobReport, JobReportFormat, JobReportScope, S3AnnotationDirective, S3ChecksumAlgorithm, S3CopyObjectOperation,
-        S3MetadataDirective, S3StorageClass,
+        JobManifest as ApiManifest, JobManifestFieldName, JobManifestFormat, JobManifestLocation, JobManifestSpec,
+        JobOperation, JobReport, JobReportFormat, JobReportScope, S3AnnotationDirective, S3ChecksumAlgorithm,
+        S3CopyObjectOperation, S3MetadataDirective, S3StorageClass,
     },
 };
 use levee_ledger::state::{JobManifest, JobManifestKind};
@@ -79,7 +79,9 @@ impl JobRequest {
         let (format, fields) = match self.manifest.kind {
             JobManifestKind::Inventory => (JobManifestFormat::S3InventoryReportCsv20161130, None),
             JobManifestKind::Csv => (JobManifestFormat::S3BatchOperationsCsv20180820, Some(vec![Bucket, Key])),
-            JobManifestKind::CsvVersions => (JobManifestFormat::S3BatchOperationsCsv20180820, Some(vec![Bucket, Key, VersionId])),
+            JobManifestKind::CsvVersions => {
+                (JobManifestFormat::S3BatchOperationsCsv20180820, Some(vec![Bucket, Key, VersionId]))
+            }
         };
         let pointer = &self.manifest.pointer;
         let location = JobManifestLocation::builder()

@@ -64,7 +64,9 @@ impl Count {
 fn is_archived(row: &Row<'_>) -> bool {
     let tier = row.text(&Column::IntelligentTieringAccessTier);
     matches!(row.storage_class.as_deref(), Some("GLACIER" | "DEEP_ARCHIVE"))
-        || tier.is_some_and(|tier| tier.to_ascii_uppercase().contains("ARCHIVE") && !tier.to_ascii_uppercase().contains("INSTANT"))
+        || tier.is_some_and(|tier| {
+            tier.to_ascii_uppercase().contains("ARCHIVE") && !tier.to_ascii_uppercase().contains("INSTANT")
+        })
 }
 
 /// Reads the inventory's data files in the bucket that `owner` must own.
@@ -72,7 +74,13 @@ fn is_archived(row: &Row<'_>) -> bool {
 /// # Errors
 /// A data file is missing, has another size or MD5, is not gzip, or has rows that cannot be read; AWS errors.
 pub(crate) async fn count(s3: &Client, owner: &str, manifest: &Manifest) -> Result<Count, StageError> {
-    let reader = FileSource { s3, owner, bucket: &manifest.destination_bucket, source: &manifest.source_bucket, schema: &manifest.schema };
+    let reader = FileSource {
+        s3,
+        owner,
+        bucket: &manifest.destination_bucket,
+        source: &manifest.source_bucket,
+        schema: &manifest.schema,
+    };
     let reads: Vec<_> = manifest.files.iter().map(|file| reader.read_with_patience(file)).collect();
     let total = stream::iter(reads)
         .buffered(FILES_AT_A_TIME)
@@ -88,7 +96,10 @@ pub(crate) async fn count(s3: &Client, owner: &str, manifest: &Manifest) -> Resu
             total.bad_rows + total.objects,
             total.first_bad_rows.join(" | ")
         );
-        return Err(corrupt(&format!("of {} in s3://{}", manifest.source_bucket, manifest.destination_bucket), &problem));
+        return Err(corrupt(
+            &format!("of {} in s3://{}", manifest.source_bucket, manifest.destination_bucket),
+            &problem,
+        ));
     }
     Ok(total)
 }
@@ -117,7 +128,8 @@ impl FileSource<'_> {
 
     async fn read(&self, file: &DataFile) -> Result<Count, StageError> {
         let place = format!("s3://{}/{}", self.bucket, file.key);
-        let answer = self.s3.get_object().bucket(self.bucket).key(&file.key).expected_bucket_owner(self.owner).send().await;
+        let answer =
+            self.s3.get_object().bucket(self.bucket).key(&file.key).expected_bucket_owner(self.owner).send().await;
         let mut body = match answer {
             Ok(answer) => answer.body,
             Err(error) if error_code(&error) == Some("NoSuchKey") || http_status(&error) == Some(404) => {
@@ -126,7 +138,8 @@ impl FileSource<'_> {
             Err(error) => return Err(aws_error(&format!("GetObject {place}"), error)),
         };
         let broken = |problem: String| corrupt(&place, &problem);
-        let mut reader = DataReader::new(&file.key, self.schema, self.source).map_err(|error| broken(error.to_string()))?;
+        let mut reader =
+            DataReader::new(&file.key, self.schema, self.source).map_err(|error| broken(error.to_string()))?;
         let mut count = Count::default();
         while let Some(piece) = body.next().await {
             let piece = piece.map_err(|error| {

@@ -118,8 +118,11 @@ impl Stage for ManifestReady {
         let date = dates::backup_date(run)?;
         let threshold = dates::threshold(date, run.settle_days, &run.time_zone)?;
         let key = RunKey::new(&run.source, date, &context.execution);
-        let sfn = &self.aws.sfn;
-        let owner_state = async |execution: String| execution_state(sfn, &execution).await;
+        let sfn = self.aws.sfn.clone();
+        let owner_state = move |execution: String| {
+            let sfn = sfn.clone();
+            async move { execution_state(&sfn, &execution).await }
+        };
         self.ledger.claim(&key, context.clock.now(), owner_state).await?;
         if let Some(pinned) = self.ledger.read::<Manifest>(&key.record(RECORD)).await? {
             return Ok(Progress::Done(pinned.value));
@@ -178,7 +181,10 @@ fn overdue(
     newest: Option<&str>,
 ) -> StageError {
     let there = match (begun.last(), newest) {
-        (Some(begun), _) => format!("s3://{}/{begun} has begun to arrive but lacks manifest.json or manifest.checksum", deliveries.bucket),
+        (Some(begun), _) => format!(
+            "s3://{}/{begun} has begun to arrive but lacks manifest.json or manifest.checksum",
+            deliveries.bucket
+        ),
         (None, Some(newest)) => format!("the newest delivery is s3://{}/{newest}", deliveries.bucket),
         (None, None) => "there is no delivery at all".to_owned(),
     };

@@ -63,7 +63,9 @@ fn check_belongs(manifest: &Manifest, run: &Run, threshold: Timestamp) -> Result
 fn check_supported(manifest: &Manifest) -> Result<(), String> {
     if manifest.format != FileFormat::Csv {
         let format = manifest.format.name();
-        return Err(format!("its format is {format}; Batch Operations reads CSV only: set the inventory's format to CSV"));
+        return Err(format!(
+            "its format is {format}; Batch Operations reads CSV only: set the inventory's format to CSV"
+        ));
     }
     for column in [Column::Bucket, Column::Key] {
         if !manifest.schema.has(&column) {
@@ -71,9 +73,11 @@ fn check_supported(manifest: &Manifest) -> Result<(), String> {
         }
     }
     if manifest.schema.has(&Column::VersionId) {
-        return Err("it lists all object versions (column VersionId), so a copy job would also take old versions and fail on \
+        return Err(
+            "it lists all object versions (column VersionId), so a copy job would also take old versions and fail on \
                     delete markers: set the inventory's included versions to `Current`"
-            .to_owned());
+                .to_owned(),
+        );
     }
     Ok(())
 }

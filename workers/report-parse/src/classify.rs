@@ -20,8 +20,16 @@ pub(crate) fn classify(code: Option<&str>, http_status: Option<u16>, message: Op
         "InvalidRequest" if speaks_of_size(&message) => FailureClass::TooLarge,
         "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => FailureClass::Denied,
         "PreconditionFailed" => FailureClass::Changed,
-        "InternalError" | "SlowDown" | "ServiceUnavailable" | "RequestTimeout" | "Throttling" | "ThrottlingException"
-        | "TooManyRequests" | "TooManyRequestsException" | "TemporaryFailure" | "503 SlowDown" => FailureClass::Throttled,
+        "InternalError"
+        | "SlowDown"
+        | "ServiceUnavailable"
+        | "RequestTimeout"
+        | "Throttling"
+        | "ThrottlingException"
+        | "TooManyRequests"
+        | "TooManyRequestsException"
+        | "TemporaryFailure"
+        | "503 SlowDown" => FailureClass::Throttled,
         _ => by_status(http_status),
     }
 }
@@ -38,7 +46,9 @@ fn by_status(http_status: Option<u16>) -> FailureClass {
 }
 
 fn speaks_of_size(message: &str) -> bool {
-    ["maximum allowable size", "larger than", "too large", "5368709120", "5 gb", "5gb"].iter().any(|part| message.contains(part))
+    ["maximum allowable size", "larger than", "too large", "5368709120", "5 gb", "5gb"]
+        .iter()
+        .any(|part| message.contains(part))
 }
 
 #[cfg(test)]
@@ -49,7 +59,12 @@ mod tests {
 
     #[rstest]
     #[case::gone(Some("NoSuchKey"), Some(404), None, FailureClass::Vanished)]
-    #[case::gone_with_status_500(Some("SrcObjectNotFound"), Some(500), Some("Object versionID is invalid"), FailureClass::Vanished)]
+    #[case::gone_with_status_500(
+        Some("SrcObjectNotFound"),
+        Some(500),
+        Some("Object versionID is invalid"),
+        FailureClass::Vanished
+    )]
     #[case::archived(Some("InvalidObjectState"), Some(403), None, FailureClass::Archived)]
     #[case::above_the_limit(
         Some("InvalidRequest"),
@@ -57,7 +72,12 @@ mod tests {
         Some("The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"),
         FailureClass::TooLarge
     )]
-    #[case::another_invalid_request(Some("InvalidRequest"), Some(400), Some("The encryption is wrong"), FailureClass::Other)]
+    #[case::another_invalid_request(
+        Some("InvalidRequest"),
+        Some(400),
+        Some("The encryption is wrong"),
+        FailureClass::Other
+    )]
     #[case::denied(Some("AccessDenied"), Some(403), Some("Access Denied"), FailureClass::Denied)]
     #[case::denied_by_the_key(
         Some("AccessDenied"),
