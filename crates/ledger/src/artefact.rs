@@ -3,7 +3,11 @@
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use levee_stage::{StageError, aws_error};
 
-use crate::{Ledger, records::is_taken, state::ObjectPointer};
+use crate::{
+    Ledger,
+    records::{encryption_of, is_taken},
+    state::ObjectPointer,
+};
 
 /// The size of a part. 10,000 parts, S3's limit, make 80 GB: far more than a list of all objects of a bucket.
 const PART: usize = 8 * 1024 * 1024;
@@ -102,6 +106,7 @@ impl ArtefactWriter {
         let (s3, bucket) = (&self.ledger.s3, &self.ledger.bucket);
         if self.upload.is_none() {
             let create = s3.create_multipart_upload().bucket(bucket).key(&self.key).content_type(self.content_type);
+            let create = create.set_server_side_encryption(encryption_of(self.content_type));
             let created = create.send().await.map_err(|error| aws_error(&what("CreateMultipartUpload"), error))?;
             let id = created.upload_id.ok_or_else(|| {
                 StageError::permanent(

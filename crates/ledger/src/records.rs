@@ -3,6 +3,7 @@
 use aws_sdk_s3::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
+    types::ServerSideEncryption,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use levee_stage::{
@@ -55,6 +56,12 @@ impl<T> Written<T> {
             Self::AlreadyThere(stored) => &stored.pointer,
         }
     }
+}
+
+/// The encryption that an object of a content type must have whatever the bucket's default is: Batch Operations refuses a
+/// CSV manifest under KMS.
+pub(crate) fn encryption_of(content_type: &str) -> Option<ServerSideEncryption> {
+    (content_type == "text/csv").then_some(ServerSideEncryption::Aes256)
 }
 
 impl Ledger {
@@ -145,6 +152,7 @@ impl Ledger {
         content_type: &str,
     ) -> Result<Option<ObjectPointer>, StageError> {
         let put = self.s3.put_object().bucket(&self.bucket).key(key).if_none_match("*").content_type(content_type);
+        let put = put.set_server_side_encryption(encryption_of(content_type));
         match put.body(bytes.into()).send().await {
             Ok(output) => Ok(Some(self.pointer_to(key, output.e_tag, output.version_id))),
             Err(error) if is_taken(&error) => Ok(None),
