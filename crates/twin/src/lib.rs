@@ -10,6 +10,7 @@ pub mod events;
 pub mod gate;
 pub mod inventory;
 pub mod router;
+pub mod s3;
 pub mod s3control;
 pub mod server;
 pub mod service;

@@ -20,6 +20,7 @@ use crate::{
     events::{AcceptedEvent, EventBridge},
     gate::{CallGate, FaultPlan, RecordedCall},
     router::Router,
+    inventory::Inventory,
     s3control::S3Control,
     server::Server,
     service::Principal,
@@ -36,6 +37,7 @@ struct Inner {
     router: Arc<Router>,
     events: Arc<EventBridge>,
     control: Arc<S3Control>,
+    inventory: Inventory,
 }
 
 impl Twin {
@@ -102,6 +104,12 @@ impl Twin {
     #[must_use]
     pub fn jobs(&self) -> &S3Control {
         &self.0.control
+    }
+
+    /// The inventory service: reports at once, what was delivered, its faults.
+    #[must_use]
+    pub fn inventory(&self) -> &Inventory {
+        &self.0.inventory
     }
 
     /// Serves the twin over TCP on `addr`; port 0 lets the system choose.

@@ -4,6 +4,7 @@
 mod twin {
     mod common;
     mod gate;
+    mod s3;
     mod server;
     mod sqs;
 }

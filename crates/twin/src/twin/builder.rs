@@ -12,8 +12,10 @@ use crate::{
     env::{Env, Gate, Ids},
     events::EventBridge,
     gate::{CallGate, FaultPlan},
+    inventory::{Inventory, InventoryConfigurations, InventoryOptions},
     router::{Router, Services, Sts},
-    s3control::{ControlOptions, S3Control},
+    s3::{S3Options, S3Service},
+    s3control::{ControlOptions, S3Clients, S3Control},
     service::{HttpService, JsonService},
     sfn::StepFunctions,
     sns::Sns,
@@ -28,6 +30,8 @@ pub struct TwinBuilder {
     default_account: String,
     faults: FaultPlan,
     control: ControlOptions,
+    s3: S3Options,
+    inventories: InventoryOptions,
 }
 
 impl Default for TwinBuilder {
@@ -39,6 +43,8 @@ impl Default for TwinBuilder {
             default_account: "111111111111".to_owned(),
             faults: FaultPlan::default(),
             control: ControlOptions::default(),
+            s3: S3Options::default(),
+            inventories: InventoryOptions::default(),
         }
     }
 }
@@ -86,6 +92,20 @@ impl TwinBuilder {
         self
     }
 
+    /// The largest object that S3 copies in one call, in bytes; 5 GiB by default, as on AWS.
+    #[must_use]
+    pub fn copy_limit_bytes(mut self, bytes: u64) -> Self {
+        self.s3.copy_limit_bytes = bytes;
+        self
+    }
+
+    /// How inventories are made and delivered, with their faults.
+    #[must_use]
+    pub fn inventories(mut self, options: InventoryOptions) -> Self {
+        self.inventories = options;
+        self
+    }
+
     /// Starts the twin. Must be called inside a tokio runtime: timers and jobs run on it.
     #[must_use]
     pub fn build(self) -> Twin {
@@ -100,10 +120,13 @@ impl TwinBuilder {
         let events = Arc::new(EventBridge::new(env.clone(), Arc::clone(&sqs), Arc::clone(&sns)));
         let wiring = Wiring { sqs: Arc::clone(&sqs), sns: Arc::clone(&sns), events: Arc::clone(&events) };
         let states = StepFunctions::new(env.clone(), Arc::new(wiring));
-        let clients = Arc::new(InnerClients { router: Arc::downgrade(&router), clock: clock.clone() });
-        let control = Arc::new(S3Control::new(env.clone(), clients, self.control));
+        let clients: Arc<dyn S3Clients> = Arc::new(InnerClients { router: Arc::downgrade(&router), clock: clock.clone() });
+        let control = Arc::new(S3Control::new(env.clone(), Arc::clone(&clients), self.control));
+        let s3 = Arc::new(S3Service::new(env.clone(), self.s3));
+        let configurations = Arc::clone(&s3) as Arc<dyn InventoryConfigurations>;
+        let inventory = Inventory::new(env.clone(), clients, configurations, self.region.clone(), self.inventories);
         router.plug(Services {
-            s3: None,
+            s3: Some(s3),
             s3control: Some(Arc::clone(&control) as Arc<dyn HttpService>),
             sqs: Some(sqs),
             states: Some(Arc::new(states)),
@@ -111,6 +134,6 @@ impl TwinBuilder {
             sns: Some(sns),
             sts: Some(Arc::new(Sts(env))),
         });
-        Twin(Arc::new(Inner { clock, region: self.region, gate, router, events, control }))
+        Twin(Arc::new(Inner { clock, region: self.region, gate, router, events, control, inventory }))
     }
 }

@@ -1,0 +1,120 @@
+//! S3, in memory, for any number of accounts.
+//!
+//! The protocol (routing, XML, headers) is `s3s`; the store, the rules and the answers are ours. Signatures are not
+//! checked: who calls is settled before a request gets here. Choices where the documentation is open, or where Regions
+//! differ:
+//! - Creating a bucket that the caller's account has already answers `BucketAlreadyOwnedByYou` in every Region.
+//! - ACLs are disabled, as they are for new buckets: only `private` and `bucket-owner-full-control` are taken.
+//! - Of identity policies nothing is known: principals of the bucket's account may do all that the bucket policy does
+//!   not deny; everybody else only what it allows.
+//! - What is not modelled answers `NotImplemented` with its name.
+
+mod access;
+mod bucket;
+mod checksum;
+mod conditions;
+mod context;
+mod copy;
+mod delete;
+mod get;
+mod list;
+mod lock;
+mod object;
+mod operations;
+mod policy;
+mod store;
+mod wire;
+
+use std::sync::{Arc, atomic::AtomicU64};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use s3s::dto;
+use tokio::sync::watch;
+
+use self::store::Store;
+use crate::{
+    env::Env,
+    inventory::{ConfiguredInventory, InventoryConfigurations},
+    service::{Caller, HttpService},
+};
+
+/// Limits of the service.
+#[derive(Clone, Debug)]
+pub struct S3Options {
+    /// The largest object that one CopyObject or one UploadPartCopy copies, in bytes. AWS: 5 GiB.
+    pub copy_limit_bytes: u64,
+}
+
+impl Default for S3Options {
+    fn default() -> Self {
+        Self { copy_limit_bytes: 5 * 1024 * 1024 * 1024 }
+    }
+}
+
+/// The S3 service. Cheap to clone; clones share the store.
+#[derive(Clone)]
+pub struct S3Service {
+    backend: Arc<Backend>,
+    protocol: s3s::service::S3Service,
+}
+
+/// What the operations work on.
+pub(crate) struct Backend {
+    env: Env,
+    options: S3Options,
+    store: Store,
+    /// Numbers versions in the order of their making.
+    sequence: AtomicU64,
+    inventories: watch::Sender<u64>,
+}
+
+impl S3Service {
+    /// An empty S3.
+    #[must_use]
+    pub fn new(env: Env, options: S3Options) -> Self {
+        let backend = Arc::new(Backend {
+            env,
+            options,
+            store: Store::default(),
+            sequence: AtomicU64::new(1),
+            inventories: watch::Sender::new(0),
+        });
+        let protocol =
+            s3s::service::S3ServiceBuilder::new(operations::Operations(Arc::clone(&backend))).build();
+        Self { backend, protocol }
+    }
+}
+
+impl InventoryConfigurations for S3Service {
+    fn all(&self) -> Vec<ConfiguredInventory> {
+        let state = self.backend.store.lock();
+        let of_bucket = |bucket: &store::Bucket| {
+            let configured = |configuration: &dto::InventoryConfiguration| ConfiguredInventory {
+                account: bucket.account.clone(),
+                bucket: bucket.name.clone(),
+                configuration: configuration.clone(),
+            };
+            bucket.settings.inventories.values().map(configured).collect::<Vec<_>>()
+        };
+        state.buckets.values().flat_map(of_bucket).collect()
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.backend.inventories.subscribe()
+    }
+}
+
+#[async_trait]
+impl HttpService for S3Service {
+    async fn handle(&self, caller: &Caller, request: http::Request<Bytes>) -> http::Response<Bytes> {
+        let ids = &self.backend.env.ids;
+        let bodiless = request.method() == http::Method::HEAD;
+        let response = match wire::prepare(caller, &self.backend.env.clock, request) {
+            Ok(request) => self.protocol.call(request).await,
+            Err(error) => error.to_http_response().map_err(|error| s3s::HttpError::new(Box::new(error))),
+        };
+        let (id, extended) = (ids.hex(16).to_uppercase(), ids.alphanumeric(56));
+        wire::finish(response, bodiless, &id, &extended).await
+    }
+}

@@ -1,0 +1,188 @@
+//! CopyObject.
+
+use s3s::{
+    S3Error, S3Result,
+    dto::{self, ETag},
+    s3_error,
+};
+
+use super::{
+    Backend,
+    access::{self, Target},
+    checksum::{Algorithm, StoredChecksum},
+    conditions::{ReadConditions, check_write},
+    context::Context,
+    get,
+    object::{draft, parse_tagging},
+    store::{Object, State, object_arn},
+};
+
+/// What is copied: the object, its version and when it was made.
+pub(crate) struct Source {
+    pub(crate) object: Object,
+    pub(crate) version_id: Option<String>,
+}
+
+/// The members of a copy's source.
+pub(crate) struct SourceRequest<'a> {
+    pub(crate) source: &'a dto::CopySource,
+    pub(crate) expected_owner: Option<&'a str>,
+    pub(crate) conditions: ReadConditions,
+    pub(crate) with_tags: bool,
+}
+
+impl Backend {
+    /// Reads the source of a copy with the caller's own rights.
+    pub(crate) fn read_source(&self, context: &Context, state: &State, request: &SourceRequest<'_>) -> S3Result<Source> {
+        let dto::CopySource::Bucket { bucket, key, version_id } = request.source else {
+            return Err(s3_error!(NotImplemented, "the twin does not model copies from access points"));
+        };
+        let bucket = access::find(state, bucket)?;
+        access::expect_owner(bucket, request.expected_owner)?;
+        let version_id = version_id.as_deref();
+        let arn = object_arn(&bucket.name, key);
+        access::authorize(bucket, context, get::read_action(version_id), &arn)?;
+        let (version, object) = get::find(bucket, context, key, version_id).map_err(as_source_error)?;
+        if request.with_tags && !object.tags.is_empty() {
+            let action = if version_id.is_some() { "s3:GetObjectVersionTagging" } else { "s3:GetObjectTagging" };
+            access::authorize(bucket, context, action, &arn)?;
+        }
+        request.conditions.check(&object.etag, &version.modified, true)?;
+        get::check_not_archived(object)?;
+        Ok(Source { object: object.clone(), version_id: bucket.shown_version(&version.id) })
+    }
+
+    /// Refuses a copy of more bytes than one call copies.
+    pub(crate) fn check_copy_limit(&self, bytes: u64) -> S3Result<()> {
+        let limit = self.options.copy_limit_bytes;
+        if bytes > limit {
+            return Err(s3_error!(
+                InvalidRequest,
+                "The specified copy source is larger than the maximum allowable size for a copy source: {limit}"
+            ));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn copy_object(
+        &self,
+        context: &Context,
+        mut input: dto::CopyObjectInput,
+    ) -> S3Result<dto::CopyObjectOutput> {
+        let replace_metadata = directive(input.metadata_directive.as_ref().map(dto::MetadataDirective::as_str))?;
+        let replace_tags = directive(input.tagging_directive.as_ref().map(dto::TaggingDirective::as_str))?;
+        let mut draft = draft!(input);
+        let tagging = draft.tagging.take().filter(|_| replace_tags);
+        if tagging.is_some() {
+            draft.tagging = tagging.clone();
+        }
+        let actions = draft.actions();
+        let class_stated = draft.storage_class.is_some();
+        let target = Target::Object(&input.bucket, &input.key);
+        let owner = input.expected_bucket_owner.as_deref();
+        let mut entered = self.enter(context, "CopyObject", target, owner, &actions)?;
+        let request = SourceRequest {
+            source: &input.copy_source,
+            expected_owner: input.expected_source_bucket_owner.as_deref(),
+            conditions: ReadConditions {
+                if_match: input.copy_source_if_match.take(),
+                if_none_match: input.copy_source_if_none_match.take(),
+                if_modified_since: input.copy_source_if_modified_since.take(),
+                if_unmodified_since: input.copy_source_if_unmodified_since.take(),
+            },
+            with_tags: !replace_tags,
+        };
+        let source = self.read_source(context, entered.state(), &request)?;
+        self.check_copy_limit(source.object.body.len() as u64)?;
+        let onto_itself = is_same(&input) && !replace_metadata && !replace_tags && !class_stated;
+        if onto_itself && draft.encryption.is_none() {
+            return Err(s3_error!(InvalidRequest, "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes."));
+        }
+        if !replace_metadata {
+            let redirect = draft.headers.website_redirect_location.take();
+            draft.headers = source.object.headers.clone();
+            draft.headers.website_redirect_location = redirect;
+        }
+        let bucket = entered.bucket_mut()?;
+        let (if_match, if_none_match) =
+            (condition(context.if_match.as_ref())?, condition(context.if_none_match.as_ref())?);
+        check_write(bucket, &input.key, if_match.as_ref(), if_none_match.as_ref())?;
+        let mut object = draft.settle(bucket, &self.now())?;
+        object.tags = match (replace_tags, tagging) {
+            (true, Some(tagging)) => parse_tagging(&tagging)?,
+            (true, None) => Vec::new(),
+            (false, _) => source.object.tags.clone(),
+        };
+        if !replace_tags && !object.tags.is_empty() {
+            access::authorize(bucket, context, "s3:PutObjectTagging", &object_arn(&bucket.name, &input.key))?;
+        }
+        let asked = input.checksum_algorithm.as_ref().map(Algorithm::parse).transpose()?;
+        object.fill(source.object.body.clone(), copied_checksum(&source.object, asked));
+        let result = copy_result(&object, self.now());
+        let output = dto::CopyObjectOutput {
+            copy_object_result: Some(result),
+            copy_source_version_id: source.version_id,
+            server_side_encryption: Some(object.encryption.algorithm.clone().into()),
+            ssekms_key_id: object.encryption.kms_key.clone(),
+            bucket_key_enabled: object.encryption.bucket_key,
+            ..Default::default()
+        };
+        let version_id = self.store_object(bucket, &input.key, object);
+        Ok(dto::CopyObjectOutput { version_id, ..output })
+    }
+}
+
+fn condition(header: Option<&http::HeaderValue>) -> S3Result<Option<dto::ETagCondition>> {
+    let parse = |value: &http::HeaderValue| dto::ETagCondition::parse_http_header(value.as_bytes());
+    header.map(parse).transpose().map_err(|error| s3_error!(error, InvalidArgument, "The ETag condition is not valid"))
+}
+
+/// A delete marker as the source answers 400 where a read answers 405.
+fn as_source_error(error: S3Error) -> S3Error {
+    match error.code() {
+        s3s::S3ErrorCode::MethodNotAllowed => {
+            s3_error!(InvalidRequest, "The source of a copy request may not specifically refer to a delete marker by version id.")
+        }
+        _ => error,
+    }
+}
+
+/// Whether a directive says REPLACE; without one it is COPY.
+fn directive(value: Option<&str>) -> S3Result<bool> {
+    match value {
+        None | Some("COPY") => Ok(false),
+        Some("REPLACE") => Ok(true),
+        Some(_) => Err(s3_error!(InvalidArgument, "Unknown directive: COPY and REPLACE are valid")),
+    }
+}
+
+fn is_same(input: &dto::CopyObjectInput) -> bool {
+    matches!(&input.copy_source, dto::CopySource::Bucket { bucket, key, version_id: None }
+        if **bucket == *input.bucket && **key == *input.key)
+}
+
+/// The copy keeps the source's algorithm and gets a checksum of the whole, unless another algorithm is asked for.
+fn copied_checksum(source: &Object, asked: Option<Algorithm>) -> StoredChecksum {
+    match (&source.checksum, asked) {
+        (Some(kept), None) if !kept.composite => kept.clone(),
+        (Some(kept), Some(algorithm)) if kept.algorithm == algorithm && !kept.composite => kept.clone(),
+        (kept, asked) => {
+            let algorithm = asked.or(kept.as_ref().map(|kept| kept.algorithm)).unwrap_or(Algorithm::Crc64Nvme);
+            algorithm.of(&source.body)
+        }
+    }
+}
+
+fn copy_result(object: &Object, modified: dto::Timestamp) -> dto::CopyObjectResult {
+    let fields = StoredChecksum::fields(object.checksum.as_ref());
+    dto::CopyObjectResult {
+        e_tag: Some(ETag::Strong(object.etag.clone())),
+        last_modified: Some(modified),
+        checksum_crc32: fields.checksum_crc32,
+        checksum_crc32c: fields.checksum_crc32c,
+        checksum_crc64nvme: fields.checksum_crc64nvme,
+        checksum_sha1: fields.checksum_sha1,
+        checksum_sha256: fields.checksum_sha256,
+        checksum_type: fields.checksum_type,
+    }
+}

@@ -1,0 +1,232 @@
+//! GetObject, HeadObject and GetObjectAttributes.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use s3s::{
+    S3Error, S3Result,
+    dto::{self, ETag, StreamingBlob},
+    s3_error,
+};
+
+use super::{
+    Backend,
+    access::{self, Target},
+    checksum::StoredChecksum,
+    conditions::ReadConditions,
+    context::Context,
+    lock,
+    store::{Bucket, Object, Version},
+};
+
+/// Finds the object that a read or a copy names; delete markers and missing keys answer as S3 does.
+pub(crate) fn find<'a>(
+    bucket: &'a Bucket,
+    context: &Context,
+    key: &str,
+    version: Option<&str>,
+) -> S3Result<(&'a Version, &'a Object)> {
+    let Some(found) = bucket.version(key, version) else {
+        return Err(match version {
+            None => access::missing_key(bucket, context),
+            Some(_) => match access::authorize(bucket, context, "s3:ListBucket", &bucket.arn()) {
+                Ok(()) => s3_error!(NoSuchVersion, "The specified version does not exist."),
+                Err(_) => s3_error!(AccessDenied, "Access Denied"),
+            },
+        });
+    };
+    found.object().map(|object| (found, object)).ok_or_else(|| marker_error(bucket, context, found, version.is_some()))
+}
+
+/// A delete marker answers 405 when it is named and 404 when it is the newest version.
+fn marker_error(bucket: &Bucket, context: &Context, marker: &Version, named: bool) -> S3Error {
+    let mut error = if named {
+        s3_error!(MethodNotAllowed, "The specified method is not allowed against this resource.")
+    } else {
+        access::missing_key(bucket, context)
+    };
+    let mut headers = http::HeaderMap::new();
+    headers.insert("x-amz-delete-marker", http::HeaderValue::from_static("true"));
+    if let Ok(id) = http::HeaderValue::from_str(&marker.id) {
+        headers.insert("x-amz-version-id", id);
+    }
+    error.set_headers(headers);
+    error
+}
+
+/// The action that reading a version or the newest one needs.
+pub(crate) fn read_action(version: Option<&str>) -> &'static str {
+    if version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" }
+}
+
+/// Whether the bytes must be restored before they can be read.
+pub(crate) fn check_not_archived(object: &Object) -> S3Result<()> {
+    if ["GLACIER", "DEEP_ARCHIVE"].contains(&object.storage_class.as_str()) {
+        return Err(s3_error!(InvalidObjectState, "The operation is not valid for the object's storage class"));
+    }
+    Ok(())
+}
+
+/// The bytes that a request wants: all, a range, or a part.
+fn selection(object: &Object, range: Option<dto::Range>, part: Option<i32>) -> S3Result<Option<Range<u64>>> {
+    let size = object.body.len() as u64;
+    match (range, part) {
+        (Some(_), Some(_)) => Err(s3_error!(InvalidRequest, "Cannot specify both Range header and partNumber query parameter")),
+        (Some(range), None) => {
+            range.check(size).map(Some).map_err(|_| s3_error!(InvalidRange, "The requested range is not satisfiable"))
+        }
+        (None, Some(number)) => part_range(object, number).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+fn part_range(object: &Object, number: i32) -> S3Result<Range<u64>> {
+    if object.parts.is_empty() && number == 1 {
+        return Ok(0..object.body.len() as u64);
+    }
+    let mut start = 0;
+    for part in object.parts.iter() {
+        if part.number == number {
+            return Ok(start..start + part.size);
+        }
+        start += part.size;
+    }
+    Err(access::custom(
+        "InvalidPartNumber",
+        http::StatusCode::RANGE_NOT_SATISFIABLE,
+        "The requested partnumber is not satisfiable".to_owned(),
+    ))
+}
+
+/// What GetObject and HeadObject answer alike.
+struct Answer {
+    checksum: dto::Checksum,
+    range: Range<u64>,
+    content_range: Option<String>,
+    parts_count: Option<i32>,
+}
+
+impl Answer {
+    fn new(object: &Object, range: Option<dto::Range>, part: Option<i32>, checksum_mode: bool) -> S3Result<Self> {
+        let size = object.body.len() as u64;
+        let selected = selection(object, range, part)?;
+        // A checksum of the whole says nothing of a range.
+        let checksum = object.checksum.as_ref().filter(|_| checksum_mode && selected.is_none());
+        let content_range = selected
+            .clone()
+            .filter(|_| size > 0)
+            .map(|range| format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1)));
+        Ok(Self {
+            checksum: StoredChecksum::fields(checksum),
+            range: selected.unwrap_or(0..size),
+            content_range,
+            parts_count: part.filter(|_| !object.parts.is_empty()).and_then(|_| i32::try_from(object.parts.len()).ok()),
+        })
+    }
+
+    fn bytes(&self, object: &Object) -> Bytes {
+        let bound = |bound: u64| usize::try_from(bound).unwrap_or(usize::MAX).min(object.body.len());
+        object.body.slice(bound(self.range.start)..bound(self.range.end))
+    }
+}
+
+/// Fills the members that GetObjectOutput and HeadObjectOutput share.
+macro_rules! answered {
+    ($Output:ident, $bucket:expr, $version:expr, $object:expr, $answer:expr) => {
+        dto::$Output {
+            accept_ranges: Some("bytes".to_owned()),
+            checksum_crc32: $answer.checksum.checksum_crc32.clone(),
+            checksum_crc32c: $answer.checksum.checksum_crc32c.clone(),
+            checksum_crc64nvme: $answer.checksum.checksum_crc64nvme.clone(),
+            checksum_sha1: $answer.checksum.checksum_sha1.clone(),
+            checksum_sha256: $answer.checksum.checksum_sha256.clone(),
+            checksum_type: $answer.checksum.checksum_type.clone(),
+            content_length: i64::try_from($answer.range.end - $answer.range.start).ok(),
+            content_range: $answer.content_range.clone(),
+            parts_count: $answer.parts_count,
+            content_type: $object.headers.content_type.clone().or_else(|| Some("binary/octet-stream".to_owned())),
+            content_encoding: $object.headers.content_encoding.clone(),
+            content_language: $object.headers.content_language.clone(),
+            content_disposition: $object.headers.content_disposition.clone(),
+            cache_control: $object.headers.cache_control.clone(),
+            expires: $object.headers.expires.clone(),
+            website_redirect_location: $object.headers.website_redirect_location.clone(),
+            metadata: Some($object.headers.metadata.clone().into_iter().collect()),
+            e_tag: Some(ETag::Strong($object.etag.clone())),
+            last_modified: Some($version.modified.clone()),
+            version_id: $bucket.shown_version(&$version.id),
+            server_side_encryption: Some($object.encryption.algorithm.clone().into()),
+            ssekms_key_id: $object.encryption.kms_key.clone(),
+            bucket_key_enabled: $object.encryption.bucket_key,
+            storage_class: shown_storage_class($object),
+            object_lock_mode: $object
+                .lock
+                .retention
+                .as_ref()
+                .map(|retention| dto::ObjectLockMode::from_static(lock::mode_name(retention.compliance))),
+            object_lock_retain_until_date: $object.lock.retention.as_ref().map(|retention| retention.until.clone()),
+            object_lock_legal_hold_status: $object
+                .lock
+                .legal_hold
+                .map(|on| dto::ObjectLockLegalHoldStatus::from_static(lock::legal_hold_name(on))),
+            ..Default::default()
+        }
+    };
+}
+
+/// Responses do not tell the class STANDARD.
+fn shown_storage_class(object: &Object) -> Option<dto::StorageClass> {
+    (object.storage_class != "STANDARD").then(|| object.storage_class.clone().into())
+}
+
+impl Backend {
+    pub(crate) fn get_object(
+        &self,
+        context: &Context,
+        input: dto::GetObjectInput,
+    ) -> S3Result<dto::GetObjectOutput> {
+        let target = Target::Object(&input.bucket, &input.key);
+        let version = input.version_id.as_deref();
+        let owner = input.expected_bucket_owner.as_deref();
+        let entered = self.enter(context, "GetObject", target, owner, &[read_action(version)])?;
+        let bucket = entered.bucket()?;
+        let (version, object) = find(bucket, context, &input.key, version)?;
+        let conditions = ReadConditions {
+            if_match: input.if_match,
+            if_none_match: input.if_none_match,
+            if_modified_since: input.if_modified_since,
+            if_unmodified_since: input.if_unmodified_since,
+        };
+        conditions.check(&object.etag, &version.modified, false)?;
+        check_not_archived(object)?;
+        let answer = Answer::new(object, input.range, input.part_number, input.checksum_mode.is_some())?;
+        let output = answered!(GetObjectOutput, bucket, version, object, answer);
+        Ok(dto::GetObjectOutput {
+            body: Some(StreamingBlob::from(s3s::Body::from(answer.bytes(object)))),
+            tag_count: i32::try_from(object.tags.len()).ok().filter(|count| *count > 0),
+            ..output
+        })
+    }
+
+    pub(crate) fn head_object(
+        &self,
+        context: &Context,
+        input: dto::HeadObjectInput,
+    ) -> S3Result<dto::HeadObjectOutput> {
+        let target = Target::Object(&input.bucket, &input.key);
+        let version = input.version_id.as_deref();
+        let owner = input.expected_bucket_owner.as_deref();
+        let entered = self.enter(context, "HeadObject", target, owner, &[read_action(version)])?;
+        let bucket = entered.bucket()?;
+        let (version, object) = find(bucket, context, &input.key, version)?;
+        let conditions = ReadConditions {
+            if_match: input.if_match,
+            if_none_match: input.if_none_match,
+            if_modified_since: input.if_modified_since,
+            if_unmodified_since: input.if_unmodified_since,
+        };
+        conditions.check(&object.etag, &version.modified, false)?;
+        let answer = Answer::new(object, input.range, input.part_number, input.checksum_mode.is_some())?;
+        Ok(answered!(HeadObjectOutput, bucket, version, object, answer))
+    }
+}
