@@ -19,10 +19,13 @@ mod delete;
 mod get;
 mod list;
 mod lock;
+mod multipart;
 mod object;
 mod operations;
 mod policy;
+mod settings;
 mod store;
+mod tags;
 mod wire;
 
 use std::sync::{Arc, atomic::AtomicU64};
@@ -80,8 +83,7 @@ impl S3Service {
             sequence: AtomicU64::new(1),
             inventories: watch::Sender::new(0),
         });
-        let protocol =
-            s3s::service::S3ServiceBuilder::new(operations::Operations(Arc::clone(&backend))).build();
+        let protocol = s3s::service::S3ServiceBuilder::new(operations::Operations(Arc::clone(&backend))).build();
         Self { backend, protocol }
     }
 }

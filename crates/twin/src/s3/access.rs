@@ -123,10 +123,7 @@ pub(crate) fn authorize(bucket: &Bucket, context: &Context, action: &str, resour
         Verdict::Silent => "because no resource-based policy allows it",
     };
     let who = context.caller.principal_arn();
-    Err(s3_error!(
-        AccessDenied,
-        "User: {who} is not authorized to perform: {action} on resource: \"{resource}\" {why}"
-    ))
+    Err(s3_error!(AccessDenied, "User: {who} is not authorized to perform: {action} on resource: \"{resource}\" {why}"))
 }
 
 /// What a missing key answers: who may not list the bucket is not told that it is missing.
@@ -139,10 +136,8 @@ pub(crate) fn missing_key(bucket: &Bucket, context: &Context) -> S3Error {
 
 /// An error of a code that `s3s` does not know.
 pub(crate) fn custom(code: &str, status: StatusCode, message: String) -> S3Error {
-    let mut error = S3Error::with_message(
-        S3ErrorCode::from_bytes(code.as_bytes()).unwrap_or(S3ErrorCode::InternalError),
-        message,
-    );
+    let mut error =
+        S3Error::with_message(S3ErrorCode::from_bytes(code.as_bytes()).unwrap_or(S3ErrorCode::InternalError), message);
     error.set_status_code(status);
     error
 }

@@ -32,13 +32,20 @@ impl Backend {
         let mut state = self.store.lock();
         if let Some(there) = state.buckets.get(&name) {
             return Err(if there.account == context.caller.account {
-                s3_error!(BucketAlreadyOwnedByYou, "Your previous request to create the named bucket succeeded and you already own it.")
+                s3_error!(
+                    BucketAlreadyOwnedByYou,
+                    "Your previous request to create the named bucket succeeded and you already own it."
+                )
             } else {
-                s3_error!(BucketAlreadyExists, "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.")
+                s3_error!(
+                    BucketAlreadyExists,
+                    "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again."
+                )
             });
         }
         let object_lock = input.object_lock_enabled_for_bucket == Some(true);
-        let ownership = input.object_ownership.unwrap_or_else(|| dto::ObjectOwnership::from_static("BucketOwnerEnforced"));
+        let ownership =
+            input.object_ownership.unwrap_or_else(|| dto::ObjectOwnership::from_static("BucketOwnerEnforced"));
         check_ownership(&ownership)?;
         let on = Some(true);
         let settings = Settings {
@@ -79,7 +86,11 @@ impl Backend {
         let mut entered = self.enter(context, "DeleteBucket", target, owner, &["s3:DeleteBucket"])?;
         let bucket = entered.bucket()?;
         if !bucket.objects.is_empty() {
-            let more = if bucket.versioning == Versioning::Never { "" } else { " You must delete all versions in the bucket." };
+            let more = if bucket.versioning == Versioning::Never {
+                ""
+            } else {
+                " You must delete all versions in the bucket."
+            };
             return Err(s3_error!(BucketNotEmpty, "The bucket you tried to delete is not empty.{more}"));
         }
         let listed = !bucket.settings.inventories.is_empty();
@@ -183,7 +194,10 @@ impl Backend {
         bucket.versioning = match configuration.status.as_ref().map(dto::BucketVersioningStatus::as_str) {
             Some("Enabled") => Versioning::Enabled,
             Some("Suspended") if bucket.settings.object_lock => {
-                return Err(s3_error!(InvalidBucketState, "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."));
+                return Err(s3_error!(
+                    InvalidBucketState,
+                    "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."
+                ));
             }
             Some("Suspended") => Versioning::Suspended,
             _ => return Err(s3_error!(MalformedXML, "The versioning status must be Enabled or Suspended")),
@@ -196,9 +210,10 @@ impl Backend {
 pub(crate) fn check_ownership(ownership: &dto::ObjectOwnership) -> S3Result<()> {
     match ownership.as_str() {
         "BucketOwnerEnforced" => Ok(()),
-        "BucketOwnerPreferred" | "ObjectWriter" => {
-            Err(s3_error!(NotImplemented, "the twin does not model ACLs, hence no object ownership but BucketOwnerEnforced"))
-        }
+        "BucketOwnerPreferred" | "ObjectWriter" => Err(s3_error!(
+            NotImplemented,
+            "the twin does not model ACLs, hence no object ownership but BucketOwnerEnforced"
+        )),
         _ => Err(s3_error!(MalformedXML, "The object ownership is not valid")),
     }
 }
@@ -212,7 +227,9 @@ fn bucket_region(called: &str, configuration: Option<dto::CreateBucketConfigurat
     let named = configuration.location_constraint.map(|constraint| constraint.as_str().to_owned());
     match named.as_deref() {
         None | Some("") => Ok(called.to_owned()),
-        Some("us-east-1") => Err(s3_error!(InvalidLocationConstraint, "The specified location-constraint is not valid")),
+        Some("us-east-1") => {
+            Err(s3_error!(InvalidLocationConstraint, "The specified location-constraint is not valid"))
+        }
         Some(named) if called != "us-east-1" && named != called => Err(s3_error!(
             IllegalLocationConstraintException,
             "The {named} location constraint is incompatible for the region specific endpoint this request was sent to."

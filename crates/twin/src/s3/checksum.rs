@@ -44,10 +44,9 @@ impl Algorithm {
 
     /// Reads the name; refuses algorithms that the twin does not model.
     pub(crate) fn parse(name: &dto::ChecksumAlgorithm) -> S3Result<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.as_str() == name.as_str())
-            .ok_or_else(|| s3_error!(NotImplemented, "the twin does not model the checksum algorithm {}", name.as_str()))
+        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name.as_str()).ok_or_else(|| {
+            s3_error!(NotImplemented, "the twin does not model the checksum algorithm {}", name.as_str())
+        })
     }
 
     /// The checksum's bytes.
@@ -121,7 +120,10 @@ impl Stated {
         let values: Vec<_> =
             values.into_iter().filter_map(|(algorithm, value)| value.map(|value| (algorithm, value))).collect();
         if values.len() > 1 {
-            return Err(s3_error!(InvalidRequest, "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."));
+            return Err(s3_error!(
+                InvalidRequest,
+                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
+            ));
         }
         Ok(Self { values })
     }

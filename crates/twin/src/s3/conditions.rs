@@ -45,7 +45,10 @@ pub(crate) fn check_write(
     match if_none_match {
         Some(ETagCondition::Any) if current.is_some() => return Err(failed("If-None-Match")),
         Some(ETagCondition::ETag(_)) => {
-            return Err(s3_error!(NotImplemented, "A header you provided implies functionality that is not implemented: If-None-Match takes only * on writes"));
+            return Err(s3_error!(
+                NotImplemented,
+                "A header you provided implies functionality that is not implemented: If-None-Match takes only * on writes"
+            ));
         }
         _ => {}
     }

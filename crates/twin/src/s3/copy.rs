@@ -33,7 +33,12 @@ pub(crate) struct SourceRequest<'a> {
 
 impl Backend {
     /// Reads the source of a copy with the caller's own rights.
-    pub(crate) fn read_source(&self, context: &Context, state: &State, request: &SourceRequest<'_>) -> S3Result<Source> {
+    pub(crate) fn read_source(
+        &self,
+        context: &Context,
+        state: &State,
+        request: &SourceRequest<'_>,
+    ) -> S3Result<Source> {
         let dto::CopySource::Bucket { bucket, key, version_id } = request.source else {
             return Err(s3_error!(NotImplemented, "the twin does not model copies from access points"));
         };
@@ -96,7 +101,10 @@ impl Backend {
         self.check_copy_limit(source.object.body.len() as u64)?;
         let onto_itself = is_same(&input) && !replace_metadata && !replace_tags && !class_stated;
         if onto_itself && draft.encryption.is_none() {
-            return Err(s3_error!(InvalidRequest, "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes."));
+            return Err(s3_error!(
+                InvalidRequest,
+                "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes."
+            ));
         }
         if !replace_metadata {
             let redirect = draft.headers.website_redirect_location.take();
@@ -141,7 +149,10 @@ fn condition(header: Option<&http::HeaderValue>) -> S3Result<Option<dto::ETagCon
 fn as_source_error(error: S3Error) -> S3Error {
     match error.code() {
         s3s::S3ErrorCode::MethodNotAllowed => {
-            s3_error!(InvalidRequest, "The source of a copy request may not specifically refer to a delete marker by version id.")
+            s3_error!(
+                InvalidRequest,
+                "The source of a copy request may not specifically refer to a delete marker by version id."
+            )
         }
         _ => error,
     }

@@ -54,7 +54,10 @@ impl Backend {
         let mut entered = self.enter(context, "DeleteObjects", Target::Bucket(&input.bucket), owner, &[])?;
         let bucket = entered.bucket_mut()?;
         if input.delete.objects.is_empty() || input.delete.objects.len() > MOST_KEYS {
-            return Err(s3_error!(MalformedXML, "The XML you provided was not well-formed or did not validate against our published schema"));
+            return Err(s3_error!(
+                MalformedXML,
+                "The XML you provided was not well-formed or did not validate against our published schema"
+            ));
         }
         let bypass = input.bypass_governance_retention == Some(true);
         let (mut done, mut errors) = (Vec::new(), Vec::new());

@@ -71,7 +71,9 @@ pub(crate) fn check_not_archived(object: &Object) -> S3Result<()> {
 fn selection(object: &Object, range: Option<dto::Range>, part: Option<i32>) -> S3Result<Option<Range<u64>>> {
     let size = object.body.len() as u64;
     match (range, part) {
-        (Some(_), Some(_)) => Err(s3_error!(InvalidRequest, "Cannot specify both Range header and partNumber query parameter")),
+        (Some(_), Some(_)) => {
+            Err(s3_error!(InvalidRequest, "Cannot specify both Range header and partNumber query parameter"))
+        }
         (Some(range), None) => {
             range.check(size).map(Some).map_err(|_| s3_error!(InvalidRange, "The requested range is not satisfiable"))
         }
@@ -180,11 +182,7 @@ fn shown_storage_class(object: &Object) -> Option<dto::StorageClass> {
 }
 
 impl Backend {
-    pub(crate) fn get_object(
-        &self,
-        context: &Context,
-        input: dto::GetObjectInput,
-    ) -> S3Result<dto::GetObjectOutput> {
+    pub(crate) fn get_object(&self, context: &Context, input: dto::GetObjectInput) -> S3Result<dto::GetObjectOutput> {
         let target = Target::Object(&input.bucket, &input.key);
         let version = input.version_id.as_deref();
         let owner = input.expected_bucket_owner.as_deref();

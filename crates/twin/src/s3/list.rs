@@ -90,9 +90,10 @@ fn entry(key: &str, version: &Version, object: &Object, encoding: &Encoding, own
     }
 }
 
-fn checksum_members(checksum: Option<&StoredChecksum>) -> (Option<Vec<dto::ChecksumAlgorithm>>, Option<dto::ChecksumType>) {
-    let algorithms =
-        checksum.map(|checksum| vec![dto::ChecksumAlgorithm::from_static(checksum.algorithm.as_str())]);
+fn checksum_members(
+    checksum: Option<&StoredChecksum>,
+) -> (Option<Vec<dto::ChecksumAlgorithm>>, Option<dto::ChecksumType>) {
+    let algorithms = checksum.map(|checksum| vec![dto::ChecksumAlgorithm::from_static(checksum.algorithm.as_str())]);
     (algorithms, checksum.map(StoredChecksum::kind))
 }
 
@@ -112,13 +113,8 @@ impl Backend {
         input: dto::ListObjectsV2Input,
     ) -> S3Result<dto::ListObjectsV2Output> {
         let owner_expected = input.expected_bucket_owner.as_deref();
-        let entered = self.enter(
-            context,
-            "ListObjectsV2",
-            Target::Bucket(&input.bucket),
-            owner_expected,
-            &["s3:ListBucket"],
-        )?;
+        let entered =
+            self.enter(context, "ListObjectsV2", Target::Bucket(&input.bucket), owner_expected, &["s3:ListBucket"])?;
         let bucket = entered.bucket()?;
         let encoding = Encoding::new(input.encoding_type.as_ref())?;
         let token = input.continuation_token.as_deref().map(read_token).transpose()?;

@@ -105,7 +105,7 @@ macro_rules! stated {
         )
     };
 }
-pub(crate) use {draft, headers};
+pub(crate) use {draft, headers, stated};
 
 impl Draft {
     /// The actions that the extras of the request need besides `s3:PutObject`.
@@ -253,7 +253,9 @@ impl Backend {
     /// A version id for the bucket's state of versioning.
     pub(crate) fn new_version_id(&self, bucket: &Bucket) -> String {
         match bucket.versioning {
-            Versioning::Enabled => version_id(self.sequence.fetch_add(1, Ordering::Relaxed), &self.env.ids.alphanumeric(24)),
+            Versioning::Enabled => {
+                version_id(self.sequence.fetch_add(1, Ordering::Relaxed), &self.env.ids.alphanumeric(24))
+            }
             Versioning::Never | Versioning::Suspended => NULL_VERSION.to_owned(),
         }
     }

@@ -60,7 +60,6 @@ pub(crate) struct Settings {
     pub(crate) encryption: Option<dto::ServerSideEncryptionConfiguration>,
     pub(crate) lifecycle: Option<(dto::BucketLifecycleConfiguration, Option<dto::TransitionDefaultMinimumObjectSize>)>,
     pub(crate) tags: Option<Vec<(String, String)>>,
-    pub(crate) notification: dto::NotificationConfiguration,
     pub(crate) inventories: BTreeMap<String, dto::InventoryConfiguration>,
     pub(crate) object_lock: bool,
     pub(crate) default_retention: Option<dto::DefaultRetention>,

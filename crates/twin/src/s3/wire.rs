@@ -42,7 +42,8 @@ pub(super) fn prepare(caller: &Caller, clock: &Clock, request: Request<Bytes>) -
     }
     parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     let uri = if query.is_empty() { path } else { format!("{path}?{query}") };
-    parts.uri = uri.parse::<Uri>().map_err(|error| s3_error!(error, InvalidURI, "Couldn't parse the specified URI."))?;
+    parts.uri =
+        uri.parse::<Uri>().map_err(|error| s3_error!(error, InvalidURI, "Couldn't parse the specified URI."))?;
     parts.extensions.insert(Context::new(caller, &parts.headers, body.clone()));
     Ok(Request::from_parts(parts, s3s::Body::from(body)))
 }

@@ -73,16 +73,15 @@ async fn get(client: &Client, bucket: &str, key: &str, version: Option<&str>) ->
 fn csv(file: &str, fields: &Fields, body: &[u8]) -> Result<Tasks, Failure> {
     let mut found = Found::default();
     let mut reader = ManifestReader::new(file, fields, KeyCodec::Form);
-    let mut sink =
-        |row: Result<levee_formats::batch_manifest::Row<'_>, levee_formats::batch_manifest::RowError<'_>>| match row {
-            Ok(row) => found.add(
-                &row.bucket,
-                &row.raw_key,
-                &row.key,
-                version(row.version_id.as_deref(), fields.has_versions()),
-            ),
-            Err(error) => found.spoil(error.to_string()),
-        };
+    let mut sink = |row: Result<
+        levee_formats::batch_manifest::Row<'_>,
+        levee_formats::batch_manifest::RowError<'_>,
+    >| match row {
+        Ok(row) => {
+            found.add(&row.bucket, &row.raw_key, &row.key, version(row.version_id.as_deref(), fields.has_versions()))
+        }
+        Err(error) => found.spoil(error.to_string()),
+    };
     reader.push(body, &mut sink).map_err(|error| invalid(error.to_string()))?;
     reader.finish(&mut sink).map_err(|error| invalid(error.to_string()))?;
     found.tasks()

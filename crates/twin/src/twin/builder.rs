@@ -120,7 +120,8 @@ impl TwinBuilder {
         let events = Arc::new(EventBridge::new(env.clone(), Arc::clone(&sqs), Arc::clone(&sns)));
         let wiring = Wiring { sqs: Arc::clone(&sqs), sns: Arc::clone(&sns), events: Arc::clone(&events) };
         let states = StepFunctions::new(env.clone(), Arc::new(wiring));
-        let clients: Arc<dyn S3Clients> = Arc::new(InnerClients { router: Arc::downgrade(&router), clock: clock.clone() });
+        let clients: Arc<dyn S3Clients> =
+            Arc::new(InnerClients { router: Arc::downgrade(&router), clock: clock.clone() });
         let control = Arc::new(S3Control::new(env.clone(), Arc::clone(&clients), self.control));
         let s3 = Arc::new(S3Service::new(env.clone(), self.s3));
         let configurations = Arc::clone(&s3) as Arc<dyn InventoryConfigurations>;

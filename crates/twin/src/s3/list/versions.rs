@@ -40,8 +40,11 @@ impl Backend {
             behind(versions, marker).into_iter().map(|(latest, version)| (key, latest, version)).collect()
         });
         // A page that ends with a common prefix goes on behind all keys below it.
-        let last_version =
-            page.entries.last().filter(|(key, ..)| page.last.as_ref() == Some(*key)).map(|(.., version)| version.id.clone());
+        let last_version = page
+            .entries
+            .last()
+            .filter(|(key, ..)| page.last.as_ref() == Some(*key))
+            .map(|(.., version)| version.id.clone());
         let (mut versions, mut markers) = (Vec::new(), Vec::new());
         for (key, latest, version) in page.entries {
             match &version.content {

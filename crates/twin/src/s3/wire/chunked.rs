@@ -127,7 +127,8 @@ mod tests {
             ("x-amz-decoded-content-length", "7"),
             ("x-amz-trailer", "x-amz-checksum-crc32"),
         ]);
-        let body = Bytes::from_static(b"3;chunk-signature=ab\r\nabc\r\n4\r\nd\r\ne\r\n0\r\nx-amz-checksum-crc32:AAAA\r\n\r\n");
+        let body =
+            Bytes::from_static(b"3;chunk-signature=ab\r\nabc\r\n4\r\nd\r\ne\r\n0\r\nx-amz-checksum-crc32:AAAA\r\n\r\n");
         assert_eq!(decode(&mut headers, body).unwrap(), Bytes::from_static(b"abcd\r\ne"));
         assert_eq!(headers.get("x-amz-checksum-crc32").unwrap(), "AAAA");
         assert_eq!(headers.get("content-encoding").unwrap(), "gzip");

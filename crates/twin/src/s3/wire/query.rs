@@ -2,7 +2,7 @@
 
 use http::{
     HeaderMap, HeaderValue,
-    header::{HeaderName, Entry},
+    header::{Entry, HeaderName},
 };
 use jiff::{SignedDuration, civil::DateTime, tz::TimeZone};
 use levee_clock::Clock;
@@ -32,8 +32,14 @@ pub(super) fn clean(query: &str, headers: &mut HeaderMap, clock: &Clock) -> S3Re
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let decoded = || percent_decode_str(value).decode_utf8().map(String::from).map_err(|_| invalid());
         match name.to_ascii_lowercase().as_str() {
-            "x-id" | "x-amz-algorithm" | "x-amz-credential" | "x-amz-signedheaders" | "x-amz-signature"
-            | "x-amz-security-token" | "x-amz-content-sha256" | "x-amz-user-agent" => {}
+            "x-id"
+            | "x-amz-algorithm"
+            | "x-amz-credential"
+            | "x-amz-signedheaders"
+            | "x-amz-signature"
+            | "x-amz-security-token"
+            | "x-amz-content-sha256"
+            | "x-amz-user-agent" => {}
             "x-amz-date" => date = Some(decoded()?),
             "x-amz-expires" => expires = Some(decoded()?),
             lower if lower.starts_with("x-amz-") => {

@@ -50,7 +50,8 @@ async fn keys_round_trip(#[case] key: &str) {
     bucket(&client, "lake", false).await;
     put(&client, "lake", key, "x").await;
     assert_eq!(get(&client, "lake", key).await, b"x");
-    let source = percent_encoding::utf8_percent_encode(&format!("lake/{key}"), percent_encoding::NON_ALPHANUMERIC).to_string();
+    let source =
+        percent_encoding::utf8_percent_encode(&format!("lake/{key}"), percent_encoding::NON_ALPHANUMERIC).to_string();
     client.copy_object().bucket("lake").key(format!("{key}!")).copy_source(source).send().await.unwrap();
     let plain = client.list_objects_v2().bucket("lake").send().await.unwrap();
     let keys: Vec<_> = plain.contents().iter().filter_map(|object| object.key()).collect();

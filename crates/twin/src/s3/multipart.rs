@@ -1,0 +1,353 @@
+//! Multipart uploads: their life, their parts, and the object that they become.
+
+mod listing;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
+use s3s::{
+    S3Error, S3Result,
+    dto::{self, ETag},
+    s3_error,
+};
+
+use super::{
+    Backend,
+    access::{Entered, Target},
+    checksum::{Algorithm, StoredChecksum, md5_hex, multipart_etag, verify_content_md5},
+    conditions::{ReadConditions, check_write},
+    context::Context,
+    copy::SourceRequest,
+    object::{draft, stated},
+    store::{Bucket, FinishedPart, Object, Upload, UploadedPart},
+};
+
+/// The least bytes of a part that is not the last.
+const SMALLEST_PART: usize = 5 * 1024 * 1024;
+const LAST_PART: i32 = 10_000;
+
+impl Backend {
+    pub(crate) fn create_multipart_upload(
+        &self,
+        context: &Context,
+        mut input: dto::CreateMultipartUploadInput,
+    ) -> S3Result<dto::CreateMultipartUploadOutput> {
+        let draft = draft!(input);
+        let owner = input.expected_bucket_owner.as_deref();
+        let target = Target::Object(&input.bucket, &input.key);
+        let mut entered = self.enter(context, "CreateMultipartUpload", target, owner, &draft.actions())?;
+        let checksum_algorithm = input.checksum_algorithm.as_ref().map(Algorithm::parse).transpose()?;
+        let full_object = full_object(checksum_algorithm, input.checksum_type.as_ref())?;
+        let bucket = entered.bucket_mut()?;
+        let template = draft.settle(bucket, &self.now())?;
+        let upload_id = self.env.ids.alphanumeric(64);
+        let output = dto::CreateMultipartUploadOutput {
+            bucket: Some(input.bucket.clone()),
+            key: Some(input.key.clone()),
+            upload_id: Some(upload_id.clone()),
+            server_side_encryption: Some(template.encryption.algorithm.clone().into()),
+            ssekms_key_id: template.encryption.kms_key.clone(),
+            bucket_key_enabled: template.encryption.bucket_key,
+            checksum_algorithm: input.checksum_algorithm,
+            checksum_type: checksum_algorithm.map(|_| checksum_type(full_object)),
+            ..Default::default()
+        };
+        let upload = Upload {
+            key: input.key,
+            initiated: self.now(),
+            initiator: context.caller.principal_arn(),
+            template,
+            checksum_algorithm,
+            full_object_checksum: full_object,
+            parts: BTreeMap::new(),
+        };
+        bucket.uploads.insert(upload_id, upload);
+        Ok(output)
+    }
+
+    pub(crate) fn upload_part(
+        &self,
+        context: &Context,
+        mut input: dto::UploadPartInput,
+    ) -> S3Result<dto::UploadPartOutput> {
+        let owner = input.expected_bucket_owner.as_deref();
+        let target = Target::Object(&input.bucket, &input.key);
+        let mut entered = self.enter(context, "UploadPart", target, owner, &["s3:PutObject"])?;
+        check_part_number(input.part_number)?;
+        let body = context.body.clone();
+        verify_content_md5(input.content_md5.as_deref(), &body)?;
+        let asked = input.checksum_algorithm.as_ref().map(Algorithm::parse).transpose()?;
+        let upload = upload(&mut entered, &input.upload_id, &input.key)?;
+        let checksum = stated!(input)?.verify(upload.checksum_algorithm.or(asked), &body)?;
+        let (etag, checksum) = self.keep_part(upload, input.part_number, body, checksum)?;
+        let fields = StoredChecksum::fields(Some(&checksum));
+        Ok(dto::UploadPartOutput {
+            e_tag: Some(ETag::Strong(etag)),
+            checksum_crc32: fields.checksum_crc32,
+            checksum_crc32c: fields.checksum_crc32c,
+            checksum_crc64nvme: fields.checksum_crc64nvme,
+            checksum_sha1: fields.checksum_sha1,
+            checksum_sha256: fields.checksum_sha256,
+            server_side_encryption: Some(upload.template.encryption.algorithm.clone().into()),
+            ..Default::default()
+        })
+    }
+
+    fn keep_part(
+        &self,
+        upload: &mut Upload,
+        number: i32,
+        body: Bytes,
+        checksum: StoredChecksum,
+    ) -> S3Result<(String, StoredChecksum)> {
+        if let Some(algorithm) = upload.checksum_algorithm
+            && algorithm != checksum.algorithm
+        {
+            return Err(s3_error!(
+                InvalidRequest,
+                "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+                algorithm.as_str().to_lowercase(),
+                checksum.algorithm.as_str().to_lowercase()
+            ));
+        }
+        let etag = md5_hex(&body);
+        let part = UploadedPart { body, etag: etag.clone(), checksum: Some(checksum.clone()), modified: self.now() };
+        upload.parts.insert(number, part);
+        Ok((etag, checksum))
+    }
+
+    pub(crate) fn upload_part_copy(
+        &self,
+        context: &Context,
+        mut input: dto::UploadPartCopyInput,
+    ) -> S3Result<dto::UploadPartCopyOutput> {
+        let owner = input.expected_bucket_owner.as_deref();
+        let target = Target::Object(&input.bucket, &input.key);
+        let mut entered = self.enter(context, "UploadPartCopy", target, owner, &["s3:PutObject"])?;
+        check_part_number(input.part_number)?;
+        upload(&mut entered, &input.upload_id, &input.key)?;
+        let request = SourceRequest {
+            source: &input.copy_source,
+            expected_owner: input.expected_source_bucket_owner.as_deref(),
+            conditions: ReadConditions {
+                if_match: input.copy_source_if_match.take(),
+                if_none_match: input.copy_source_if_none_match.take(),
+                if_modified_since: input.copy_source_if_modified_since.take(),
+                if_unmodified_since: input.copy_source_if_unmodified_since.take(),
+            },
+            with_tags: false,
+        };
+        let source = self.read_source(context, entered.state(), &request)?;
+        let body = copied_range(&source.object.body, input.copy_source_range.as_deref())?;
+        self.check_copy_limit(body.len() as u64)?;
+        let upload = upload(&mut entered, &input.upload_id, &input.key)?;
+        let checksum = upload.checksum_algorithm.unwrap_or(Algorithm::Crc64Nvme).of(&body);
+        let (etag, checksum) = self.keep_part(upload, input.part_number, body, checksum)?;
+        let fields = StoredChecksum::fields(upload.checksum_algorithm.map(|_| &checksum));
+        Ok(dto::UploadPartCopyOutput {
+            copy_part_result: Some(dto::CopyPartResult {
+                e_tag: Some(ETag::Strong(etag)),
+                last_modified: Some(self.now()),
+                checksum_crc32: fields.checksum_crc32,
+                checksum_crc32c: fields.checksum_crc32c,
+                checksum_crc64nvme: fields.checksum_crc64nvme,
+                checksum_sha1: fields.checksum_sha1,
+                checksum_sha256: fields.checksum_sha256,
+            }),
+            copy_source_version_id: source.version_id,
+            server_side_encryption: Some(upload.template.encryption.algorithm.clone().into()),
+            ..Default::default()
+        })
+    }
+
+    pub(crate) fn abort_multipart_upload(
+        &self,
+        context: &Context,
+        input: dto::AbortMultipartUploadInput,
+    ) -> S3Result<dto::AbortMultipartUploadOutput> {
+        let owner = input.expected_bucket_owner.as_deref();
+        let target = Target::Object(&input.bucket, &input.key);
+        let actions = ["s3:AbortMultipartUpload"];
+        let mut entered = self.enter(context, "AbortMultipartUpload", target, owner, &actions)?;
+        upload(&mut entered, &input.upload_id, &input.key)?;
+        entered.bucket_mut()?.uploads.remove(&input.upload_id);
+        Ok(dto::AbortMultipartUploadOutput::default())
+    }
+
+    pub(crate) fn complete_multipart_upload(
+        &self,
+        context: &Context,
+        mut input: dto::CompleteMultipartUploadInput,
+    ) -> S3Result<dto::CompleteMultipartUploadOutput> {
+        let owner = input.expected_bucket_owner.as_deref();
+        let target = Target::Object(&input.bucket, &input.key);
+        let mut entered = self.enter(context, "CompleteMultipartUpload", target, owner, &["s3:PutObject"])?;
+        let found = upload(&mut entered, &input.upload_id, &input.key)?;
+        let asked = input.multipart_upload.take().and_then(|upload| upload.parts).unwrap_or_default();
+        let parts = chosen(found, &asked)?;
+        let object = assemble(found, &parts)?;
+        if input.mpu_object_size.is_some_and(|size| usize::try_from(size) != Ok(object.body.len())) {
+            return Err(s3_error!(
+                InvalidRequest,
+                "The provided 'x-amz-mp-object-size' header does not match what was uploaded"
+            ));
+        }
+        if let Some((algorithm, value)) = stated!(input)?.single() {
+            let kept = object.checksum.as_ref();
+            if kept.is_none_or(|kept| kept.algorithm != algorithm || kept.value != value) {
+                return Err(s3_error!(
+                    BadDigest,
+                    "The {} you specified did not match the calculated checksum.",
+                    algorithm.as_str()
+                ));
+            }
+        }
+        let bucket: &mut Bucket = entered.bucket_mut()?;
+        check_write(bucket, &input.key, input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        bucket.uploads.remove(&input.upload_id);
+        let fields = StoredChecksum::fields(object.checksum.as_ref());
+        let output = dto::CompleteMultipartUploadOutput {
+            location: Some(format!("/{}/{}", input.bucket, input.key)),
+            e_tag: Some(ETag::Strong(object.etag.clone())),
+            checksum_crc32: fields.checksum_crc32,
+            checksum_crc32c: fields.checksum_crc32c,
+            checksum_crc64nvme: fields.checksum_crc64nvme,
+            checksum_sha1: fields.checksum_sha1,
+            checksum_sha256: fields.checksum_sha256,
+            checksum_type: fields.checksum_type,
+            server_side_encryption: Some(object.encryption.algorithm.clone().into()),
+            ..Default::default()
+        };
+        let version_id = self.store_object(bucket, &input.key, object);
+        let (bucket, key) = (Some(input.bucket), Some(input.key));
+        Ok(dto::CompleteMultipartUploadOutput { version_id, bucket, key, ..output })
+    }
+}
+
+/// The upload of this id and key.
+fn upload<'a>(entered: &'a mut Entered<'_>, id: &str, key: &str) -> S3Result<&'a mut Upload> {
+    let upload = entered.bucket_mut()?.uploads.get_mut(id).filter(|upload| upload.key == key);
+    upload.ok_or_else(no_such_upload)
+}
+
+pub(super) fn no_such_upload() -> S3Error {
+    s3_error!(
+        NoSuchUpload,
+        "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."
+    )
+}
+
+fn check_part_number(number: i32) -> S3Result<()> {
+    if (1..=LAST_PART).contains(&number) {
+        return Ok(());
+    }
+    Err(s3_error!(InvalidArgument, "Part number must be an integer between 1 and {LAST_PART}, inclusive"))
+}
+
+/// Whether the object's checksum will be of the whole; CRC64NVME only does that, the SHAs never.
+fn full_object(algorithm: Option<Algorithm>, kind: Option<&dto::ChecksumType>) -> S3Result<bool> {
+    let invalid = || s3_error!(InvalidRequest, "The checksum type cannot be used with this checksum algorithm");
+    match (algorithm, kind.map(dto::ChecksumType::as_str)) {
+        (None, None) => Ok(true),
+        (None, Some(_)) => Err(invalid()),
+        (Some(Algorithm::Crc64Nvme), None | Some("FULL_OBJECT")) => Ok(true),
+        (Some(Algorithm::Crc32 | Algorithm::Crc32c), Some("FULL_OBJECT")) => Ok(true),
+        (Some(Algorithm::Crc64Nvme), Some(_)) => Err(invalid()),
+        (Some(_), None | Some("COMPOSITE")) => Ok(false),
+        (Some(_), Some(_)) => Err(invalid()),
+    }
+}
+
+pub(super) fn checksum_type(full_object: bool) -> dto::ChecksumType {
+    dto::ChecksumType::from_static(if full_object { "FULL_OBJECT" } else { "COMPOSITE" })
+}
+
+/// `bytes=first-last` of the source; all without a range.
+fn copied_range(body: &Bytes, range: Option<&str>) -> S3Result<Bytes> {
+    let Some(range) = range else { return Ok(body.clone()) };
+    let invalid = || {
+        s3_error!(
+            InvalidArgument,
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy"
+        )
+    };
+    let (first, last) = range.strip_prefix("bytes=").and_then(|range| range.split_once('-')).ok_or_else(invalid)?;
+    let first: usize = first.parse().map_err(|_| invalid())?;
+    let last: usize = last.parse().map_err(|_| invalid())?;
+    if first > last || last >= body.len() {
+        return Err(s3_error!(
+            InvalidArgument,
+            "Range specified is not valid for source object of size: {}",
+            body.len()
+        ));
+    }
+    Ok(body.slice(first..=last))
+}
+
+/// The parts that the request names, in order and unchanged.
+fn chosen(upload: &Upload, asked: &[dto::CompletedPart]) -> S3Result<Vec<(i32, UploadedPart)>> {
+    if asked.is_empty() {
+        return Err(s3_error!(MalformedXML, "You must specify at least one part"));
+    }
+    let mut parts: Vec<(i32, UploadedPart)> = Vec::new();
+    for part in asked {
+        let number = part.part_number.unwrap_or_default();
+        if parts.last().is_some_and(|(last, _)| *last >= number) {
+            return Err(s3_error!(
+                InvalidPartOrder,
+                "The list of parts was not in ascending order. Parts must be ordered by part number."
+            ));
+        }
+        let found = upload.parts.get(&number).filter(|found| {
+            part.e_tag.as_ref().is_some_and(|etag| etag.value() == found.etag) && same_checksum(part, found)
+        });
+        let found = found.ok_or_else(|| {
+            s3_error!(InvalidPart, "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.")
+        })?;
+        parts.push((number, found.clone()));
+    }
+    let all_but_last = parts.split_last().map_or(&[][..], |(_, rest)| rest);
+    if all_but_last.iter().any(|(_, part)| part.body.len() < SMALLEST_PART) {
+        return Err(s3_error!(EntityTooSmall, "Your proposed upload is smaller than the minimum allowed size"));
+    }
+    Ok(parts)
+}
+
+/// Whether the checksum that the request states for a part, if any, is the part's.
+fn same_checksum(asked: &dto::CompletedPart, part: &UploadedPart) -> bool {
+    let kept = StoredChecksum::fields(part.checksum.as_ref());
+    let same = |asked: &Option<String>, kept: &Option<String>| asked.is_none() || asked == kept;
+    same(&asked.checksum_crc32, &kept.checksum_crc32)
+        && same(&asked.checksum_crc32c, &kept.checksum_crc32c)
+        && same(&asked.checksum_crc64nvme, &kept.checksum_crc64nvme)
+        && same(&asked.checksum_sha1, &kept.checksum_sha1)
+        && same(&asked.checksum_sha256, &kept.checksum_sha256)
+}
+
+/// The object that the parts make.
+fn assemble(upload: &Upload, parts: &[(i32, UploadedPart)]) -> S3Result<Object> {
+    let mut body = BytesMut::with_capacity(parts.iter().map(|(_, part)| part.body.len()).sum());
+    for (_, part) in parts {
+        body.extend_from_slice(&part.body);
+    }
+    let body = body.freeze();
+    let algorithm = upload.checksum_algorithm.unwrap_or(Algorithm::Crc64Nvme);
+    let checksum = if upload.full_object_checksum {
+        algorithm.of(&body)
+    } else {
+        let checksums: Vec<_> = parts.iter().filter_map(|(_, part)| part.checksum.clone()).collect();
+        StoredChecksum::composite(algorithm, &checksums)?
+    };
+    let finished = parts.iter().map(|(number, part)| FinishedPart {
+        number: *number,
+        size: part.body.len() as u64,
+        checksum: part.checksum.clone().filter(|_| !upload.full_object_checksum),
+    });
+    Ok(Object {
+        etag: multipart_etag(parts.iter().map(|(_, part)| part.etag.as_str())),
+        checksum: Some(checksum),
+        parts: Arc::from_iter(finished),
+        body,
+        ..upload.template.clone()
+    })
+}
