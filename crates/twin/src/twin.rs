@@ -89,8 +89,11 @@ impl Twin {
         self.0.gate.faults()
     }
 
-    /// Puts another plan of faults in force from the next call on.
+    /// Puts another plan of faults in force: for calls from the next one on, for jobs and inventories from the next one
+    /// that begins. Counts start again.
     pub fn set_faults(&self, plan: FaultPlan) {
+        self.0.control.set_faults(plan.jobs.clone());
+        self.0.inventory.set_faults(plan.inventories.clone());
         self.0.gate.set_faults(plan);
     }
 

@@ -3,6 +3,7 @@
 
 mod twin {
     mod common;
+    mod events;
     mod gate;
     mod s3;
     mod server;

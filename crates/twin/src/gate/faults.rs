@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     env::{Call, Ids},
+    inventory::faults::InventoryFaults,
+    s3control::faults::JobFaults,
     service::ServiceError,
 };
 
@@ -13,6 +15,16 @@ use crate::{
 pub struct FaultPlan {
     /// Calls that are answered with an error instead of being carried out. The first rule that strikes decides.
     pub calls: Vec<CallFault>,
+    /// What goes wrong with batch jobs, their rows and their reports.
+    #[serde(skip_serializing_if = "is_default")]
+    pub jobs: JobFaults,
+    /// What goes wrong with inventories.
+    #[serde(skip_serializing_if = "is_default")]
+    pub inventories: InventoryFaults,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// One rule: the calls it is about, which of these it strikes, and the answer they get.

@@ -108,7 +108,9 @@ impl TwinBuilder {
 
     /// Starts the twin. Must be called inside a tokio runtime: timers and jobs run on it.
     #[must_use]
-    pub fn build(self) -> Twin {
+    pub fn build(mut self) -> Twin {
+        agree(&mut self.faults.jobs, &mut self.control.faults);
+        agree(&mut self.faults.inventories, &mut self.inventories.faults);
         let clock = self.clock.unwrap_or_else(Clock::system);
         let ids = Ids::new(self.seed);
         // Faults draw from a stream of their own, so that a plan does not change the identifiers.
@@ -136,5 +138,14 @@ impl TwinBuilder {
             sts: Some(Arc::new(Sts(env))),
         });
         Twin(Arc::new(Inner { clock, region: self.region, gate, router, events, control, inventory }))
+    }
+}
+
+/// Faults can be given in the plan or in a service's own options; the plan comes first.
+fn agree<T: Clone + Default + PartialEq>(plan: &mut T, option: &mut T) {
+    if *plan == T::default() {
+        plan.clone_from(option);
+    } else {
+        option.clone_from(plan);
     }
 }
