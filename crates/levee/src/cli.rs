@@ -1,0 +1,59 @@
+//! The command line.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use crate::{cat, demo, exit, twin_command, worker_command};
+
+/// Verified backups of Delta warehouses on S3.
+#[derive(Debug, Parser)]
+#[command(name = "levee", version, about, after_help = AFTER_HELP, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  what was asked for is done
+  1  it was tried and is not good: a failed night, a snapshot that differs, a file that does not add up
+  2  it was not tried: unknown or impossible settings, an empty or unreadable folder, a port in use";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Back up a warehouse for one night, on a local AWS in this process
+    Demo(demo::DemoSettings),
+    /// Serve the local AWS on a TCP port
+    Twin(twin_command::TwinSettings),
+    /// Run the workers of some stages, or of all
+    #[command(disable_help_flag = true)]
+    Worker {
+        /// Stages and settings; `levee worker --help` lists them
+        #[arg(value_name = "STAGE… | --all", trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Read S3 Inventory reports
+    Inventory(cat::InventoryCommand),
+    /// Read completion reports of S3 Batch Operations
+    Report(cat::ReportCommand),
+}
+
+/// Runs the command that the arguments name.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Demo(settings) => demo::run(&settings),
+        Command::Twin(settings) => twin_command::run(&settings),
+        Command::Worker { arguments } => worker_command::run(arguments),
+        Command::Inventory(command) => wait_for(command.run()),
+        Command::Report(command) => wait_for(command.run()),
+    }
+}
+
+fn wait_for(work: impl Future<Output = Result<ExitCode>>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = runtime.context("cannot start the runtime").and_then(|runtime| runtime.block_on(work));
+    outcome.unwrap_or_else(|error| exit::failure(&error))
+}

@@ -1,0 +1,171 @@
+//! The night itself.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use levee_clock::Clock;
+use levee_ledger::state::{Manifest, Report};
+use levee_stage::Aws;
+use levee_twin::{Twin, service::Principal};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Comparison, DemoSettings, Outcome,
+    compare::{Side, compare},
+    follow::{Followed, follow},
+    keep, load,
+    progress::Progress,
+    settings::SETTLE_DAYS,
+};
+use crate::{
+    deploy::{Accounts, Deployed, Plan, deploy},
+    hosts::{Hosted, StageName},
+    lake::LakeFile,
+};
+
+/// Plays the night of `settings` with the warehouse `files`. Needs a paused tokio runtime.
+pub(super) async fn play(settings: &DemoSettings, files: Vec<LakeFile>) -> Result<Outcome> {
+    let plan = Plan::for_source(&settings.source);
+    // The warehouse is written at noon of the backup date: after the scan of that day, long before the one that counts.
+    let clock = Clock::starting_at(utc(settings.backup_date, 12)?);
+    let twin = Twin::builder().clock(clock.clone()).seed(settings.seed).region(&plan.region).build();
+    let accounts = Accounts {
+        warehouse: Aws::new(&twin.sdk_config(&plan.warehouse_account, &Principal::Root)),
+        backup: Aws::new(&twin.sdk_config(&plan.backup_account, &Principal::Root)),
+    };
+    let progress = Progress::new();
+    let deployed = deploy(&accounts, &plan).await.context("cannot set up the deployment")?;
+    fill(&accounts, &plan, files, &progress).await?;
+    let shutdown = CancellationToken::new();
+    let hosted = Hosted::in_process(&accounts.backup, &plan, clock.clone());
+    let workers = tokio::spawn(levee_stage::host(hosted.workers(&StageName::ALL), shutdown.clone()));
+    let night = run(&accounts, &plan, &deployed, settings, &clock, &progress);
+    let followed = tokio::select! {
+        followed = night => followed?,
+        ended = workers => return Err(early_end(ended)),
+    };
+    shutdown.cancel();
+    finish(&accounts, &plan, settings, followed, &progress).await
+}
+
+fn early_end(ended: Result<Result<(), levee_stage::WorkerError>, tokio::task::JoinError>) -> anyhow::Error {
+    match ended {
+        Ok(Ok(())) => anyhow!("the workers ended before the night did"),
+        Ok(Err(error)) => anyhow::Error::new(error).context("a worker cannot go on"),
+        Err(error) => anyhow::Error::new(error).context("the workers crashed"),
+    }
+}
+
+async fn fill(accounts: &Accounts, plan: &Plan, files: Vec<LakeFile>, progress: &Progress) -> Result<()> {
+    let total = files.len() as u64;
+    let step = progress.step("load", Some(total));
+    load::upload(&accounts.warehouse.s3, &plan.source, files, &|done| step.set(done, total)).await?;
+    step.end(&format!("{total} objects into {}", plan.source));
+    Ok(())
+}
+
+/// Starts the execution when the schedule would, and follows it.
+async fn run(
+    accounts: &Accounts,
+    plan: &Plan,
+    deployed: &Deployed,
+    settings: &DemoSettings,
+    clock: &Clock,
+    progress: &Progress,
+) -> Result<Followed> {
+    let tick = settings.backup_date.saturating_add(jiff::Span::new().days(i64::from(SETTLE_DAYS)));
+    clock.sleep_until(utc(tick, 3)?).await;
+    let started = accounts
+        .backup
+        .sfn
+        .start_execution()
+        .state_machine_arn(&deployed.state_machine_arn)
+        .name(plan.execution_name(settings.backup_date))
+        .input(plan.execution_input(settings.backup_date, SETTLE_DAYS).to_string())
+        .send()
+        .await
+        .context("cannot start the execution")?;
+    follow(&accounts.backup, started.execution_arn(), &plan.backup_account, clock, progress).await
+}
+
+async fn finish(
+    accounts: &Accounts,
+    plan: &Plan,
+    settings: &DemoSettings,
+    followed: Followed,
+    progress: &Progress,
+) -> Result<Outcome> {
+    let snapshot = followed.state.pointer("/bucket/name").and_then(Value::as_str).map(str::to_owned);
+    let comparison = match &snapshot {
+        Some(snapshot) => Some(prove(accounts, plan, snapshot, progress).await?),
+        None => None,
+    };
+    let ledger = match &settings.out {
+        Some(out) => keep_all(accounts, plan, snapshot.as_deref(), out, progress).await?,
+        None => format!("bucket {}, gone with the demo; --out DIR keeps it", plan.ledger_bucket),
+    };
+    let manifest: Option<Manifest> = part(&followed.state, "manifest")?;
+    let report: Option<Report> = part(&followed.state, "report")?;
+    let classes = report.as_ref().map(|report| serde_json::to_value(&report.failed_by_class)).transpose()?;
+    Ok(Outcome {
+        objects: manifest.as_ref().map(|manifest| manifest.objects),
+        bytes: manifest.as_ref().and_then(|manifest| manifest.bytes),
+        succeeded: report.as_ref().map_or(0, |report| report.succeeded),
+        failed: report.as_ref().map_or(0, |report| report.failed),
+        failed_by_class: classes.map(serde_json::from_value).transpose()?.unwrap_or_default(),
+        source_bucket: plan.source.clone(),
+        snapshot_bucket: snapshot,
+        backup_date: settings.backup_date.to_string(),
+        identical: comparison.as_ref().is_some_and(Comparison::identical),
+        comparison,
+        stages: followed.stages,
+        execution: followed.execution,
+        ledger,
+        simulated_seconds: followed.simulated_seconds,
+        real_seconds: 0.0,
+    })
+}
+
+/// One stage's part of the state; absent when the stage was not reached.
+fn part<T: DeserializeOwned>(state: &Value, name: &str) -> Result<Option<T>> {
+    let Some(value) = state.get(name) else { return Ok(None) };
+    serde_json::from_value(value.clone()).with_context(|| format!("cannot read the part {name} of the state"))
+}
+
+async fn prove(accounts: &Accounts, plan: &Plan, snapshot: &str, progress: &Progress) -> Result<Comparison> {
+    let step = progress.step("compare", None);
+    let source = Side { s3: &accounts.warehouse.s3, bucket: &plan.source };
+    let snapshot = Side { s3: &accounts.backup.s3, bucket: snapshot };
+    let comparison = compare(source, snapshot, &|done, total| step.set(done, total)).await?;
+    if comparison.identical() {
+        step.end(&format!("{} objects are equal", comparison.source_objects));
+    } else {
+        step.fail(&format!("{} keys differ", comparison.differences.len()));
+    }
+    Ok(comparison)
+}
+
+async fn keep_all(
+    accounts: &Accounts,
+    plan: &Plan,
+    snapshot: Option<&str>,
+    out: &Path,
+    progress: &Progress,
+) -> Result<String> {
+    let step = progress.step("keep", None);
+    let s3 = &accounts.backup.s3;
+    let ledger = out.join("ledger");
+    let mut kept = keep::bucket(Side { s3, bucket: &plan.ledger_bucket }, &ledger).await?;
+    if let Some(snapshot) = snapshot {
+        kept += keep::bucket(Side { s3, bucket: snapshot }, &out.join("snapshot")).await?;
+    }
+    step.end(&format!("{kept} files in {}", out.display()));
+    Ok(ledger.display().to_string())
+}
+
+fn utc(date: Date, hour: i8) -> Result<Timestamp> {
+    Ok(date.at(hour, 0, 0, 0).to_zoned_datetime(TimeZone::UTC)?.timestamp())
+}

@@ -1,0 +1,146 @@
+//! What a night came to, for people and as JSON.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
+use serde::Serialize;
+
+use super::{Comparison, progress::readable};
+
+/// What a night came to. The JSON form of the demo's outcome; fields are only ever added.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// Objects in the inventory that the night copied; null when the night failed before it was read.
+    pub objects: Option<u64>,
+    /// Their bytes.
+    pub bytes: Option<u64>,
+    /// Objects that the completion report says were copied.
+    pub succeeded: u64,
+    /// Objects that it says were not.
+    pub failed: u64,
+    /// Those by class; classes without objects are absent.
+    pub failed_by_class: BTreeMap<String, u64>,
+    /// The source bucket.
+    pub source_bucket: String,
+    /// The dated bucket; null when the night failed before it was made.
+    pub snapshot_bucket: Option<String>,
+    /// The day that the snapshot stands for.
+    pub backup_date: String,
+    /// Whether every object of the source is in the snapshot with the same bytes, user metadata and tags, and nothing else.
+    pub identical: bool,
+    /// The comparison behind `identical`; null when there is no snapshot bucket.
+    pub comparison: Option<Comparison>,
+    /// The stages in the order of a night.
+    pub stages: Vec<StageTime>,
+    /// How the execution ended.
+    pub execution: ExecutionOutcome,
+    /// Where the records of the night are: a folder with `--out`, else a bucket that ended with the demo.
+    pub ledger: String,
+    /// From the start of the execution to its end, on the night's clock.
+    pub simulated_seconds: f64,
+    /// What the whole demo took, on this machine's clock.
+    pub real_seconds: f64,
+}
+
+/// How long a stage took.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StageTime {
+    /// The stage's name.
+    pub name: String,
+    /// How often the state machine entered it.
+    pub entered: u32,
+    /// Whether it is done, by the last time it was entered.
+    pub done: bool,
+    /// The time in it, on the night's clock.
+    pub simulated_seconds: f64,
+}
+
+/// How the execution ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExecutionOutcome {
+    /// Its ARN.
+    pub arn: String,
+    /// Its status, as Step Functions names it.
+    pub status: String,
+    /// The name of the error that ended it.
+    pub error: Option<String>,
+    /// What happened, to what, and what to do.
+    pub cause: Option<String>,
+}
+
+impl Outcome {
+    /// Whether the night succeeded and the snapshot is proved.
+    #[must_use]
+    pub fn good(&self) -> bool {
+        self.execution.status == "SUCCEEDED" && self.identical
+    }
+
+    fn verdict(&self) -> String {
+        let compared = self.comparison.as_ref();
+        if self.good() {
+            let equal = compared.map_or(0, |all| all.source_objects);
+            return format!(
+                "Every object of the source is in the snapshot: {equal} compared by SHA-256, user metadata and tags."
+            );
+        }
+        let mut lines = Vec::new();
+        if self.execution.status != "SUCCEEDED" {
+            let error = self.execution.error.as_deref().unwrap_or("no error was given");
+            let cause = self.execution.cause.as_deref().unwrap_or("no cause was given");
+            lines.push(format!("The night failed ({}): {error}\n{cause}", self.execution.status));
+            lines.push(format!("The records of the night: {}", self.ledger));
+        }
+        match compared {
+            Some(all) if !all.identical() => {
+                lines.push(format!("{} keys differ between source and snapshot:", all.differences.len()));
+                lines.extend(all.differences.iter().take(20).map(|d| format!("  {:?} {}", d.key, d.what)));
+                let more = all.differences.len().saturating_sub(20);
+                if more > 0 {
+                    lines.push(format!("  and {more} more; --json lists all"));
+                }
+            }
+            _ => {}
+        }
+        lines.join("\n")
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unknown = || "not known".to_owned();
+        let failed = if self.failed_by_class.is_empty() {
+            self.failed.to_string()
+        } else {
+            let classes: Vec<_> = self.failed_by_class.iter().map(|(class, count)| format!("{class} {count}")).collect();
+            format!("{} ({})", self.failed, classes.join(", "))
+        };
+        let mut facts = Table::new();
+        facts.load_style(UTF8_FULL_CONDENSED).set_header(["", "this night"]);
+        facts.add_row(["backup date", &self.backup_date]);
+        facts.add_row(["source bucket", &self.source_bucket]);
+        facts.add_row(["snapshot bucket", self.snapshot_bucket.as_deref().unwrap_or("not made")]);
+        facts.add_row(["objects", &self.objects.map_or_else(unknown, |count| count.to_string())]);
+        facts.add_row(["bytes", &self.bytes.map_or_else(unknown, |count| count.to_string())]);
+        facts.add_row(["succeeded", &self.succeeded.to_string()]);
+        facts.add_row(["failed", &failed]);
+        facts.add_row(["ledger", &self.ledger]);
+        let mut stages = Table::new();
+        stages.load_style(UTF8_FULL_CONDENSED).set_header(["stage", "result", "time (simulated)"]);
+        for stage in &self.stages {
+            let result = match (stage.entered, stage.done) {
+                (0, _) => "not reached",
+                (_, true) => "done",
+                (_, false) => "failed",
+            };
+            stages.add_row([&stage.name, result, &duration(stage.simulated_seconds)]);
+        }
+        stages.add_row(["the whole night", &self.execution.status.to_lowercase(), &duration(self.simulated_seconds)]);
+        writeln!(f, "{facts}\n{stages}")?;
+        writeln!(f, "The night's times are simulated; in real time the demo took {:.1} s.", self.real_seconds)?;
+        write!(f, "{}", self.verdict())
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    readable(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}

@@ -1,0 +1,141 @@
+//! Sets up what a real deployment of Levee consists of: buckets with their policies, the inventory configuration, queues,
+//! the bus and the state machine. Works on any endpoint; the demo and the tests use it on the twin.
+
+mod buckets;
+mod queues;
+
+use anyhow::{Context, Result};
+use jiff::civil::Date;
+use levee_stage::Aws;
+use serde_json::{Value, json};
+
+pub use buckets::{manifest_bucket_policy, source_bucket_policy};
+pub use queues::STAGES;
+
+/// The definition of the state machine; `${queue_url_prefix}` stands for the queues' common beginning.
+pub const STATE_MACHINE: &str = include_str!("../../../statemachine/backup.asl.json");
+/// The name of the state machine.
+pub const STATE_MACHINE_NAME: &str = "levee-backup";
+/// The bus that Levee's events go to.
+pub const BUS: &str = "levee";
+
+/// What is set up, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The Region of everything.
+    pub region: String,
+    /// The account that owns the source bucket, 12 digits.
+    pub warehouse_account: String,
+    /// The account that owns everything else, 12 digits.
+    pub backup_account: String,
+    /// The bucket to protect.
+    pub source: String,
+    /// Where inventories arrive.
+    pub manifest_bucket: String,
+    /// Where completion reports arrive.
+    pub report_bucket: String,
+    /// Where Levee keeps its records.
+    pub ledger_bucket: String,
+    /// The id of the inventory configuration.
+    pub inventory_id: String,
+    /// The prefix of the inventories in the manifest bucket.
+    pub inventory_prefix: String,
+    /// The role that Batch Operations copies with, in the backup account.
+    pub copy_role_arn: String,
+    /// What the queues' names begin with.
+    pub queue_prefix: String,
+}
+
+impl Plan {
+    /// The names that the demo and the tests use: warehouse 111111111111, backup 222222222222, us-east-1.
+    #[must_use]
+    pub fn for_source(source: &str) -> Self {
+        Self {
+            region: "us-east-1".to_owned(),
+            warehouse_account: "111111111111".to_owned(),
+            backup_account: "222222222222".to_owned(),
+            source: source.to_owned(),
+            manifest_bucket: "levee-manifests".to_owned(),
+            report_bucket: "levee-reports".to_owned(),
+            ledger_bucket: "levee-ledger".to_owned(),
+            inventory_id: "daily".to_owned(),
+            inventory_prefix: "inventory".to_owned(),
+            copy_role_arn: "arn:aws:iam::222222222222:role/levee-batch-copy".to_owned(),
+            queue_prefix: "levee-".to_owned(),
+        }
+    }
+
+    /// The input of an execution for one backup date.
+    #[must_use]
+    pub fn execution_input(&self, backup_date: Date, settle_days: u8) -> Value {
+        json!({ "run": {
+            "source": self.source,
+            "source_account": self.warehouse_account,
+            "inventory": {
+                "bucket": self.manifest_bucket,
+                "prefix": self.inventory_prefix,
+                "id": self.inventory_id,
+            },
+            "backup_date": backup_date.to_string(),
+            "settle_days": settle_days,
+        }})
+    }
+
+    /// The name of the execution for one backup date.
+    #[must_use]
+    pub fn execution_name(&self, backup_date: Date) -> String {
+        let source: String = self.source.chars().take(60).collect();
+        format!("{source}-{backup_date}")
+    }
+}
+
+/// Clients of the two accounts.
+#[derive(Clone, Debug)]
+pub struct Accounts {
+    /// The account of the source bucket.
+    pub warehouse: Aws,
+    /// The backup account.
+    pub backup: Aws,
+}
+
+/// What was set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployed {
+    /// The state machine.
+    pub state_machine_arn: String,
+    /// What the queues' URLs begin with; a stage's name makes it whole.
+    pub queue_url_prefix: String,
+}
+
+/// Sets everything up. Things that exist and are ours are taken as they are, so that it can be run again.
+///
+/// # Errors
+/// The first call that AWS refuses, with what was being set up.
+pub async fn deploy(accounts: &Accounts, plan: &Plan) -> Result<Deployed> {
+    buckets::create(accounts, plan).await?;
+    let queue_url_prefix = queues::create(&accounts.backup, &plan.queue_prefix).await?;
+    let events = &accounts.backup.events;
+    events.create_event_bus().name(BUS).send().await.with_context(|| format!("cannot create the bus {BUS}"))?;
+    let state_machine_arn = state_machine(&accounts.backup, plan, &queue_url_prefix).await?;
+    buckets::inventory(accounts, plan).await?;
+    Ok(Deployed { state_machine_arn, queue_url_prefix })
+}
+
+/// The state machine's definition for queues whose URLs begin with `queue_url_prefix`.
+#[must_use]
+pub fn definition(queue_url_prefix: &str) -> String {
+    STATE_MACHINE.replace("${queue_url_prefix}", queue_url_prefix)
+}
+
+async fn state_machine(aws: &Aws, plan: &Plan, queue_url_prefix: &str) -> Result<String> {
+    let made = aws
+        .sfn
+        .create_state_machine()
+        .name(STATE_MACHINE_NAME)
+        .definition(definition(queue_url_prefix))
+        .role_arn(format!("arn:aws:iam::{}:role/levee-state-machine", plan.backup_account))
+        .send()
+        .await
+        .with_context(|| format!("cannot create the state machine {STATE_MACHINE_NAME}"))?;
+    Ok(made.state_machine_arn().to_owned())
+}

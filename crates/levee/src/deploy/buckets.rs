@@ -1,0 +1,136 @@
+//! The buckets, who may write to them, and the inventory of the source.
+
+use anyhow::{Context, Result};
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, InventoryConfiguration, InventoryDestination, InventoryFormat, InventoryFrequency,
+    InventoryIncludedObjectVersions, InventoryOptionalField, InventoryS3BucketDestination, InventorySchedule,
+    VersioningConfiguration,
+};
+use levee_stage::Aws;
+use serde_json::{Value, json};
+
+use super::{Accounts, Plan};
+
+/// The columns that the stages can use; every one is optional to them.
+const FIELDS: [InventoryOptionalField; 5] = [
+    InventoryOptionalField::Size,
+    InventoryOptionalField::LastModifiedDate,
+    InventoryOptionalField::ETag,
+    InventoryOptionalField::StorageClass,
+    InventoryOptionalField::IsMultipartUploaded,
+];
+
+/// Lets S3 deliver the inventories of the source, and nobody else write in its name.
+#[must_use]
+pub fn manifest_bucket_policy(plan: &Plan) -> Value {
+    json!({ "Version": "2012-10-17", "Statement": [{
+        "Sid": "InventoryDelivery",
+        "Effect": "Allow",
+        "Principal": { "Service": "s3.amazonaws.com" },
+        "Action": "s3:PutObject",
+        "Resource": format!("arn:aws:s3:::{}/*", plan.manifest_bucket),
+        "Condition": {
+            "ArnLike": { "aws:SourceArn": format!("arn:aws:s3:::{}", plan.source) },
+            "StringEquals": {
+                "aws:SourceAccount": plan.warehouse_account,
+                "s3:x-amz-acl": "bucket-owner-full-control",
+            },
+        },
+    }]})
+}
+
+/// Lets the copy role read the source. `ListBucket` is there because without it a missing key answers 403 in place of 404,
+/// and the report could not tell a vanished object from a denied one.
+#[must_use]
+pub fn source_bucket_policy(plan: &Plan) -> Value {
+    let bucket = format!("arn:aws:s3:::{}", plan.source);
+    json!({ "Version": "2012-10-17", "Statement": [
+        {
+            "Sid": "BatchCopyReads",
+            "Effect": "Allow",
+            "Principal": { "AWS": plan.copy_role_arn },
+            "Action": [
+                "s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectAcl", "s3:GetObjectVersionAcl",
+                "s3:GetObjectTagging", "s3:GetObjectVersionTagging",
+            ],
+            "Resource": format!("{bucket}/*"),
+        },
+        {
+            "Sid": "BatchCopyLists",
+            "Effect": "Allow",
+            "Principal": { "AWS": plan.copy_role_arn },
+            "Action": "s3:ListBucket",
+            "Resource": bucket,
+        },
+    ]})
+}
+
+pub(super) async fn create(accounts: &Accounts, plan: &Plan) -> Result<()> {
+    bucket(&accounts.warehouse, &plan.source).await?;
+    policy(&accounts.warehouse, &plan.source, &source_bucket_policy(plan)).await?;
+    for name in [&plan.manifest_bucket, &plan.report_bucket, &plan.ledger_bucket] {
+        bucket(&accounts.backup, name).await?;
+        versioned(&accounts.backup, name).await?;
+    }
+    policy(&accounts.backup, &plan.manifest_bucket, &manifest_bucket_policy(plan)).await
+}
+
+async fn bucket(aws: &Aws, name: &str) -> Result<()> {
+    match aws.s3.create_bucket().bucket(name).send().await {
+        Ok(_) => Ok(()),
+        Err(error) if error.as_service_error().is_some_and(|e| e.is_bucket_already_owned_by_you()) => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("cannot create the bucket {name}")),
+    }
+}
+
+async fn versioned(aws: &Aws, name: &str) -> Result<()> {
+    let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+    aws.s3
+        .put_bucket_versioning()
+        .bucket(name)
+        .versioning_configuration(enabled)
+        .send()
+        .await
+        .with_context(|| format!("cannot turn on the versioning of {name}"))?;
+    Ok(())
+}
+
+async fn policy(aws: &Aws, name: &str, policy: &Value) -> Result<()> {
+    aws.s3
+        .put_bucket_policy()
+        .bucket(name)
+        .policy(policy.to_string())
+        .send()
+        .await
+        .with_context(|| format!("cannot set the policy of {name}"))?;
+    Ok(())
+}
+
+/// Has S3 describe the source every day. Set last, once the destination lets S3 in.
+pub(super) async fn inventory(accounts: &Accounts, plan: &Plan) -> Result<()> {
+    let destination = InventoryS3BucketDestination::builder()
+        .account_id(&plan.backup_account)
+        .bucket(format!("arn:aws:s3:::{}", plan.manifest_bucket))
+        .prefix(&plan.inventory_prefix)
+        .format(InventoryFormat::Csv)
+        .build()?;
+    let configuration = InventoryConfiguration::builder()
+        .id(&plan.inventory_id)
+        .is_enabled(true)
+        .included_object_versions(InventoryIncludedObjectVersions::Current)
+        .schedule(InventorySchedule::builder().frequency(InventoryFrequency::Daily).build()?)
+        .destination(InventoryDestination::builder().s3_bucket_destination(destination).build())
+        .set_optional_fields(Some(FIELDS.to_vec()))
+        .build()?;
+    accounts
+        .warehouse
+        .s3
+        .put_bucket_inventory_configuration()
+        .bucket(&plan.source)
+        .id(&plan.inventory_id)
+        .inventory_configuration(configuration)
+        .send()
+        .await
+        .with_context(|| format!("cannot configure the inventory of {}", plan.source))?;
+    Ok(())
+}

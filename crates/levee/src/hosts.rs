@@ -1,0 +1,102 @@
+//! The five workers as a set that one process hosts.
+
+use clap::ValueEnum;
+use levee_bucket_provision::BucketProvision;
+use levee_clock::Clock;
+use levee_job_poll::JobPoll;
+use levee_job_submit::JobSubmit;
+use levee_manifest_ready::ManifestReady;
+use levee_report_parse::ReportParse;
+use levee_stage::{Aws, CommonSettings, HostedWorker, LogFormat, NoSettings, Stage, Worker};
+
+use crate::deploy::{BUS, Plan};
+
+/// A stage that has a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StageName {
+    /// Waits for the inventory of the backup date.
+    ManifestReady,
+    /// Makes the snapshot bucket.
+    BucketProvision,
+    /// Makes the copy job.
+    JobSubmit,
+    /// Follows the copy job.
+    JobPoll,
+    /// Reads the completion report.
+    ReportParse,
+}
+
+impl StageName {
+    /// Every stage, in the order of a night.
+    pub const ALL: [Self; 5] =
+        [Self::ManifestReady, Self::BucketProvision, Self::JobSubmit, Self::JobPoll, Self::ReportParse];
+}
+
+/// What all workers of a process share.
+#[derive(Clone, Debug)]
+pub struct Hosted {
+    aws: Aws,
+    clock: Clock,
+    common: CommonSettings,
+    bucket_provision: levee_bucket_provision::Settings,
+    job_submit: levee_job_submit::Settings,
+}
+
+impl Hosted {
+    /// Workers with these settings.
+    #[must_use]
+    pub fn new(
+        aws: Aws,
+        clock: Clock,
+        common: CommonSettings,
+        bucket_provision: levee_bucket_provision::Settings,
+        job_submit: levee_job_submit::Settings,
+    ) -> Self {
+        Self { aws, clock, common, bucket_provision, job_submit }
+    }
+
+    /// Workers for what [`deploy`](crate::deploy::deploy) has set up, with the settings that a deployment has by default.
+    #[must_use]
+    pub fn in_process(backup: &Aws, plan: &Plan, clock: Clock) -> Self {
+        Self {
+            aws: backup.clone(),
+            clock,
+            common: CommonSettings {
+                account: plan.backup_account.clone(),
+                ledger_bucket: plan.ledger_bucket.clone(),
+                event_bus: BUS.to_owned(),
+                queue_prefix: plan.queue_prefix.clone(),
+                concurrency: 4,
+                heartbeat_limit_seconds: 900,
+                shutdown_grace_seconds: 20,
+                log_format: LogFormat::Auto,
+            },
+            bucket_provision: levee_bucket_provision::Settings::default(),
+            job_submit: levee_job_submit::Settings {
+                copy_role_arn: plan.copy_role_arn.clone(),
+                report_bucket: plan.report_bucket.clone(),
+            },
+        }
+    }
+
+    /// The workers of the named stages.
+    #[must_use]
+    pub fn workers(&self, stages: &[StageName]) -> Vec<Box<dyn HostedWorker>> {
+        stages.iter().map(|stage| self.worker(*stage)).collect()
+    }
+
+    fn worker(&self, stage: StageName) -> Box<dyn HostedWorker> {
+        let (aws, common, none) = (&self.aws, &self.common, &NoSettings {});
+        match stage {
+            StageName::ManifestReady => self.boxed(ManifestReady::new(aws, common, none)),
+            StageName::BucketProvision => self.boxed(BucketProvision::new(aws, common, &self.bucket_provision)),
+            StageName::JobSubmit => self.boxed(JobSubmit::new(aws, common, &self.job_submit)),
+            StageName::JobPoll => self.boxed(JobPoll::new(aws, common, none)),
+            StageName::ReportParse => self.boxed(ReportParse::new(aws, common, none)),
+        }
+    }
+
+    fn boxed<S: Stage>(&self, stage: S) -> Box<dyn HostedWorker> {
+        Box::new(Worker::new(stage, &self.aws, self.common.worker_settings(S::NAME), self.clock.clone()))
+    }
+}

@@ -1,0 +1,11 @@
+//! The `levee` command as a library, so that tests and other programs can use its parts.
+
+pub mod cat;
+pub mod cli;
+pub mod demo;
+pub mod deploy;
+pub mod exit;
+pub mod hosts;
+pub mod lake;
+pub mod twin_command;
+pub mod worker_command;

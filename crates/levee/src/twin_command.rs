@@ -1,0 +1,115 @@
+//! `levee twin`: the local AWS on a TCP port.
+
+use std::{
+    io::Write,
+    net::{IpAddr, SocketAddr},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+use levee_stage::{LogFormat, init_telemetry};
+use levee_twin::Twin;
+
+use crate::exit;
+
+/// The settings of `levee twin`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct TwinSettings {
+    /// The TCP port; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 4566)]
+    pub port: u16,
+
+    /// The address to listen on. The twin checks no signatures: anybody who reaches it can use it
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub host: IpAddr,
+
+    /// Region of calls that name none
+    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
+    pub region: String,
+
+    /// Account of callers whose access key id is not a 12-digit account id
+    #[arg(long, value_name = "ACCOUNT", default_value = "222222222222", value_parser = account)]
+    pub account: String,
+
+    /// Seed of identifiers
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// Serves until Ctrl-C or SIGTERM. Exit codes are those of [`crate::exit`].
+pub fn run(settings: &TwinSettings) -> ExitCode {
+    init_telemetry(LogFormat::Auto);
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(serve(settings)),
+        Err(error) => exit::failure(&error.into()),
+    }
+}
+
+async fn serve(settings: &TwinSettings) -> ExitCode {
+    let twin = Twin::builder()
+        .seed(settings.seed)
+        .region(&settings.region)
+        .default_account(&settings.account)
+        .build();
+    let address = SocketAddr::new(settings.host, settings.port);
+    let server = match twin.serve(address).await {
+        Ok(server) => server,
+        Err(error) => {
+            let advice = "if something else listens there, choose another --port (0 takes a free one)";
+            return exit::usage(&anyhow::Error::new(error).context(format!("cannot listen on {address}: {advice}")));
+        }
+    };
+    let outcome = match announce(server.addr(), settings) {
+        Ok(()) => until_told().await,
+        Err(error) => Err(error),
+    };
+    server.shutdown().await;
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::failure(&error),
+    }
+}
+
+async fn until_told() -> Result<()> {
+    let shutdown = levee_stage::shutdown_on_signals().context("cannot listen for signals")?;
+    shutdown.cancelled().await;
+    Ok(())
+}
+
+/// Prints the variables for an AWS client. Nothing else goes to standard output, so that it can be evaluated by a shell.
+fn announce(address: SocketAddr, settings: &TwinSettings) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    write!(out, "{}", variables(address, settings))?;
+    Ok(out.flush()?)
+}
+
+/// What points an AWS client at the twin.
+///
+/// S3 Control clients put the account in front of the endpoint: `222222222222.127.0.0.1` is nowhere. With a user name in
+/// the endpoint they put it in front of that, `222222222222.twin@127.0.0.1`, and reach the host.
+fn variables(address: SocketAddr, settings: &TwinSettings) -> String {
+    let reachable = if address.ip().is_unspecified() {
+        SocketAddr::new(IpAddr::from([127, 0, 0, 1]), address.port())
+    } else {
+        address
+    };
+    format!(
+        "# The twin listens on {address}. Access key ids are account ids; Ctrl-C ends it, and all it holds is gone.\n\
+         export AWS_ENDPOINT_URL=http://{reachable}\n\
+         export AWS_ENDPOINT_URL_S3_CONTROL=http://twin@{reachable}\n\
+         export AWS_REGION={region}\n\
+         export AWS_DEFAULT_REGION={region}\n\
+         export AWS_ACCESS_KEY_ID={account}\n\
+         export AWS_SECRET_ACCESS_KEY=twin\n",
+        region = settings.region,
+        account = settings.account,
+    )
+}
+
+fn account(text: &str) -> Result<String, String> {
+    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("an account id has 12 digits".to_owned())
+    }
+}
