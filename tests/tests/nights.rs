@@ -1,0 +1,52 @@
+//! Whole nights on the twin.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use aws_sdk_sfn::types::ExecutionStatus;
+use jiff::{Timestamp, civil::date};
+use levee_tests::RigBuilder;
+
+fn time(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// Keys that need encoding in one codec or the other, and some hundred plain ones.
+fn warehouse() -> Vec<(String, Vec<u8>)> {
+    let odd =
+        ["a b", "a+b", "date=2026-03-31/x", "100%", "pct%20literal", "größe/日本", "q\"uote,comma", "line\nend", "~*'"];
+    let plain = (0..400).map(|n| format!("events/date=2026-03-{:02}/part-{n:05}.parquet", n % 31 + 1));
+    let keys = odd.into_iter().map(str::to_owned).chain(plain);
+    keys.enumerate().map(|(n, key)| (key.clone(), format!("{n} {key}").into_bytes())).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn night_copies_every_object_and_accounts_for_every_row() {
+    let rig = RigBuilder::new("lake-events", time("2026-03-31T12:00:00Z")).build().await.unwrap();
+    let objects = warehouse();
+    rig.fill(objects.clone()).await.unwrap();
+    rig.sleep_until(time("2026-04-02T03:00:00Z")).await;
+    let execution = rig.start(date(2026, 3, 31)).await.unwrap();
+    let ended = rig.until_ended(&execution).await.unwrap();
+    assert_eq!(ended.status, ExecutionStatus::Succeeded, "{:?}: {:?}", ended.error, ended.cause);
+    assert_eq!(ended.output["manifest"]["objects"], objects.len());
+    assert!(ended.output["manifest"]["key"].as_str().unwrap().contains("/2026-04-02T"));
+    assert_eq!(ended.output["bucket"]["name"], "lake-events-31-mar-2026");
+    assert_eq!(ended.output["report"]["succeeded"], objects.len());
+    assert_eq!(ended.output["report"]["failed"], 0);
+    assert_eq!(rig.calls_of("CreateJob"), 1);
+    for (key, body) in objects {
+        let copy = rig.object(&rig.accounts.backup, "lake-events-31-mar-2026", &key).await.unwrap();
+        assert_eq!(copy.as_deref(), Some(body.as_slice()), "{key:?}");
+    }
+    let records = rig.ledger_keys().await.unwrap();
+    let names: Vec<_> = records.iter().map(|key| key.rsplit('/').next().unwrap()).collect();
+    for name in [
+        "claim-0001.json",
+        "01-manifest-ready.json",
+        "02-bucket-provision.json",
+        "03-job-submit-attempt-1.json",
+        "04-job-poll-attempt-1.json",
+        "05-report-parse-attempt-1.json",
+    ] {
+        assert!(names.contains(&name), "{name} is not in {names:?}");
+    }
+}
