@@ -10,6 +10,7 @@
 //! - What is not modelled answers `NotImplemented` with its name.
 
 mod access;
+mod attributes;
 mod bucket;
 mod checksum;
 mod conditions;

@@ -81,4 +81,5 @@ operations! {
     complete_multipart_upload: CompleteMultipartUploadInput => CompleteMultipartUploadOutput;
     list_parts: ListPartsInput => ListPartsOutput;
     list_multipart_uploads: ListMultipartUploadsInput => ListMultipartUploadsOutput;
+    get_object_attributes: GetObjectAttributesInput => GetObjectAttributesOutput;
 }

@@ -1,6 +1,11 @@
 //! S3 through the SDK.
 
+mod access;
 mod buckets;
+mod copies;
+mod listings;
+mod locks;
+mod multipart;
 mod objects;
 
 use aws_sdk_s3::{Client, error::ProvideErrorMetadata};
