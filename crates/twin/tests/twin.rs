@@ -8,4 +8,9 @@ mod twin {
     mod s3;
     mod server;
     mod sqs;
+    mod sfn_common;
+    mod sfn_language;
+    mod sfn_recordings;
+    mod sfn_redrive;
+    mod sfn_tasks;
 }
