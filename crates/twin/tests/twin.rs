@@ -5,7 +5,9 @@ mod twin {
     mod common;
     mod events;
     mod gate;
+    mod inventory;
     mod s3;
+    mod s3control;
     mod server;
     mod sqs;
     mod sfn_common;
