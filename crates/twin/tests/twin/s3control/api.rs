@@ -38,32 +38,32 @@ fn copy_with(change: fn(&mut aws_sdk_s3control::types::builders::S3CopyObjectOpe
 }
 
 #[rstest::rstest]
-#[case::token_too_long(|r| r.client_request_token("x".repeat(65)), "BadRequestException", "ClientRequestToken")]
-#[case::no_role(|r| r.set_role_arn(None), "BadRequestException", "RoleArn")]
+#[case::token_too_long(|r: CreateJobFluentBuilder| r.client_request_token("x".repeat(65)), "BadRequestException", "ClientRequestToken")]
+#[case::no_role(|r: CreateJobFluentBuilder| r.set_role_arn(None), "BadRequestException", "RoleArn")]
 #[case::role_of_another_account(
-    |r| r.role_arn(ROLE.replace("222222222222", "111111111111")), "AccessDeniedException", "Cross-account pass role")]
-#[case::priority_below_zero(|r| r.priority(-1), "BadRequestException", "Priority")]
-#[case::description_too_long(|r| r.description("x".repeat(257)), "BadRequestException", "Description")]
-#[case::no_report(|r| r.set_report(None), "BadRequestException", "Report")]
+    |r: CreateJobFluentBuilder| r.role_arn(ROLE.replace("222222222222", "111111111111")), "AccessDeniedException", "Cross-account pass role")]
+#[case::priority_below_zero(|r: CreateJobFluentBuilder| r.priority(-1), "BadRequestException", "Priority")]
+#[case::description_too_long(|r: CreateJobFluentBuilder| r.description("x".repeat(257)), "BadRequestException", "Description")]
+#[case::no_report(|r: CreateJobFluentBuilder| r.set_report(None), "BadRequestException", "Report")]
 #[case::report_without_bucket(
-    |r| r.report(JobReport::builder().enabled(true).build()), "BadRequestException", "is required")]
-#[case::no_manifest(|r| r.set_manifest(None), "BadRequestException", "Manifest")]
+    |r: CreateJobFluentBuilder| r.report(JobReport::builder().enabled(true).build()), "BadRequestException", "is required")]
+#[case::no_manifest(|r: CreateJobFluentBuilder| r.set_manifest(None), "BadRequestException", "Manifest")]
 #[case::two_operations(
-    |r| r.operation(JobOperation::builder()
+    |r: CreateJobFluentBuilder| r.operation(JobOperation::builder()
         .s3_put_object_copy(S3CopyObjectOperation::builder().target_resource("arn:aws:s3:::x").build())
         .s3_put_object_tagging(S3SetObjectTaggingOperation::builder().build()).build()),
     "BadRequestException", "exactly one")]
 #[case::other_operation(
-    |r| r.operation(JobOperation::builder()
+    |r: CreateJobFluentBuilder| r.operation(JobOperation::builder()
         .s3_put_object_tagging(S3SetObjectTaggingOperation::builder().build()).build()),
     "NotImplemented", "S3PutObjectTagging")]
 #[case::target_is_no_bucket(
-    |r| r.operation(copy_with(|c| *c = c.clone().target_resource("lake"))), "BadRequestException", "TargetResource")]
+    |r: CreateJobFluentBuilder| r.operation(copy_with(|c| *c = c.clone().target_resource("lake"))), "BadRequestException", "TargetResource")]
 #[case::metadata_replaced(
-    |r| r.operation(copy_with(|c| *c = c.clone().metadata_directive(S3MetadataDirective::Replace))),
+    |r: CreateJobFluentBuilder| r.operation(copy_with(|c| *c = c.clone().metadata_directive(S3MetadataDirective::Replace))),
     "NotImplemented", "MetadataDirective")]
 #[case::manifest_generator(
-    |r| r.set_manifest(None).manifest_generator(JobManifestGenerator::S3JobManifestGenerator(
+    |r: CreateJobFluentBuilder| r.set_manifest(None).manifest_generator(JobManifestGenerator::S3JobManifestGenerator(
         S3JobManifestGenerator::builder().source_bucket("arn:aws:s3:::x").enable_manifest_output(false)
             .build().unwrap())),
     "NotImplemented", "ManifestGenerator")]
