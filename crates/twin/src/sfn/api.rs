@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Shared;
+use super::history::put;
 use crate::service::{Caller, ServiceError};
 
 /// A call: who makes it, and with what.
@@ -105,7 +106,7 @@ impl Request<'_> {
         let end = from.saturating_add(page.len());
         let mut answer = json!({ name: page });
         if end < total {
-            answer["nextToken"] = json!(format!("page-{end}"));
+            put(&mut answer, "nextToken", json!(format!("page-{end}")));
         }
         Ok(answer)
     }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::definition::Machine;
 use super::failure::{Failure, TIMEOUT};
-use super::history::{EVENT_LIMIT, Event, details, epoch};
+use super::history::{EVENT_LIMIT, Event, details, epoch, put};
 use super::progress::Node;
 
 /// How long after its end an execution can be redriven.
@@ -175,10 +175,10 @@ pub(super) fn summary(execution: &Execution, live: &Live) -> Value {
         "redriveCount": live.redrives,
     });
     if let Some(stopped) = live.stopped {
-        value["stopDate"] = epoch(stopped);
+        put(&mut value, "stopDate", epoch(stopped));
     }
     if let Some(redriven) = live.redriven {
-        value["redriveDate"] = epoch(redriven);
+        put(&mut value, "redriveDate", epoch(redriven));
     }
     value
 }

@@ -57,6 +57,13 @@ pub(super) fn details(mut value: Value) -> Value {
     value
 }
 
+/// Sets a member of an object; anything else is left as it is.
+pub(super) fn put(object: &mut Value, name: &str, value: Value) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
+}
+
 /// A time as AWS JSON 1.0 has it: seconds since 1970, with milliseconds.
 pub(super) fn epoch(at: Timestamp) -> Value {
     #[allow(clippy::cast_precision_loss)]

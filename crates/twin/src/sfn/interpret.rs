@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::definition::{Block, Kind, Number, Pick, State, Until};
 use super::failure::{DATA_LIMIT, Failure};
-use super::history::iso;
+use super::history::{iso, put};
 use super::path::Scope;
 use super::progress::Node;
 use super::retry::Attempts;
@@ -162,15 +162,16 @@ impl Step<'_> {
     /// The context object as the state sees it.
     fn context(&self, retries: Option<u64>, token: Option<&str>) -> Value {
         let mut context = self.run.context();
-        context["State"] = json!({ "Name": self.state.name, "EnteredTime": iso(self.entered.0) });
+        let mut state = json!({ "Name": self.state.name, "EnteredTime": iso(self.entered.0) });
         if let Some(retries) = retries {
-            context["State"]["RetryCount"] = json!(retries);
+            put(&mut state, "RetryCount", json!(retries));
         }
+        put(&mut context, "State", state);
         if let Some(token) = token {
-            context["Task"] = json!({ "Token": token });
+            put(&mut context, "Task", json!({ "Token": token }));
         }
         if let Some(item) = self.item {
-            context["Map"] = json!({ "Item": { "Index": item.index, "Value": item.value } });
+            put(&mut context, "Map", json!({ "Item": { "Index": item.index, "Value": item.value } }));
         }
         context
     }

@@ -7,6 +7,7 @@ mod states;
 use serde_json::{Map, Value, json};
 
 use super::definition::{Block, Machine};
+use super::history::put;
 use fields::Fields;
 
 /// The largest definition, in bytes.
@@ -25,7 +26,7 @@ impl Diagnostic {
     pub(super) fn to_json(&self) -> Value {
         let mut value = json!({ "severity": "ERROR", "code": self.code, "message": self.message });
         if let Some(location) = &self.location {
-            value["location"] = json!(location);
+            put(&mut value, "location", json!(location));
         }
         value
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Shared;
 use super::execution::{Execution, Status};
 use super::failure::Failure;
-use super::history::{EVENT_LIMIT, iso};
+use super::history::{EVENT_LIMIT, iso, put};
 use super::interpret;
 
 /// A run. Everything that it writes goes through here, and nothing does once the run is over.
@@ -86,20 +86,18 @@ impl Run {
     pub(super) fn context(&self) -> Value {
         let execution = &self.execution;
         let live = execution.live();
-        let mut context = json!({
-            "Execution": {
-                "Id": execution.arn,
-                "Input": execution.input,
-                "Name": execution.name,
-                "RoleArn": execution.machine.role_arn,
-                "StartTime": iso(execution.started),
-                "RedriveCount": live.redrives,
-            },
-            "StateMachine": { "Id": execution.machine.arn, "Name": execution.machine.name },
+        let mut started = json!({
+            "Id": execution.arn,
+            "Input": execution.input,
+            "Name": execution.name,
+            "RoleArn": execution.machine.role_arn,
+            "StartTime": iso(execution.started),
+            "RedriveCount": live.redrives,
         });
         if let Some(redriven) = live.redriven {
-            context["Execution"]["RedriveTime"] = json!(iso(redriven));
+            put(&mut started, "RedriveTime", json!(iso(redriven)));
         }
-        context
+        let machine = json!({ "Id": execution.machine.arn, "Name": execution.machine.name });
+        json!({ "Execution": started, "StateMachine": machine })
     }
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::execution::{Execution, Live};
+use super::history::put;
 
 /// The largest input or output that a status event carries, in bytes.
 const DATA_LIMIT: usize = 248 * 1024;
@@ -53,8 +54,8 @@ impl StatusChange {
             "redriveStatus": if reason.is_some() { "NOT_REDRIVABLE" } else { "REDRIVABLE" },
             "redriveStatusReason": reason,
         });
-        detail["error"] = json!(live.error);
-        detail["cause"] = json!(live.cause);
+        put(&mut detail, "error", json!(live.error));
+        put(&mut detail, "cause", json!(live.cause));
         Self {
             account: execution.account.clone(),
             region: execution.region.clone(),

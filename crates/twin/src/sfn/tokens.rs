@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio_util::sync::CancellationToken;
 
 use crate::service::ServiceError;
 
@@ -24,7 +25,12 @@ pub(super) enum Report {
 pub(super) struct Tokens(Arc<Mutex<HashMap<String, Slot>>>);
 
 enum Slot {
-    Open { account: String, reports: UnboundedSender<Report> },
+    Open {
+        account: String,
+        reports: UnboundedSender<Report>,
+        /// Cancelled when the execution's run is over, which may be before its task has noticed.
+        over: CancellationToken,
+    },
     Closed,
 }
 
@@ -36,10 +42,10 @@ pub(super) struct Ticket {
 }
 
 impl Tokens {
-    /// Opens `token` for workers of `account`.
-    pub(super) fn open(&self, token: String, account: &str) -> Ticket {
+    /// Opens `token` for workers of `account`, until the run is `over` at the latest.
+    pub(super) fn open(&self, token: String, account: &str, over: CancellationToken) -> Ticket {
         let (sender, reports) = unbounded_channel();
-        self.slots().insert(token.clone(), Slot::Open { account: account.to_owned(), reports: sender });
+        self.slots().insert(token.clone(), Slot::Open { account: account.to_owned(), reports: sender, over });
         Ticket { token, tokens: self.clone(), reports }
     }
 
@@ -57,9 +63,12 @@ impl Tokens {
             None => return Err(ServiceError::client("InvalidToken", "Invalid Token: 'Invalid token'")),
         };
         let last = !matches!(report, Report::Heartbeat);
-        if let Slot::Open { account: owner, reports } = slot {
+        if let Slot::Open { account: owner, reports, over } = slot {
             if owner != account {
                 return Err(ServiceError::client("InvalidToken", "Invalid Token: 'Invalid token'"));
+            }
+            if over.is_cancelled() {
+                return Err(ended());
             }
             reports.send(report).map_err(|_| ended())?;
         }

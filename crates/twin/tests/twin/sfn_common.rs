@@ -117,7 +117,10 @@ impl JsonService for Bus {
         let entry = |entry: &Value| {
             let failed = |code: &str, message: &str| json!({ "ErrorCode": code, "ErrorMessage": message });
             if entry.get("Source").is_none() {
-                return failed("InvalidArgument", "Parameter Source is not valid. Reason: Source is a required argument.");
+                return failed(
+                    "InvalidArgument",
+                    "Parameter Source is not valid. Reason: Source is a required argument.",
+                );
             }
             match body(entry["Detail"].as_str().expect("a text")) {
                 Value::Object(_) => json!({ "EventId": "1-2-3" }),

@@ -136,7 +136,8 @@ async fn a_result_goes_through_selector_and_paths() {
         "InputPath": "$.job", "ResultSelector": { "id.$": "$.JobId", "fixed": 1 }, "ResultPath": "$.a.b",
         "OutputPath": "$.a", "End": true,
     }));
-    let arn = world.start(&machine("Work", json!({ "Work": state })), &json!({ "job": { "x": 1 }, "a": { "c": 2 } })).await;
+    let arn =
+        world.start(&machine("Work", json!({ "Work": state })), &json!({ "job": { "x": 1 }, "a": { "c": 2 } })).await;
     let message = world.outside.receive().await;
     assert_eq!(message["input"], json!({ "x": 1 }));
     world.succeed(message["token"].as_str().unwrap(), json!({ "JobId": "j", "Other": 2 })).await;
@@ -201,7 +202,10 @@ fn with(state: Value) -> Value {
 #[case::wildcard_not_last(with(task(json!({ "End": true, "Retry": [{ "ErrorEquals": ["States.ALL"] }, { "ErrorEquals": ["A"] }] }))), "must appear alone and in the last element")]
 #[case::heartbeat_too_long(with(task(json!({ "End": true, "TimeoutSeconds": 5, "HeartbeatSeconds": 5 }))), "HeartbeatSeconds must be smaller")]
 #[tokio::test(start_paused = true)]
-async fn what_is_wrong_or_not_modelled_is_refused_with_place_and_reason(#[case] definition: Value, #[case] expected: &str) {
+async fn what_is_wrong_or_not_modelled_is_refused_with_place_and_reason(
+    #[case] definition: Value,
+    #[case] expected: &str,
+) {
     let message = refusal(definition).await;
     assert!(message.contains(expected), "{message}");
 }
@@ -242,7 +246,8 @@ async fn histories_come_in_pages_and_in_reverse() {
     let first = world.ok("GetExecutionHistory", json!({ "executionArn": arn, "maxResults": 3 })).await;
     assert_eq!(first["events"].as_array().unwrap().len(), 3);
     let token = &first["nextToken"];
-    let rest = world.ok("GetExecutionHistory", json!({ "executionArn": arn, "maxResults": 3, "nextToken": token })).await;
+    let rest =
+        world.ok("GetExecutionHistory", json!({ "executionArn": arn, "maxResults": 3, "nextToken": token })).await;
     assert_eq!((rest["events"][0]["id"].clone(), rest.get("nextToken")), (json!(4), None));
     let reverse = world.ok("GetExecutionHistory", json!({ "executionArn": arn, "reverseOrder": true })).await;
     assert_eq!(reverse["events"][0]["type"], "ExecutionSucceeded");

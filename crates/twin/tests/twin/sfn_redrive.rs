@@ -44,7 +44,8 @@ async fn a_redrive_goes_on_with_the_failed_state_and_leaves_the_others() {
     assert_eq!(end["output"], json!({ "in": 0, "first": 1, "second": 2 }).to_string());
     assert_eq!((&end["redriveCount"], end.get("error")), (&json!(1), None));
     let kinds = world.kinds(&arn).await;
-    let tail = ["ExecutionFailed", "ExecutionRedriven", "TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded"];
+    let tail =
+        ["ExecutionFailed", "ExecutionRedriven", "TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded"];
     let at = kinds.iter().position(|kind| kind == "ExecutionFailed").unwrap();
     assert_eq!(kinds[at..at + tail.len()], tail);
     assert_eq!(world.code("RedriveExecution", json!({ "executionArn": arn })).await, "ExecutionNotRedrivable");
@@ -191,7 +192,10 @@ async fn what_cannot_be_redriven_is_refused_with_the_reason() {
     let world = World::new();
     let arn = world.start(&two(), &json!({})).await;
     let refused = world.call("RedriveExecution", json!({ "executionArn": arn })).await.unwrap_err();
-    assert_eq!((refused.code.as_str(), refused.message.as_str()), ("ExecutionNotRedrivable", "Execution is RUNNING and cannot be redriven"));
+    assert_eq!(
+        (refused.code.as_str(), refused.message.as_str()),
+        ("ExecutionNotRedrivable", "Execution is RUNNING and cannot be redriven")
+    );
     world.ok("StopExecution", json!({ "executionArn": arn })).await;
     world.clock.sleep(Duration::from_secs(14 * 24 * 3600 + 1)).await;
     let refused = world.call("RedriveExecution", json!({ "executionArn": arn })).await.unwrap_err();

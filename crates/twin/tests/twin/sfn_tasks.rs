@@ -138,7 +138,8 @@ async fn task_failed_stands_for_every_failure_but_timeouts(#[case] error: &str, 
     let world = World::new();
     let catch = json!([{ "ErrorEquals": ["States.TaskFailed"], "Next": "Caught" }]);
     let state = task(json!({ "Catch": catch, "End": true }));
-    let arn = world.start(&machine("Work", json!({ "Work": state, "Caught": { "Type": "Succeed" } })), &json!({})).await;
+    let arn =
+        world.start(&machine("Work", json!({ "Work": state, "Caught": { "Type": "Succeed" } })), &json!({})).await;
     let token = world.token().await;
     world.fail(&token, error).await;
     assert_eq!(world.end(&arn).await["status"] == "SUCCEEDED", caught);
@@ -165,7 +166,10 @@ async fn tokens_are_refused_that_are_unknown_or_anothers_and_so_is_output_that_i
     assert_eq!(world.code("SendTaskSuccess", json!({ "taskToken": "x", "output": "{}" })).await, "InvalidToken");
     assert_eq!(world.code("SendTaskSuccess", json!({ "taskToken": token, "output": "{" })).await, "InvalidOutput");
     let large = json!("x".repeat(262_143)).to_string();
-    assert_eq!(world.code("SendTaskSuccess", json!({ "taskToken": token, "output": large })).await, "ValidationException");
+    assert_eq!(
+        world.code("SendTaskSuccess", json!({ "taskToken": token, "output": large })).await,
+        "ValidationException"
+    );
     let mut other = World::new();
     other.sfn = world.sfn.clone();
     other.caller.account = "111111111111".into();

@@ -10,7 +10,7 @@ use crate::service::ServiceError;
 use crate::sfn::arn;
 use crate::sfn::execution::{Execution, Status, summary};
 use crate::sfn::failure::Failure;
-use crate::sfn::history::epoch;
+use crate::sfn::history::{epoch, put};
 use crate::sfn::interpret::DATA_BYTES;
 use crate::sfn::run::Run;
 
@@ -89,23 +89,23 @@ pub(super) fn describe(request: &Request<'_>) -> Answer {
     let now = request.shared.env.clock.now();
     let live = execution.live();
     let mut answer = summary(&execution, &live);
-    answer["input"] = json!(execution.input_text);
-    answer["inputDetails"] = json!({ "included": true });
+    put(&mut answer, "input", json!(execution.input_text));
+    put(&mut answer, "inputDetails", json!({ "included": true }));
     if let Some(output) = &live.output {
-        answer["output"] = json!(output.to_string());
-        answer["outputDetails"] = json!({ "included": true });
+        put(&mut answer, "output", json!(output.to_string()));
+        put(&mut answer, "outputDetails", json!({ "included": true }));
     }
     for (name, value) in [("error", &live.error), ("cause", &live.cause)] {
         if let Some(value) = value {
-            answer[name] = json!(value);
+            put(&mut answer, name, json!(value));
         }
     }
     match execution.not_redrivable(&live, machine_exists, now) {
         Some(reason) => {
-            answer["redriveStatus"] = json!("NOT_REDRIVABLE");
-            answer["redriveStatusReason"] = json!(reason);
+            put(&mut answer, "redriveStatus", json!("NOT_REDRIVABLE"));
+            put(&mut answer, "redriveStatusReason", json!(reason));
         }
-        None => answer["redriveStatus"] = json!("REDRIVABLE"),
+        None => put(&mut answer, "redriveStatus", json!("REDRIVABLE")),
     }
     Ok(answer)
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Answer, Request, invalid, tags};
 use crate::service::ServiceError;
 use crate::sfn::definition::Machine;
-use crate::sfn::history::epoch;
+use crate::sfn::history::{epoch, put};
 use crate::sfn::store::StateMachine;
 use crate::sfn::{arn, parse};
 
@@ -101,7 +101,7 @@ pub(super) fn describe(request: &Request<'_>) -> Answer {
         "tracingConfiguration": machine.tracing,
     });
     if let Some(revision) = &machine.revision {
-        answer["revisionId"] = json!(revision);
+        put(&mut answer, "revisionId", json!(revision));
     }
     Ok(answer)
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{Item, Step, block};
 use crate::sfn::definition::{Block, Map, Number};
 use crate::sfn::failure::Failure;
+use crate::sfn::history::put;
 use crate::sfn::path::Scope;
 use crate::sfn::progress::Node;
 
@@ -84,7 +85,7 @@ impl Step<'_> {
     fn item_input(&self, map: &Map, item: &Item, input: &Value, context: &Value) -> Result<Value, Failure> {
         let Some(selector) = &map.selector else { return Ok(item.value.clone()) };
         let mut context = context.clone();
-        context["Map"] = json!({ "Item": { "Index": item.index, "Value": item.value } });
+        put(&mut context, "Map", json!({ "Item": { "Index": item.index, "Value": item.value } }));
         let scope = Scope { input, context: &context };
         selector.value(scope, &self.run.shared.env.ids).map_err(|failure| self.blame(failure))
     }

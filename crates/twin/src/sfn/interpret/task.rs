@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{Step, flow};
 use crate::sfn::definition::{Number, Task};
 use crate::sfn::failure::Failure;
-use crate::sfn::history::details;
+use crate::sfn::history::{details, put};
 use crate::sfn::integration;
 use crate::sfn::path::Scope;
 use crate::sfn::tokens::{Report, Ticket};
@@ -29,8 +29,7 @@ struct Deadlines {
 impl Step<'_> {
     /// One attempt of a task; the state's output.
     pub(super) async fn task(&self, task: &Task, retries: u64) -> Result<Value, Failure> {
-        let shared = &self.run.shared;
-        let mut ticket = task.wait.then(|| shared.tokens.open(self.new_token(), &self.run.execution.account));
+        let mut ticket = task.wait.then(|| self.open_ticket());
         let context = self.context(Some(retries), ticket.as_ref().map(Ticket::token));
         let limits = self.limits(task, &context)?;
         let parameters = self.fits(self.effective_input(&context)?)?;
@@ -67,8 +66,12 @@ impl Step<'_> {
         }
     }
 
-    fn new_token(&self) -> String {
-        format!("AQC{}", self.run.shared.env.ids.alphanumeric(253))
+    /// A new token, which workers of the execution's account may use while this run lasts.
+    fn open_ticket(&self) -> Ticket {
+        let (shared, execution) = (&self.run.shared, &self.run.execution);
+        let token = format!("AQC{}", shared.env.ids.alphanumeric(253));
+        let over = execution.live().cancel.clone();
+        shared.tokens.open(token, &execution.account, over)
     }
 
     fn limits(&self, task: &Task, context: &Value) -> Result<Limits, Failure> {
@@ -98,8 +101,12 @@ impl Step<'_> {
     /// Adds an event about the task.
     fn report(&self, task: &Task, kind: &str, mut members: Value) -> Result<(), Failure> {
         let (service, action) = task.target.names();
-        members["resourceType"] = json!(service);
-        members["resource"] = json!(if task.wait { format!("{action}.waitForTaskToken") } else { action.to_owned() });
+        put(&mut members, "resourceType", json!(service));
+        put(
+            &mut members,
+            "resource",
+            json!(if task.wait { format!("{action}.waitForTaskToken") } else { action.to_owned() }),
+        );
         self.emit(kind, details(members))
     }
 

@@ -47,7 +47,11 @@ impl Comparer<'_> {
                 for (index, (want, got)) in want.iter().zip(got).enumerate() {
                     self.diff(want, got, &format!("{path}[{index}]"), false)?;
                 }
-                if want.len() == got.len() { Ok(()) } else { Err(format!("{path}: expected {} items, got {}", want.len(), got.len())) }
+                if want.len() == got.len() {
+                    Ok(())
+                } else {
+                    Err(format!("{path}: expected {} items, got {}", want.len(), got.len()))
+                }
             }
             (Value::String(text), got) => self.text(text, got, path),
             (want, got) if same(want, got) => Ok(()),
@@ -106,7 +110,8 @@ impl Comparer<'_> {
             if ["type", "id", "previousEventId", "absent"].contains(&name.as_str()) || self.volatile.contains(&place) {
                 continue;
             }
-            let found = got.get(name).ok_or_else(|| format!("{place}: expected {value}, missing in {}", got["type"]))?;
+            let found =
+                got.get(name).ok_or_else(|| format!("{place}: expected {value}, missing in {}", got["type"]))?;
             self.diff(value, found, &place, false)?;
         }
         for name in want.get("absent").and_then(Value::as_array).into_iter().flatten() {

@@ -73,7 +73,8 @@ impl Player {
         let start = json!({ "stateMachineArn": machine, "name": name, "input": input });
         let started = self.world.ok("StartExecution", start).await;
         assert_eq!(started["executionArn"], json!(arn));
-        let script: Vec<Value> = run["workers"].as_array().into_iter().flatten().map(|w| fill(w, &self.names)).collect();
+        let script: Vec<Value> =
+            run["workers"].as_array().into_iter().flatten().map(|w| fill(w, &self.names)).collect();
         let worker = tokio::spawn(work(Arc::clone(&self.world), script));
         let described = self.world.end(&arn).await;
         worker.abort();
@@ -138,7 +139,12 @@ impl Player {
         comparer.diff(&want, &answer, &format!("{path}.expect.result"), true)
     }
 
-    fn refused(&self, want: &Value, error: Option<levee_twin::service::ServiceError>, path: &str) -> Result<(), String> {
+    fn refused(
+        &self,
+        want: &Value,
+        error: Option<levee_twin::service::ServiceError>,
+        path: &str,
+    ) -> Result<(), String> {
         let error = error.ok_or_else(|| format!("{path}: expected {want}, the call succeeded"))?;
         self.comparer().diff(want, &json!({ "code": error.code, "message": error.message }), path, false)
     }
