@@ -46,11 +46,7 @@ pub fn run(settings: &TwinSettings) -> ExitCode {
 }
 
 async fn serve(settings: &TwinSettings) -> ExitCode {
-    let twin = Twin::builder()
-        .seed(settings.seed)
-        .region(&settings.region)
-        .default_account(&settings.account)
-        .build();
+    let twin = Twin::builder().seed(settings.seed).region(&settings.region).default_account(&settings.account).build();
     let address = SocketAddr::new(settings.host, settings.port);
     let server = match twin.serve(address).await {
         Ok(server) => server,

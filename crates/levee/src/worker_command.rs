@@ -5,9 +5,7 @@ use std::{ffi::OsString, process::ExitCode};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use levee_clock::Clock;
-use levee_stage::{
-    Aws, CommonSettings, SettingsError, host, init_telemetry, parse_settings, shutdown_on_signals,
-};
+use levee_stage::{Aws, CommonSettings, SettingsError, host, init_telemetry, parse_settings, shutdown_on_signals};
 
 use crate::{
     exit,
@@ -58,7 +56,8 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     };
     init_telemetry(settings.common.log_format);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let outcome = runtime.context("cannot start the runtime").and_then(|runtime| runtime.block_on(work(settings, job_submit)));
+    let outcome =
+        runtime.context("cannot start the runtime").and_then(|runtime| runtime.block_on(work(settings, job_submit)));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => exit::failure(&error),
@@ -87,7 +86,8 @@ fn submits(arguments: &[OsString]) -> bool {
 async fn work(settings: Settings, job_submit: levee_job_submit::Settings) -> Result<()> {
     let shutdown = shutdown_on_signals().context("cannot listen for signals")?;
     let stages = if settings.chosen.all { StageName::ALL.to_vec() } else { settings.chosen.stages };
-    let names: Vec<_> = stages.iter().filter_map(ValueEnum::to_possible_value).map(|v| v.get_name().to_owned()).collect();
+    let names: Vec<_> =
+        stages.iter().filter_map(ValueEnum::to_possible_value).map(|v| v.get_name().to_owned()).collect();
     tracing::info!(stages = names.join(","), "workers start");
     let hosted =
         Hosted::new(Aws::from_env().await, Clock::system(), settings.common, settings.bucket_provision, job_submit);

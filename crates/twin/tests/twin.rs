@@ -9,10 +9,10 @@ mod twin {
     mod s3;
     mod s3control;
     mod server;
-    mod sqs;
     mod sfn_common;
     mod sfn_language;
     mod sfn_recordings;
     mod sfn_redrive;
     mod sfn_tasks;
+    mod sqs;
 }

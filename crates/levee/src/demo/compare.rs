@@ -53,11 +53,8 @@ pub(super) struct Side<'a> {
 /// Compares all objects of both; `done` hears how many keys of how many are compared.
 pub(super) async fn compare(source: Side<'_>, snapshot: Side<'_>, done: &dyn Fn(u64, u64)) -> Result<Comparison> {
     let (here, there) = (keys(source).await?, keys(snapshot).await?);
-    let mut result = Comparison {
-        source_objects: here.len() as u64,
-        snapshot_objects: there.len() as u64,
-        ..Comparison::default()
-    };
+    let mut result =
+        Comparison { source_objects: here.len() as u64, snapshot_objects: there.len() as u64, ..Comparison::default() };
     for key in here.symmetric_difference(&there) {
         let what = if here.contains(key) { "is not in the snapshot" } else { "is not in the source" };
         result.differences.push(Difference { key: key.clone(), what: what.to_owned() });

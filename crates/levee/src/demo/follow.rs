@@ -30,14 +30,22 @@ pub(super) struct Followed {
 }
 
 /// Watches until the execution has ended.
-pub(super) async fn follow(aws: &Aws, arn: &str, account: &str, clock: &Clock, progress: &Progress) -> Result<Followed> {
+pub(super) async fn follow(
+    aws: &Aws,
+    arn: &str,
+    account: &str,
+    clock: &Clock,
+    progress: &Progress,
+) -> Result<Followed> {
     let mut board = Board::new(progress);
     let began = clock.now();
     loop {
         clock.sleep(LOOK_EVERY).await;
-        let seen = aws.sfn.describe_execution().execution_arn(arn).send().await.context("cannot look at the execution")?;
+        let seen =
+            aws.sfn.describe_execution().execution_arn(arn).send().await.context("cannot look at the execution")?;
         let ended = *seen.status() != ExecutionStatus::Running;
-        let end = seen.stop_date().map_or(clock.now().as_second() as f64, aws_sdk_sfn::primitives::DateTime::as_secs_f64);
+        let end =
+            seen.stop_date().map_or(clock.now().as_second() as f64, aws_sdk_sfn::primitives::DateTime::as_secs_f64);
         let (stages, state) = timeline(&history(aws, arn).await?, end);
         board.show(&stages, ended);
         if ended {
@@ -147,7 +155,9 @@ impl Board {
     /// Shows how far the copy job is. Only looks: what it cannot see it does not show.
     async fn copying(&self, aws: &Aws, account: &str, state: &Value) {
         let polling = STAGES.iter().position(|name| *name == "job-poll").and_then(|index| self.steps.get(index));
-        let (Some((step, false)), Some(id)) = (polling, state.pointer("/job/id").and_then(Value::as_str)) else { return };
+        let (Some((step, false)), Some(id)) = (polling, state.pointer("/job/id").and_then(Value::as_str)) else {
+            return;
+        };
         let Ok(seen) = aws.s3control.describe_job().account_id(account).job_id(id).send().await else { return };
         if let Some(summary) = seen.job().and_then(|job| job.progress_summary()) {
             let done = summary.number_of_tasks_succeeded().unwrap_or(0) + summary.number_of_tasks_failed().unwrap_or(0);

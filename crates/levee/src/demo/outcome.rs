@@ -111,7 +111,8 @@ impl fmt::Display for Outcome {
         let failed = if self.failed_by_class.is_empty() {
             self.failed.to_string()
         } else {
-            let classes: Vec<_> = self.failed_by_class.iter().map(|(class, count)| format!("{class} {count}")).collect();
+            let classes: Vec<_> =
+                self.failed_by_class.iter().map(|(class, count)| format!("{class} {count}")).collect();
             format!("{} ({})", self.failed, classes.join(", "))
         };
         let mut facts = Table::new();

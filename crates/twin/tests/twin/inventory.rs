@@ -176,8 +176,7 @@ async fn a_daily_report_is_scanned_at_one_and_delivered_after_the_lag() {
     assert!(manifest.files.iter().all(|file| file.key.starts_with("inv/lake-src/daily/data/")));
     assert_eq!(world.row_keys("2026-04-02T01-00Z").await, ["a b", "date=1/x+y", "ä"]);
     let symlink = world.read("inv/lake-src/daily/hive/dt=2026-04-02-01-00/symlink.txt").await;
-    let expected: String =
-        manifest.files.iter().map(|file| format!("s3://{DESTINATION}/{}\n", file.key)).collect();
+    let expected: String = manifest.files.iter().map(|file| format!("s3://{DESTINATION}/{}\n", file.key)).collect();
     assert_eq!(String::from_utf8(symlink).unwrap(), expected);
     tokio::time::sleep(hours(24)).await;
     assert_eq!(world.rows("2026-04-03T01-00Z").await.len(), 4, "the next day's report follows");

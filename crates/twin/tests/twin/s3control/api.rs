@@ -146,7 +146,8 @@ async fn a_cancelled_job_ends_and_cannot_be_cancelled_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_job_of_higher_priority_makes_another_pause() {
-    let options = ControlOptions { running_jobs: Some(1), tasks_per_second: 1, concurrency: 1, ..ControlOptions::default() };
+    let options =
+        ControlOptions { running_jobs: Some(1), tasks_per_second: 1, concurrency: 1, ..ControlOptions::default() };
     let world = World::with(options).await;
     let manifest: String = (0..200).map(|number| format!("lake-src,{number}\n")).collect();
     let etag = world.put_manifest("m.csv", manifest.as_bytes()).await;

@@ -59,7 +59,9 @@ async fn failed_tasks_have_the_error_of_s3_and_the_job_is_complete_all_the_same(
     assert_eq!(brief, expected);
     let start = "The specified copy source is larger than the maximum allowable size for a copy source: ";
     assert!(rows[1].message.starts_with(start), "{}", rows[1].message);
-    assert!(rows[1].message.contains("(Service: Amazon S3; Status Code: 400; Error Code: InvalidRequest; Request ID: "));
+    assert!(
+        rows[1].message.contains("(Service: Amazon S3; Status Code: 400; Error Code: InvalidRequest; Request ID: ")
+    );
 }
 
 #[tokio::test(start_paused = true)]

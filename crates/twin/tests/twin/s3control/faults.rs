@@ -1,7 +1,9 @@
 //! Planned faults of jobs.
 
 use aws_sdk_s3control::types::{JobStatus, RequestedJobStatus};
-use levee_twin::s3control::faults::{JobFault, JobFaultKind, JobFaults, ReportFault, ReportFaultKind, RowClass, RowFault};
+use levee_twin::s3control::faults::{
+    JobFault, JobFaultKind, JobFaults, ReportFault, ReportFaultKind, RowClass, RowFault,
+};
 
 use super::{REPORTS, TARGET, World, counts, failure_code};
 use crate::twin::common::BACKUP;
@@ -45,7 +47,8 @@ async fn planned_rows_fail_in_the_first_job_and_not_in_the_second(
     let first = world.run_csv(MANIFEST, false).await;
     assert_eq!(counts(&first), (1, 2, 3));
     let rows = world.report(first.job_id().unwrap()).await;
-    let failed: Vec<_> = rows.iter().filter(|row| !row.succeeded).map(|row| (row.http_status, row.code.as_str())).collect();
+    let failed: Vec<_> =
+        rows.iter().filter(|row| !row.succeeded).map(|row| (row.http_status, row.code.as_str())).collect();
     assert_eq!(failed, [(Some(http_status), code); 2]);
     assert_eq!(world.keys(TARGET).await, ["b/1"]);
     let etag = world.put_manifest("m.csv", MANIFEST.as_bytes()).await;
@@ -58,7 +61,10 @@ async fn a_job_fails_as_planned_after_so_many_tasks() {
     let kind = JobFaultKind::Fails { code: "InternalError".to_owned(), reason: "planned".to_owned() };
     let world = world(job(kind, 2)).await;
     let ended = world.run_csv(MANIFEST, false).await;
-    assert_eq!((ended.status(), failure_code(&ended), counts(&ended)), (Some(&JobStatus::Failed), "InternalError", (2, 0, 3)));
+    assert_eq!(
+        (ended.status(), failure_code(&ended), counts(&ended)),
+        (Some(&JobStatus::Failed), "InternalError", (2, 0, 3))
+    );
 }
 
 #[tokio::test(start_paused = true)]
