@@ -13,7 +13,7 @@ use super::{
     conditions::{ReadConditions, check_write},
     context::Context,
     get,
-    object::{draft, parse_tagging},
+    object::draft,
     store::{Object, State, object_arn},
 };
 
@@ -77,12 +77,9 @@ impl Backend {
         let replace_metadata = directive(input.metadata_directive.as_ref().map(dto::MetadataDirective::as_str))?;
         let replace_tags = directive(input.tagging_directive.as_ref().map(dto::TaggingDirective::as_str))?;
         let mut draft = draft!(input);
-        let tagging = draft.tagging.take().filter(|_| replace_tags);
-        if tagging.is_some() {
-            draft.tagging = tagging.clone();
-        }
+        draft.tagging = draft.tagging.take().filter(|_| replace_tags);
         let actions = draft.actions();
-        let class_stated = draft.storage_class.is_some();
+        let changes = replace_metadata || replace_tags || draft.storage_class.is_some() || draft.encryption.is_some();
         let target = Target::Object(&input.bucket, &input.key);
         let owner = input.expected_bucket_owner.as_deref();
         let mut entered = self.enter(context, "CopyObject", target, owner, &actions)?;
@@ -99,8 +96,7 @@ impl Backend {
         };
         let source = self.read_source(context, entered.state(), &request)?;
         self.check_copy_limit(source.object.body.len() as u64)?;
-        let onto_itself = is_same(&input) && !replace_metadata && !replace_tags && !class_stated;
-        if onto_itself && draft.encryption.is_none() {
+        if is_same(&input) && !changes {
             return Err(s3_error!(
                 InvalidRequest,
                 "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes."
@@ -116,25 +112,13 @@ impl Backend {
             (condition(context.if_match.as_ref())?, condition(context.if_none_match.as_ref())?);
         check_write(bucket, &input.key, if_match.as_ref(), if_none_match.as_ref())?;
         let mut object = draft.settle(bucket, &self.now())?;
-        object.tags = match (replace_tags, tagging) {
-            (true, Some(tagging)) => parse_tagging(&tagging)?,
-            (true, None) => Vec::new(),
-            (false, _) => source.object.tags.clone(),
-        };
-        if !replace_tags && !object.tags.is_empty() {
+        if !replace_tags && !source.object.tags.is_empty() {
             access::authorize(bucket, context, "s3:PutObjectTagging", &object_arn(&bucket.name, &input.key))?;
+            object.tags = source.object.tags.clone();
         }
         let asked = input.checksum_algorithm.as_ref().map(Algorithm::parse).transpose()?;
         object.fill(source.object.body.clone(), copied_checksum(&source.object, asked));
-        let result = copy_result(&object, self.now());
-        let output = dto::CopyObjectOutput {
-            copy_object_result: Some(result),
-            copy_source_version_id: source.version_id,
-            server_side_encryption: Some(object.encryption.algorithm.clone().into()),
-            ssekms_key_id: object.encryption.kms_key.clone(),
-            bucket_key_enabled: object.encryption.bucket_key,
-            ..Default::default()
-        };
+        let output = copy_output(&object, source.version_id, self.now());
         let version_id = self.store_object(bucket, &input.key, object);
         Ok(dto::CopyObjectOutput { version_id, ..output })
     }
@@ -184,9 +168,9 @@ fn copied_checksum(source: &Object, asked: Option<Algorithm>) -> StoredChecksum 
     }
 }
 
-fn copy_result(object: &Object, modified: dto::Timestamp) -> dto::CopyObjectResult {
+fn copy_output(object: &Object, source_version: Option<String>, modified: dto::Timestamp) -> dto::CopyObjectOutput {
     let fields = StoredChecksum::fields(object.checksum.as_ref());
-    dto::CopyObjectResult {
+    let result = dto::CopyObjectResult {
         e_tag: Some(ETag::Strong(object.etag.clone())),
         last_modified: Some(modified),
         checksum_crc32: fields.checksum_crc32,
@@ -195,5 +179,13 @@ fn copy_result(object: &Object, modified: dto::Timestamp) -> dto::CopyObjectResu
         checksum_sha1: fields.checksum_sha1,
         checksum_sha256: fields.checksum_sha256,
         checksum_type: fields.checksum_type,
+    };
+    dto::CopyObjectOutput {
+        copy_object_result: Some(result),
+        copy_source_version_id: source_version,
+        server_side_encryption: Some(object.encryption.algorithm.clone().into()),
+        ssekms_key_id: object.encryption.kms_key.clone(),
+        bucket_key_enabled: object.encryption.bucket_key,
+        ..Default::default()
     }
 }

@@ -197,7 +197,7 @@ fn settle_lock(bucket: &Bucket, request: &LockRequest, now: &Timestamp) -> S3Res
 }
 
 /// Reads `x-amz-tagging`: form-encoded pairs.
-pub(crate) fn parse_tagging(header: &str) -> S3Result<Vec<(String, String)>> {
+fn parse_tagging(header: &str) -> S3Result<Vec<(String, String)>> {
     let decode = |text: &str| {
         let text = text.replace('+', " ");
         percent_decode_str(&text).decode_utf8().map(String::from).map_err(|error| {
