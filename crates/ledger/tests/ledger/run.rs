@@ -1,0 +1,41 @@
+//! Checks of an execution's input.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::dates::run;
+
+#[test]
+fn good_input_passes() {
+    let snapshot = json!({"object_lock": {"mode": "COMPLIANCE", "days": 35}, "storage_class": "STANDARD_IA",
+        "kms_key_arn": "arn:aws:kms:us-east-1:222222222222:key/1234", "tags": {"team": "lake"}});
+    assert_eq!(run(json!({"backup_date": "2026-03-31", "snapshot": snapshot})).validate(), Ok(()));
+}
+
+#[rstest]
+#[case("source", json!("Lake_Events"), "`run.source`")]
+#[case("source_account", json!("1111"), "12 digits")]
+#[case("inventory", json!({"bucket": "backup-manifests", "id": ""}), "`run.inventory.id`")]
+#[case("inventory", json!({"bucket": "backup-manifests", "id": "daily", "prefix": "inv/"}), "`run.inventory.prefix`")]
+#[case("time_zone", json!("Mars/Olympus"), "there is no time zone")]
+#[case("settle_days", json!(31), "`run.settle_days`")]
+#[case("manifest_limit_hours", json!(0), "`run.manifest_limit_hours`")]
+#[case("stall_limit_hours", json!(1000), "`run.stall_limit_hours`")]
+#[case("priority", json!(-1), "`run.priority`")]
+#[case("snapshot", json!({"object_lock": {"mode": "GOVERNANCE", "days": 0}}), "object_lock.days")]
+#[case("snapshot", json!({"kms_key_arn": "alias/aws/s3"}), "kms_key_arn")]
+#[case("snapshot", json!({"storage_class": "COLD"}), "storage_class")]
+#[case("snapshot", json!({"tags": {"aws:x": "y"}}), "tags")]
+fn bad_field_is_named(#[case] field: &str, #[case] value: Value, #[case] part: &str) {
+    let error = run(json!({"backup_date": "2026-03-31", field: value})).validate().unwrap_err();
+    assert_eq!(error.name, "Levee.InputInvalid");
+    assert!(error.cause.contains("1 problem") && error.cause.contains(part), "{}", error.cause);
+}
+
+#[test]
+fn all_problems_are_reported_at_once() {
+    let error = run(json!({"source": "X", "source_account": "1", "priority": -1})).validate().unwrap_err();
+    for part in ["4 problem", "`run.source`", "`run.source_account`", "`run.priority`", "neither `backup_date`"] {
+        assert!(error.cause.contains(part), "{part} is not in {}", error.cause);
+    }
+}
