@@ -46,7 +46,9 @@ pub fn parse_settings<A: clap::Args>(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     also_known: &[&str],
 ) -> Result<A, SettingsError> {
-    let command = A::augment_args(Command::new(program).about(about).version(env!("CARGO_PKG_VERSION")));
+    // The texts come last, because a flattened type brings its own doc comment as the description.
+    let command = A::augment_args(Command::new(program)).about(about).long_about(None::<&str>);
+    let command = command.version(env!("CARGO_PKG_VERSION"));
     let environment: BTreeMap<OsString, OsString> = environment.into_iter().collect();
     let mut problems = Vec::new();
     let given = read_arguments(&command, arguments.into_iter().collect(), &mut problems)?;
@@ -83,8 +85,11 @@ fn read_arguments(
             Ok(matches) => return Ok(Some(matches)),
             Err(error) => error,
         };
-        if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-            return Err(SettingsError::Help(error.render().to_string()));
+        match error.kind() {
+            // Not the lenient command's text, in which nothing is required.
+            ErrorKind::DisplayHelp => return Err(SettingsError::Help(command.clone().render_help().to_string())),
+            ErrorKind::DisplayVersion => return Err(SettingsError::Help(error.render().to_string())),
+            _ => {}
         }
         problems.push(first_lines(&error));
         let unknown = match error.get(ContextKind::InvalidArg) {
@@ -147,7 +152,10 @@ fn check(program: &'static str, arg: &Arg, values: &[OsString]) -> Result<(), St
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => {
             let variable = arg.get_env().map(|name| format!(", or set {}", name.to_string_lossy()));
-            Err(format!("{arg} is missing: give it{}", variable.unwrap_or_default()))
+            // An argument can only be displayed by clap once its command is built.
+            let name = arg.get_long().unwrap_or_default();
+            let value = arg.get_value_names().and_then(|names| Some(format!(" <{}>", names.first()?)));
+            Err(format!("--{name}{} is missing: give it{}", value.unwrap_or_default(), variable.unwrap_or_default()))
         }
         Err(error) => Err(first_lines(&error)),
     }

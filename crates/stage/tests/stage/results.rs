@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_sfn::types::ExecutionStatus;
-use levee_stage::{Progress, StageError};
+use levee_stage::{Progress, StageError, WorkerSettings};
 use levee_twin::gate::{FaultAnswer, FaultPlan, When};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -129,7 +129,8 @@ async fn long_work_keeps_the_task_alive_and_the_message_hidden() {
         context.clock.sleep(Duration::from_secs(5 * 3600)).await;
         done()
     });
-    let _worker = world.work(&stage);
+    // One task at a time: the worker does not poll while it works.
+    let _worker = world.work_with(&stage, WorkerSettings { concurrency: 1, ..World::settings() });
     let execution = world.start().await;
     for _ in 0..20 {
         world.clock.sleep(Duration::from_secs(880)).await;
@@ -147,7 +148,8 @@ async fn work_beyond_the_longest_hiding_goes_on_in_a_successor() {
         context.clock.sleep(Duration::from_secs(hours * 3600)).await;
         done()
     });
-    let _worker = world.work(&stage);
+    // One task at a time: the worker does not poll while it works.
+    let _worker = world.work_with(&stage, WorkerSettings { concurrency: 1, ..World::settings() });
     let end = world.end_of(&world.start().await).await;
     assert_eq!((end.status, stage.calls(), stage.finished()), (ExecutionStatus::Succeeded, 2, 1));
     assert!(world.dead_letters().await.is_empty());

@@ -24,7 +24,12 @@ fn problems(arguments: &[&str], environment: &[(&str, &str)]) -> Vec<String> {
 
 #[test]
 fn arguments_win_over_the_environment_and_defaults_come_last() {
-    let environment = [("LEVEE_LEDGER_BUCKET", "ledger-env"), ("LEVEE_CONCURRENCY", "7"), ("LEVEE_LOG_FORMAT", "json")];
+    let environment = [
+        ("LEVEE_ACCOUNT", "222222222222"),
+        ("LEVEE_LEDGER_BUCKET", "ledger-env"),
+        ("LEVEE_CONCURRENCY", "7"),
+        ("LEVEE_LOG_FORMAT", "json"),
+    ];
     let settings = parse(&["--ledger-bucket", "ledger-flag"], &environment).unwrap();
     assert_eq!(settings.ledger_bucket, "ledger-flag");
     assert_eq!(settings.concurrency, 7);
@@ -41,6 +46,7 @@ fn all_problems_are_reported_at_once() {
     let expected = [
         "'--nonsense'",
         "'--wrong'",
+        "--account <12 DIGITS> is missing: give it, or set LEVEE_ACCOUNT",
         "--ledger-bucket <BUCKET> is missing: give it, or set LEVEE_LEDGER_BUCKET",
         "'a b'",
         "(from LEVEE_CONCURRENCY)",
@@ -59,7 +65,7 @@ fn all_problems_are_reported_at_once() {
 #[case::format("LEVEE_LOG_FORMAT", "xml", "'xml'")]
 #[case::grace("LEVEE_SHUTDOWN_GRACE_SECONDS", "-1", "-1")]
 fn bad_variable_is_a_problem(#[case] name: &str, #[case] value: &str, #[case] part: &str) {
-    let mut environment = vec![("LEVEE_LEDGER_BUCKET", "ledger")];
+    let mut environment = vec![("LEVEE_ACCOUNT", "222222222222"), ("LEVEE_LEDGER_BUCKET", "ledger")];
     environment.push((name, value));
     let problems = problems(&[], &environment);
     assert!(matches!(problems.as_slice(), [only] if only.contains(part)), "{problems:#?}");
