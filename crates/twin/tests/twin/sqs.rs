@@ -144,7 +144,7 @@ async fn message_received_too_often_goes_to_the_dead_letter_queue_and_can_be_mov
     let source = &letter.attributes().unwrap()[&System::DeadLetterQueueSourceArn];
     assert_eq!(*source, attribute(&client, &url, Name::QueueArn).await);
     let sources = client.list_dead_letter_source_queues().queue_url(&dead).send().await.unwrap();
-    assert_eq!(sources.queue_urls(), [url.clone()]);
+    assert_eq!(sources.queue_urls(), std::slice::from_ref(&url));
     tokio::time::sleep(Duration::from_secs(31)).await;
     client.start_message_move_task().source_arn(&arn).send().await.unwrap();
     let tasks = client.list_message_move_tasks().source_arn(&arn).send().await.unwrap();
@@ -190,7 +190,7 @@ async fn queues_are_made_once_found_by_name_and_gone_when_deleted() {
     assert!(other.unwrap_err().into_service_error().is_queue_name_exists());
     create(&client, "other", &[]).await;
     let list = client.list_queues().queue_name_prefix("levee-").send().await.unwrap();
-    assert_eq!(list.queue_urls(), [url.clone()]);
+    assert_eq!(list.queue_urls(), std::slice::from_ref(&url));
     client.delete_queue().queue_url(&url).send().await.unwrap();
     let gone = client.get_queue_url().queue_name("levee-x").send().await.unwrap_err();
     assert!(gone.into_service_error().is_queue_does_not_exist());
