@@ -4,11 +4,12 @@ use std::{
     io::Write,
     net::{IpAddr, SocketAddr},
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
 use levee_stage::{LogFormat, init_telemetry};
-use levee_twin::Twin;
+use levee_twin::{Twin, inventory::InventoryOptions, s3control::ControlOptions};
 
 use crate::exit;
 
@@ -34,6 +35,32 @@ pub struct TwinSettings {
     /// Seed of identifiers
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub seed: u64,
+
+    /// Seconds between the inventories of a bucket; the first comes at once. AWS makes them daily or weekly
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(60..))]
+    pub inventory_every: u32,
+
+    /// Let inventories and batch jobs take the time that they take on AWS
+    #[arg(long, conflicts_with = "inventory_every")]
+    pub aws_pace: bool,
+}
+
+impl TwinSettings {
+    /// On the machine's clock nobody waits a day for an inventory, so rehearsals are quicker than AWS unless asked.
+    fn pace(&self) -> (InventoryOptions, ControlOptions) {
+        if self.aws_pace {
+            return Default::default();
+        }
+        let inventories = InventoryOptions {
+            scan_every: Some(Duration::from_secs(u64::from(self.inventory_every))),
+            delivery_lag: Duration::from_secs(1),
+            ..InventoryOptions::default()
+        };
+        let second = Duration::from_secs(1);
+        let jobs =
+            ControlOptions { new: second, preparing: second, ready: second, closing: second, ..ControlOptions::default() };
+        (inventories, jobs)
+    }
 }
 
 /// Serves until Ctrl-C or SIGTERM. Exit codes are those of [`crate::exit`].
@@ -46,7 +73,14 @@ pub fn run(settings: &TwinSettings) -> ExitCode {
 }
 
 async fn serve(settings: &TwinSettings) -> ExitCode {
-    let twin = Twin::builder().seed(settings.seed).region(&settings.region).default_account(&settings.account).build();
+    let (inventories, jobs) = settings.pace();
+    let twin = Twin::builder()
+        .seed(settings.seed)
+        .region(&settings.region)
+        .default_account(&settings.account)
+        .inventories(inventories)
+        .jobs(jobs)
+        .build();
     let address = SocketAddr::new(settings.host, settings.port);
     let server = match twin.serve(address).await {
         Ok(server) => server,

@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use s3s::dto;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -54,6 +54,9 @@ pub struct ConfiguredInventory {
 pub struct InventoryOptions {
     /// The hour of the day, UTC, at which scans begin; 0 to 23.
     pub scan_hour: i8,
+    /// For rehearsals on the machine's clock: in place of the hour and of the frequency of the configuration, the first
+    /// scan begins a second after it was put, and the next ones this far apart.
+    pub scan_every: Option<Duration>,
     /// How long after the scan the report is delivered.
     pub delivery_lag: Duration,
     /// How many rows a data file holds at most.
@@ -66,6 +69,7 @@ impl Default for InventoryOptions {
     fn default() -> Self {
         Self {
             scan_hour: 1,
+            scan_every: None,
             delivery_lag: Duration::from_secs(20 * 3600),
             rows_per_file: 500,
             faults: InventoryFaults::default(),
@@ -237,7 +241,7 @@ impl Shared {
                 let mut when = due.get(&name).copied().unwrap_or_else(|| self.first_scan(now));
                 if when <= now {
                     self.start(one, when);
-                    when = schedule::next_scan(now, plan.frequency, self.options.scan_hour);
+                    when = self.next_scan(now, plan.frequency);
                 }
                 next.insert(name, when);
             }
@@ -258,7 +262,17 @@ impl Shared {
 
     /// The first report comes within 48 hours, weekly ones too.
     fn first_scan(&self, now: Timestamp) -> Timestamp {
-        schedule::next_scan(now, schedule::Frequency::Daily, self.options.scan_hour)
+        match self.options.scan_every {
+            Some(_) => now.saturating_add(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX),
+            None => self.next_scan(now, schedule::Frequency::Daily),
+        }
+    }
+
+    fn next_scan(&self, now: Timestamp, frequency: schedule::Frequency) -> Timestamp {
+        match self.options.scan_every {
+            Some(period) => now.saturating_add(period).unwrap_or(Timestamp::MAX),
+            None => schedule::next_scan(now, frequency, self.options.scan_hour),
+        }
     }
 
     fn start(self: &Arc<Self>, one: ConfiguredInventory, scan: Timestamp) {

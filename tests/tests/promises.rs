@@ -1,0 +1,34 @@
+//! Every test that SEMANTICS.md names exists, and every promise there names one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::{fs, path::Path};
+
+/// The names in backquotes of the sentence that begins with "Proved by".
+fn named(section: &str) -> Vec<&str> {
+    let Some((_, proof)) = section.split_once("Proved by ") else { return Vec::new() };
+    proof.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn every_promise_names_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = fs::read_to_string(root.join("SEMANTICS.md")).unwrap();
+    let mut problems = Vec::new();
+    let mut promises = 0;
+    for section in text.split("\n## ").skip(1) {
+        promises += 1;
+        let title = section.lines().next().unwrap();
+        let names = named(section);
+        if names.is_empty() || names.len() % 2 != 0 {
+            problems.push(format!("{title}: names no test as `file` `test`"));
+        }
+        for pair in names.chunks_exact(2) {
+            let source = fs::read_to_string(root.join(pair[0])).unwrap_or_default();
+            if !source.contains(&format!("fn {}(", pair[1])) {
+                problems.push(format!("{title}: {} has no test {}", pair[0], pair[1]));
+            }
+        }
+    }
+    assert!(promises > 0, "SEMANTICS.md has no promises");
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
