@@ -57,8 +57,13 @@ impl TwinSettings {
             ..InventoryOptions::default()
         };
         let second = Duration::from_secs(1);
-        let jobs =
-            ControlOptions { new: second, preparing: second, ready: second, closing: second, ..ControlOptions::default() };
+        let jobs = ControlOptions {
+            new: second,
+            preparing: second,
+            ready: second,
+            closing: second,
+            ..ControlOptions::default()
+        };
         (inventories, jobs)
     }
 }
