@@ -26,6 +26,9 @@ use crate::{
     lake::LakeFile,
 };
 
+/// The hour, UTC, of the schedule: the inventory of the day is still to be delivered then, and the night waits for it.
+const SCHEDULE_HOUR: i8 = 20;
+
 /// Plays the night of `settings` with the warehouse `files`. Needs a paused tokio runtime.
 pub(super) async fn play(settings: &DemoSettings, files: Vec<LakeFile>) -> Result<Outcome> {
     let plan = Plan::for_source(&settings.source);
@@ -39,6 +42,10 @@ pub(super) async fn play(settings: &DemoSettings, files: Vec<LakeFile>) -> Resul
     let progress = Progress::new();
     let deployed = deploy(&accounts, &plan).await.context("cannot set up the deployment")?;
     fill(&accounts, &plan, files, &progress).await?;
+    // The workers start with the schedule's tick. Before it they would only ask empty queues, and every question of two
+    // simulated days takes real time.
+    let tick = settings.backup_date.saturating_add(jiff::Span::new().days(i64::from(SETTLE_DAYS)));
+    clock.sleep_until(utc(tick, SCHEDULE_HOUR)?).await;
     let shutdown = CancellationToken::new();
     let hosted = Hosted::in_process(&accounts.backup, &plan, clock.clone());
     let workers = tokio::spawn(levee_stage::host(hosted.workers(&StageName::ALL), shutdown.clone()));
@@ -67,7 +74,7 @@ async fn fill(accounts: &Accounts, plan: &Plan, files: Vec<LakeFile>, progress: 
     Ok(())
 }
 
-/// Starts the execution when the schedule would, and follows it.
+/// Starts the execution as the schedule would, and follows it.
 async fn run(
     accounts: &Accounts,
     plan: &Plan,
@@ -76,8 +83,6 @@ async fn run(
     clock: &Clock,
     progress: &Progress,
 ) -> Result<Followed> {
-    let tick = settings.backup_date.saturating_add(jiff::Span::new().days(i64::from(SETTLE_DAYS)));
-    clock.sleep_until(utc(tick, 3)?).await;
     let started = accounts
         .backup
         .sfn
