@@ -101,7 +101,9 @@ async fn inventory(client: &Client, body: &[u8]) -> Result<Tasks, Failure> {
         let mut sink =
             |row: Result<levee_formats::inventory::Row<'_>, levee_formats::inventory::RowError<'_>>| match row {
                 Ok(row) => {
-                    found.add(&row.bucket, &row.raw_key, &row.key, version(row.version_id.as_deref(), has_versions))
+                    // The field as it stands: the reader calls an empty one `null`, Batch Operations fails its task.
+                    let id = row.text(&Column::VersionId);
+                    found.add(&row.bucket, &row.raw_key, &row.key, version(id.as_deref(), has_versions));
                 }
                 Err(error) => found.spoil(error.to_string()),
             };

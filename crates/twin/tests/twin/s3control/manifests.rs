@@ -1,7 +1,7 @@
 //! Which manifests a job takes, and how it fails on the others.
 
 use aws_sdk_s3::{primitives::ByteStream, types::ServerSideEncryption};
-use aws_sdk_s3control::types::JobStatus;
+use aws_sdk_s3control::types::{JobDescriptor, JobStatus};
 use levee_formats::inventory::{DataFile, DataWriter, FileFormat, Manifest, Record, Schema};
 
 use super::{MANIFESTS, REPORTS, SOURCE, TARGET, World, counts, failure_code};
@@ -51,16 +51,13 @@ async fn a_csv_manifest_under_kms_fails_the_job() {
     assert_eq!(failure_code(&job), "InvalidManifestContent");
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_inventory_is_read_through_the_keys_that_its_manifest_names() {
-    let world = World::new().await;
-    let keys = ["a b", "date=1/x+y", "ä"];
-    let schema = Schema::parse("Bucket, Key, Size").unwrap();
+/// Puts an inventory of one row in each data file and runs a job on it.
+async fn run_inventory(world: &World, schema: &str, records: &[Record<'_>]) -> JobDescriptor {
+    let schema = Schema::parse(schema).unwrap();
     let mut files = Vec::new();
-    for (number, key) in keys.iter().enumerate() {
-        world.put(key, "x").await;
+    for (number, record) in records.iter().enumerate() {
         let mut writer = DataWriter::new(Vec::new(), &schema).unwrap();
-        writer.row(&Record { bucket: SOURCE, key: key.as_bytes(), size: Some(1), ..Record::default() }).unwrap();
+        writer.row(record).unwrap();
         let written = writer.finish().unwrap();
         let name = format!("elsewhere/{number}.csv.gz");
         world.put_manifest(&name, &written.writer).await;
@@ -77,9 +74,31 @@ async fn an_inventory_is_read_through_the_keys_that_its_manifest_names() {
         files,
     };
     let etag = world.put_manifest("inv/manifest.json", &manifest.to_json()).await;
-    let job = world.finish(&world.create(world.inventory_job("inv/manifest.json", &etag)).await).await;
+    world.finish(&world.create(world.inventory_job("inv/manifest.json", &etag)).await).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inventory_is_read_through_the_keys_that_its_manifest_names() {
+    let world = World::new().await;
+    let keys = ["a b", "date=1/x+y", "ä"];
+    let record = |key: &'static str| Record { bucket: SOURCE, key: key.as_bytes(), size: Some(1), ..Record::default() };
+    for key in keys {
+        world.put(key, "x").await;
+    }
+    let job = run_inventory(&world, "Bucket, Key, Size", &keys.map(record)).await;
     assert_eq!((job.status(), counts(&job)), (Some(&JobStatus::Complete), (3, 0, 3)));
     assert_eq!(world.keys(TARGET).await, keys);
     let raw: Vec<_> = world.report(job.job_id().unwrap()).await.into_iter().map(|row| row.raw_key).collect();
     assert_eq!(raw, ["a+b", "date%3D1/x%2By", "%C3%A4"], "keys are echoed as the inventory has them");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inventory_of_all_versions_fails_the_tasks_of_null_versions() {
+    let world = World::new().await;
+    world.put("before versioning", "x").await;
+    let record = Record { bucket: SOURCE, key: b"before versioning", is_latest: true, ..Record::default() };
+    let job = run_inventory(&world, "Bucket, Key, VersionId, IsLatest, IsDeleteMarker", &[record]).await;
+    assert_eq!((job.status(), counts(&job)), (Some(&JobStatus::Complete), (0, 1, 1)));
+    let rows = world.report(job.job_id().unwrap()).await;
+    assert_eq!((rows[0].http_status, rows[0].code.as_str()), (Some(500), "SrcObjectNotFound"));
 }
