@@ -60,7 +60,7 @@ impl EventBridge {
         let detail: Value = serde_json::from_str(detail)
             .ok()
             .filter(Value::is_object)
-            .ok_or_else(|| ServiceError::client("MalformedDetail", "Detail is malformed: it must be a JSON object."))?;
+            .ok_or_else(|| ServiceError::client("MalformedDetail", "Detail is malformed."))?;
         let key = BusKey::named(caller, input::optional_text(entry, "EventBusName")?.unwrap_or("default"))?;
         let now = self.env.clock.now();
         let time = match entry.get("Time").filter(|time| !time.is_null()) {
