@@ -48,7 +48,8 @@ impl RigBuilder {
         self
     }
 
-    /// Deploys everything and starts the workers. Must be called on a paused runtime.
+    /// Deploys everything. Must be called on a paused runtime. Workers start with the first execution: their long polls
+    /// through idle days would be most of a test's real time.
     ///
     /// # Errors
     /// The first call that the twin refuses.
@@ -61,9 +62,7 @@ impl RigBuilder {
             backup: Aws::new(&twin.sdk_config(&plan.backup_account, &Principal::Root)),
         };
         let deployed = deploy(&accounts, &plan).await.context("the deployment failed")?;
-        let mut rig = Rig { twin, clock, plan, accounts, deployed, workers: None };
-        rig.start_workers();
-        Ok(rig)
+        Ok(Rig { twin, clock, plan, accounts, deployed, workers: None })
     }
 }
 
@@ -136,20 +135,21 @@ impl Rig {
         self.clock.sleep_until(when).await;
     }
 
-    /// Starts the execution for a backup date; answers its ARN.
+    /// Starts the execution for a backup date, and the workers unless they run; answers its ARN.
     ///
     /// # Errors
     /// The call is refused.
-    pub async fn start(&self, backup_date: Date) -> Result<String> {
+    pub async fn start(&mut self, backup_date: Date) -> Result<String> {
         let input = self.plan.execution_input(backup_date, 2);
         self.start_with(&self.plan.execution_name(backup_date), &input).await
     }
 
-    /// Starts an execution with an input of the test's own; answers its ARN.
+    /// Like [`start`](Self::start), with a name and an input of the test's own.
     ///
     /// # Errors
     /// The call is refused.
-    pub async fn start_with(&self, name: &str, input: &Value) -> Result<String> {
+    pub async fn start_with(&mut self, name: &str, input: &Value) -> Result<String> {
+        self.start_workers();
         let start = self.accounts.backup.sfn.start_execution().state_machine_arn(&self.deployed.state_machine_arn);
         let started = start.name(name).input(input.to_string()).send().await.context("cannot start the execution")?;
         Ok(started.execution_arn().to_owned())

@@ -20,10 +20,11 @@ fn warehouse() -> Vec<(String, Vec<u8>)> {
 
 #[tokio::test(start_paused = true)]
 async fn night_copies_every_object_and_accounts_for_every_row() {
-    let rig = RigBuilder::new("lake-events", time("2026-03-31T12:00:00Z")).build().await.unwrap();
+    let mut rig = RigBuilder::new("lake-events", time("2026-03-31T12:00:00Z")).build().await.unwrap();
     let objects = warehouse();
     rig.fill(objects.clone()).await.unwrap();
-    rig.sleep_until(time("2026-04-02T03:00:00Z")).await;
+    // An hour before the inventory of 2 April, scanned at 01:00, is delivered.
+    rig.sleep_until(time("2026-04-02T20:00:00Z")).await;
     let execution = rig.start(date(2026, 3, 31)).await.unwrap();
     let ended = rig.until_ended(&execution).await.unwrap();
     assert_eq!(ended.status, ExecutionStatus::Succeeded, "{:?}: {:?}", ended.error, ended.cause);
