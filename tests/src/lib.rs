@@ -5,6 +5,8 @@
 //! RigBuilder -> Rig: fill, start, run until ended, look, redrive
 //! ```
 
+mod steps;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -19,6 +21,7 @@ use levee_clock::Clock;
 use levee_stage::Aws;
 use levee_twin::{FaultPlan, Twin, TwinBuilder, service::Principal};
 use serde_json::Value;
+pub use steps::{Captured, Hands};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 

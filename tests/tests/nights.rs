@@ -1,6 +1,11 @@
 //! Whole nights on the twin.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod nights {
+    mod stages;
+    mod support;
+}
+
 use aws_sdk_sfn::types::ExecutionStatus;
 use jiff::{Timestamp, civil::date};
 use levee_tests::RigBuilder;
