@@ -111,7 +111,8 @@ impl Rig {
     /// The call is refused, or the numbers are not numbers.
     pub async fn messages_in(&self, queue: &str) -> Result<u64> {
         let url = format!("{}{queue}", self.deployed.queue_url_prefix);
-        let ask = self.accounts.backup.sqs.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::All);
+        let ask =
+            self.accounts.backup.sqs.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::All);
         let answer = ask.send().await?;
         let counts = [
             QueueAttributeName::ApproximateNumberOfMessages,
@@ -161,7 +162,8 @@ impl Rig {
     pub async fn ledger(&self) -> Result<BTreeMap<String, Vec<u8>>> {
         let mut all = BTreeMap::new();
         for key in self.ledger_keys().await? {
-            let bytes = self.object(&self.accounts.backup, &self.plan.ledger_bucket, &key).await?.context("just listed")?;
+            let bytes =
+                self.object(&self.accounts.backup, &self.plan.ledger_bucket, &key).await?.context("just listed")?;
             all.insert(key, bytes);
         }
         Ok(all)

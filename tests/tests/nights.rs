@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod nights {
+    mod jobs;
+    mod manifests;
+    mod refusals;
     mod stages;
     mod support;
 }
@@ -18,9 +21,11 @@ fn time(text: &str) -> Timestamp {
 fn warehouse() -> Vec<(String, Vec<u8>)> {
     let odd =
         ["a b", "a+b", "date=2026-03-31/x", "100%", "pct%20literal", "größe/日本", "q\"uote,comma", "line\nend", "~*'"];
+    let longest = "k".repeat(1024);
+    let odd = odd.into_iter().chain([longest.as_str()]);
     let plain = (0..400).map(|n| format!("events/date=2026-03-{:02}/part-{n:05}.parquet", n % 31 + 1));
-    let keys = odd.into_iter().map(str::to_owned).chain(plain);
-    keys.enumerate().map(|(n, key)| (key.clone(), format!("{n} {key}").into_bytes())).collect()
+    let keys = odd.map(str::to_owned).chain(plain).collect::<Vec<_>>();
+    keys.into_iter().enumerate().map(|(n, key)| (key.clone(), format!("{n} {key}").into_bytes())).collect()
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,7 +19,9 @@ pub(crate) fn day() -> Date {
 
 /// A dozen objects.
 pub(crate) fn objects() -> Vec<(String, Vec<u8>)> {
-    (0..12).map(|n| (format!("events/date=2026-03-31/part-{n:02} ä.parquet"), format!("bytes {n}").into_bytes())).collect()
+    (0..12)
+        .map(|n| (format!("events/date=2026-03-31/part-{n:02} ä.parquet"), format!("bytes {n}").into_bytes()))
+        .collect()
 }
 
 pub(crate) async fn ready() -> Rig {
@@ -35,7 +37,13 @@ pub(crate) fn others(name: &str) -> Vec<StageName> {
 }
 
 /// A rule that strikes the calls of one operation on resources that contain `resource`.
-pub(crate) fn fault(service: &str, operation: &str, resource: Option<&str>, limit: Option<u64>, answer: FaultAnswer) -> FaultPlan {
+pub(crate) fn fault(
+    service: &str,
+    operation: &str,
+    resource: Option<&str>,
+    limit: Option<u64>,
+    answer: FaultAnswer,
+) -> FaultPlan {
     let rule = CallFault {
         service: Some(service.to_owned()),
         operation: Some(operation.to_owned()),
