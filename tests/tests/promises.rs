@@ -19,7 +19,7 @@ fn every_promise_names_tests_that_exist() {
         promises += 1;
         let title = section.lines().next().unwrap();
         let names = named(section);
-        if names.is_empty() || names.len() % 2 != 0 {
+        if names.is_empty() || !names.len().is_multiple_of(2) {
             problems.push(format!("{title}: names no test as `file` `test`"));
         }
         for pair in names.chunks_exact(2) {
