@@ -27,7 +27,7 @@ pub struct LakeFile {
 #[derive(Debug, thiserror::Error)]
 pub enum LakeError {
     /// A file or folder that the system does not let us read.
-    #[error("cannot read {path}: {source}; every file of the warehouse must be readable")]
+    #[error("cannot read {path}; every file of the warehouse must be readable")]
     Unreadable {
         /// Which.
         path: PathBuf,
@@ -46,8 +46,8 @@ pub enum LakeError {
         reason: String,
     },
     /// The embedded archive is damaged.
-    #[error("the sample warehouse in this program is damaged: {0}")]
-    Sample(std::io::Error),
+    #[error("the sample warehouse in this program is damaged")]
+    Sample(#[source] std::io::Error),
 }
 
 /// The sample warehouse, sorted by key.

@@ -90,8 +90,7 @@ async fn serve(settings: &TwinSettings) -> ExitCode {
     let server = match twin.serve(address).await {
         Ok(server) => server,
         Err(error) => {
-            let advice = "if something else listens there, choose another --port (0 takes a free one)";
-            return exit::usage(&anyhow::Error::new(error).context(format!("cannot listen on {address}: {advice}")));
+            return exit::usage(&anyhow::Error::new(error).context("the twin is not served"));
         }
     };
     let outcome = match announce(server.addr(), settings) {

@@ -29,6 +29,7 @@ struct Chosen {
 
 /// The settings of a process without the job-submit worker.
 #[derive(Debug, Args)]
+#[group(id = "host")]
 struct Settings {
     #[command(flatten)]
     chosen: Chosen,
@@ -92,4 +93,50 @@ async fn work(settings: Settings, job_submit: levee_job_submit::Settings) -> Res
     let hosted =
         Hosted::new(Aws::from_env().await, Clock::system(), settings.common, settings.bucket_provision, job_submit);
     Ok(host(hosted.workers(&stages), shutdown).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+    use super::*;
+    use rstest::rstest;
+
+    fn parsed(arguments: &str, environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        let arguments = arguments.split_whitespace().map(OsString::from).collect();
+        let environment: Vec<_> = environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        parse(arguments, environment).map(|(settings, _)| settings)
+    }
+
+    const COMMON: &str = "--account 222222222222 --ledger-bucket levee-ledger";
+
+    #[rstest]
+    #[case::one("job-poll", &[StageName::JobPoll])]
+    #[case::two("job-poll report-parse", &[StageName::JobPoll, StageName::ReportParse])]
+    fn stages_without_job_submit_need_the_common_settings_only(#[case] stages: &str, #[case] wanted: &[StageName]) {
+        assert_eq!(parsed(&format!("{stages} {COMMON}"), &[]).unwrap().chosen.stages, wanted);
+    }
+
+    #[test]
+    fn job_submit_needs_its_own_settings_and_takes_them_from_the_environment() {
+        let missing = parsed(&format!("--all {COMMON}"), &[]).unwrap_err().to_string();
+        assert!(missing.contains("copy-role-arn") && missing.contains("report-bucket"), "{missing}");
+        let role = ("LEVEE_COPY_ROLE_ARN", "arn:aws:iam::222222222222:role/levee-batch-copy");
+        let reports = ("LEVEE_REPORT_BUCKET", "levee-reports");
+        assert!(parsed(&format!("--all {COMMON}"), &[role, reports]).unwrap().chosen.all);
+    }
+
+    #[rstest]
+    #[case::no_stage("")]
+    #[case::unknown_stage("job-paint")]
+    #[case::both("job-poll --all")]
+    #[case::unknown_setting("job-poll --nonsense 1")]
+    fn what_is_not_understood_is_refused(#[case] arguments: &str) {
+        assert!(matches!(parsed(&format!("{arguments} {COMMON}"), &[]), Err(SettingsError::Problems(_))));
+    }
+
+    #[test]
+    fn unknown_variable_is_a_problem() {
+        let problem = parsed(&format!("job-poll {COMMON}"), &[("LEVEE_LEDGER_BUKCET", "x")]).unwrap_err().to_string();
+        assert!(problem.contains("LEVEE_LEDGER_BUKCET"), "{problem}");
+    }
 }

@@ -32,6 +32,7 @@ const READ_BACK_PAUSE: Duration = Duration::from_secs(10);
 
 /// The worker's own settings.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[group(id = "bucket-provision")]
 pub struct Settings {
     /// A principal that may remove snapshots and change their protection: an IAM role's ARN or a pattern of it. May be
     /// given more than once; without one only the account's root can.

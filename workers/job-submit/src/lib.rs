@@ -24,6 +24,7 @@ const DEFAULT_STORAGE_CLASS: &str = "STANDARD";
 
 /// The worker's own settings.
 #[derive(Clone, Debug, clap::Args)]
+#[group(id = "job-submit")]
 pub struct Settings {
     /// The role that Batch Operations copies with, in the backup account.
     #[arg(long, env = "LEVEE_COPY_ROLE_ARN", value_name = "ARN")]
