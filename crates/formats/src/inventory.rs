@@ -12,9 +12,8 @@
 //!     let mut rows = 0;
 //!     for file in &manifest.files {
 //!         let mut reader = DataReader::new(&file.key, &manifest.schema, &manifest.source_bucket)?;
-//!         let mut sink = |row: Result<levee_formats::inventory::Row<'_>, _>| rows += u64::from(row.is_ok());
-//!         reader.push(data, &mut sink)?;
-//!         let totals = reader.finish(&mut sink)?;
+//!         reader.push(data, &mut |row| rows += u64::from(row.is_ok()))?;
+//!         let totals = reader.finish(&mut |row| rows += u64::from(row.is_ok()))?;
 //!         assert_eq!((totals.compressed_bytes, &totals.md5), (file.size, &file.md5));
 //!     }
 //!     Ok(rows)
