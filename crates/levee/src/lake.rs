@@ -118,7 +118,7 @@ mod tests {
     fn sample_has_a_thousand_objects_and_names_that_need_encoding() {
         let files = sample().unwrap();
         assert!(files.len() >= 1000);
-        for character in [" ", "=", ":", "%", "+", "é", "西"] {
+        for character in [" ", "=", ":", "%", "+", "é"] {
             assert!(files.iter().any(|file| file.key.contains(character)), "no key with {character:?}");
         }
     }

@@ -13,26 +13,18 @@ use crate::{
 };
 
 const PROGRAM: &str = "levee worker";
-const ABOUT: &str = "Runs the workers of some stages, or of all, until it is told to stop";
+const ABOUT: &str = "\
+Runs the workers of some stages, or of all, until it is told to stop.
 
-/// Which workers.
-#[derive(Debug, Args)]
-struct Chosen {
-    /// The stages to work on
-    #[arg(value_name = "STAGE", value_enum, required_unless_present = "all", conflicts_with = "all")]
-    stages: Vec<StageName>,
+  levee worker STAGE... [SETTINGS]
+  levee worker --all [SETTINGS]
 
-    /// Work on all stages
-    #[arg(long)]
-    all: bool,
-}
+Stages: manifest-ready, bucket-provision, job-submit, job-poll, report-parse.";
 
 /// The settings of a process without the job-submit worker.
 #[derive(Debug, Args)]
 #[group(id = "host")]
 struct Settings {
-    #[command(flatten)]
-    chosen: Chosen,
     #[command(flatten)]
     common: CommonSettings,
     #[command(flatten)]
@@ -50,15 +42,16 @@ struct SubmittingSettings {
 
 /// Runs the workers that the arguments name. Exit codes are those of [`crate::exit`].
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    let (settings, job_submit) = match parse(arguments, std::env::vars_os()) {
+    let (stages, settings, job_submit) = match parse(arguments, std::env::vars_os()) {
         Ok(parsed) => parsed,
         Err(SettingsError::Help(text)) => return exit::help(&text),
         Err(error) => return exit::usage(&error.into()),
     };
     init_telemetry(settings.common.log_format);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let outcome =
-        runtime.context("cannot start the runtime").and_then(|runtime| runtime.block_on(work(settings, job_submit)));
+    let outcome = runtime
+        .context("cannot start the runtime")
+        .and_then(|runtime| runtime.block_on(work(stages, settings, job_submit)));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => exit::failure(&error),
@@ -68,25 +61,55 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
 fn parse(
     arguments: Vec<OsString>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<(Settings, levee_job_submit::Settings), SettingsError> {
-    if submits(&arguments) {
-        let parsed: SubmittingSettings = parse_settings(PROGRAM, ABOUT, arguments, environment, &[])?;
-        return Ok((parsed.settings, parsed.job_submit));
+) -> Result<(Vec<StageName>, Settings, levee_job_submit::Settings), SettingsError> {
+    let (chosen, arguments) = choose(arguments);
+    let stages = chosen.clone().unwrap_or_else(|_| StageName::ALL.to_vec());
+    let parsed = if stages.contains(&StageName::JobSubmit) {
+        parse_settings(PROGRAM, ABOUT, arguments, environment, &[])
+            .map(|parsed: SubmittingSettings| (stages, parsed.settings, parsed.job_submit))
+    } else {
+        let others = ["LEVEE_COPY_ROLE_ARN", "LEVEE_REPORT_BUCKET"];
+        let unused = levee_job_submit::Settings { copy_role_arn: String::new(), report_bucket: String::new() };
+        parse_settings(PROGRAM, ABOUT, arguments, environment, &others).map(|settings| (stages, settings, unused))
+    };
+    match (chosen, parsed) {
+        (Ok(_), parsed) => parsed,
+        (Err(_), Err(SettingsError::Help(text))) => Err(SettingsError::Help(text)),
+        (Err(mut problems), Err(SettingsError::Problems(others))) => {
+            problems.extend(others);
+            Err(SettingsError::Problems(problems))
+        }
+        (Err(problems), Ok(_)) => Err(SettingsError::Problems(problems)),
     }
-    let others = ["LEVEE_COPY_ROLE_ARN", "LEVEE_REPORT_BUCKET"];
-    let settings = parse_settings(PROGRAM, ABOUT, arguments, environment, &others)?;
-    Ok((settings, levee_job_submit::Settings { copy_role_arn: String::new(), report_bucket: String::new() }))
 }
 
-/// Whether the job-submit worker is among those asked for. Help shows all settings.
-fn submits(arguments: &[OsString]) -> bool {
-    let asks = ["--all", "job-submit", "--help", "-h"];
-    arguments.is_empty() || arguments.iter().any(|argument| asks.iter().any(|ask| argument == ask))
+/// The stages that the arguments begin with, or all for `--all`, or what is wrong with them; and the other arguments.
+fn choose(arguments: Vec<OsString>) -> (Result<Vec<StageName>, Vec<String>>, Vec<OsString>) {
+    let count = arguments.len();
+    let mut rest: Vec<OsString> = arguments.into_iter().filter(|argument| argument != "--all").collect();
+    let all = rest.len() < count;
+    let settings = rest.iter().position(|argument| argument.to_string_lossy().starts_with('-')).unwrap_or(rest.len());
+    let named: Vec<OsString> = rest.drain(..settings).collect();
+    let mut problems = Vec::new();
+    let mut stages = Vec::new();
+    for name in &named {
+        match StageName::from_str(&name.to_string_lossy(), false) {
+            Ok(stage) if stages.contains(&stage) => problems.push(format!("the stage {stage:?} is named twice")),
+            Ok(stage) => stages.push(stage),
+            Err(_) => problems.push(format!("there is no stage {}; --help lists them", name.to_string_lossy())),
+        }
+    }
+    match (all, named.is_empty()) {
+        (true, true) => stages = StageName::ALL.to_vec(),
+        (true, false) => problems.push("--all and the names of stages exclude each other".to_owned()),
+        (false, true) => problems.push("no stage is named; name some, or give --all".to_owned()),
+        (false, false) => {}
+    }
+    (if problems.is_empty() { Ok(stages) } else { Err(problems) }, rest)
 }
 
-async fn work(settings: Settings, job_submit: levee_job_submit::Settings) -> Result<()> {
+async fn work(stages: Vec<StageName>, settings: Settings, job_submit: levee_job_submit::Settings) -> Result<()> {
     let shutdown = shutdown_on_signals().context("cannot listen for signals")?;
-    let stages = if settings.chosen.all { StageName::ALL.to_vec() } else { settings.chosen.stages };
     let names: Vec<_> =
         stages.iter().filter_map(ValueEnum::to_possible_value).map(|v| v.get_name().to_owned()).collect();
     tracing::info!(stages = names.join(","), "workers start");
@@ -101,10 +124,10 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    fn parsed(arguments: &str, environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    fn parsed(arguments: &str, environment: &[(&str, &str)]) -> Result<Vec<StageName>, SettingsError> {
         let arguments = arguments.split_whitespace().map(OsString::from).collect();
         let environment: Vec<_> = environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
-        parse(arguments, environment).map(|(settings, _)| settings)
+        parse(arguments, environment).map(|(stages, ..)| stages)
     }
 
     const COMMON: &str = "--account 222222222222 --ledger-bucket levee-ledger";
@@ -113,7 +136,7 @@ mod tests {
     #[case::one("job-poll", &[StageName::JobPoll])]
     #[case::two("job-poll report-parse", &[StageName::JobPoll, StageName::ReportParse])]
     fn stages_without_job_submit_need_the_common_settings_only(#[case] stages: &str, #[case] wanted: &[StageName]) {
-        assert_eq!(parsed(&format!("{stages} {COMMON}"), &[]).unwrap().chosen.stages, wanted);
+        assert_eq!(parsed(&format!("{stages} {COMMON}"), &[]).unwrap(), wanted);
     }
 
     #[test]
@@ -122,16 +145,30 @@ mod tests {
         assert!(missing.contains("copy-role-arn") && missing.contains("report-bucket"), "{missing}");
         let role = ("LEVEE_COPY_ROLE_ARN", "arn:aws:iam::222222222222:role/levee-batch-copy");
         let reports = ("LEVEE_REPORT_BUCKET", "levee-reports");
-        assert!(parsed(&format!("--all {COMMON}"), &[role, reports]).unwrap().chosen.all);
+        assert_eq!(parsed(&format!("--all {COMMON}"), &[role, reports]).unwrap(), StageName::ALL);
     }
 
     #[rstest]
-    #[case::no_stage("")]
-    #[case::unknown_stage("job-paint")]
-    #[case::both("job-poll --all")]
-    #[case::unknown_setting("job-poll --nonsense 1")]
-    fn what_is_not_understood_is_refused(#[case] arguments: &str) {
-        assert!(matches!(parsed(&format!("{arguments} {COMMON}"), &[]), Err(SettingsError::Problems(_))));
+    #[case::no_stage("", "no stage is named")]
+    #[case::unknown_stage("job-paint", "job-paint")]
+    #[case::twice("job-poll job-poll", "twice")]
+    #[case::both("job-poll --all", "exclude each other")]
+    #[case::unknown_setting("job-poll --nonsense=1", "nonsense")]
+    fn what_is_not_understood_is_refused_by_name(#[case] arguments: &str, #[case] named: &str) {
+        let problems = parsed(&format!("{arguments} {COMMON}"), &[]).unwrap_err();
+        assert!(matches!(problems, SettingsError::Problems(_)));
+        assert!(problems.to_string().contains(named), "{problems}");
+    }
+
+    #[test]
+    fn problems_with_stages_and_with_settings_are_told_together() {
+        let problems = parsed("job-paint", &[]).unwrap_err().to_string();
+        assert!(problems.contains("job-paint") && problems.contains("ledger-bucket"), "{problems}");
+    }
+
+    #[test]
+    fn help_needs_no_stage() {
+        assert!(matches!(parsed("--help", &[]), Err(SettingsError::Help(_))));
     }
 
     #[test]
