@@ -3,13 +3,13 @@
 
 use levee_formats::{
     KeyCodec,
-    batch_manifest::{Fields, ManifestReader, ManifestTotals},
+    batch_manifest::{Fields, ManifestReader, ManifestTotals, Row, RowError},
 };
 use libfuzzer_sys::fuzz_target;
 
 fn read(data: &[u8], piece: usize) -> ManifestTotals {
     let mut reader = ManifestReader::new("manifest.csv", &Fields::written(true), KeyCodec::Percent);
-    let mut sink = |_: Result<_, _>| {};
+    let mut sink = |_: Result<Row<'_>, RowError<'_>>| {};
     for piece in data.chunks(piece) {
         reader.push(piece, &mut sink).expect("no row is too long");
     }

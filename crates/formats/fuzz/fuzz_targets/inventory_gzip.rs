@@ -1,12 +1,12 @@
 //! Any bytes are read as gzip or refused, alike however they are cut.
 #![no_main]
 
-use levee_formats::inventory::{DataReader, Schema};
+use levee_formats::inventory::{DataReader, Row, RowError, Schema};
 use libfuzzer_sys::fuzz_target;
 
 fn read(schema: &Schema, data: &[u8], piece: usize) -> Option<(u64, u64)> {
     let mut reader = DataReader::new("data.csv.gz", schema, "b").expect("a CSV schema");
-    let mut sink = |_: Result<_, _>| {};
+    let mut sink = |_: Result<Row<'_>, RowError<'_>>| {};
     for piece in data.chunks(piece) {
         reader.push(piece, &mut sink).ok()?;
     }
