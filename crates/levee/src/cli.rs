@@ -5,7 +5,7 @@ use std::{ffi::OsString, process::ExitCode};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{cat, demo, exit, twin_command, worker_command};
+use crate::{cat, demo, exit, rehearse, twin_command, worker_command};
 
 /// Verified backups of Delta warehouses on S3.
 #[derive(Debug, Parser)]
@@ -25,6 +25,8 @@ Exit codes:
 enum Command {
     /// Back up a warehouse for one night, on a local AWS in this process
     Demo(demo::DemoSettings),
+    /// Play months of nights on local AWSs in this process, with faults, and audit them
+    Rehearse(rehearse::RehearseSettings),
     /// Serve the local AWS on a TCP port
     Twin(twin_command::TwinSettings),
     /// Run the workers of some stages, or of all
@@ -45,6 +47,7 @@ enum Command {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Demo(settings) => demo::run(&settings),
+        Command::Rehearse(settings) => rehearse::run(&settings),
         Command::Twin(settings) => twin_command::run(&settings),
         Command::Worker { arguments } => worker_command::run(arguments),
         Command::Inventory(command) => wait_for(command.run()),

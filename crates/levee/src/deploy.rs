@@ -10,7 +10,7 @@ use levee_stage::Aws;
 use serde_json::{Value, json};
 
 pub use buckets::{manifest_bucket_policy, source_bucket_policy};
-pub use queues::STAGES;
+pub use queues::{STAGES, queue_arn};
 
 /// The definition of the state machine; `${queue_url_prefix}` stands for the queues' common beginning.
 pub const STATE_MACHINE: &str = include_str!("../../../statemachine/backup.asl.json");
@@ -107,17 +107,32 @@ pub struct Deployed {
     pub queue_url_prefix: String,
 }
 
-/// Sets everything up. Things that exist and are ours are taken as they are, so that it can be run again.
+/// Sets everything up for one source.
 ///
 /// # Errors
 /// The first call that AWS refuses, with what was being set up.
 pub async fn deploy(accounts: &Accounts, plan: &Plan) -> Result<Deployed> {
-    buckets::create(accounts, plan).await?;
+    deploy_all(accounts, std::slice::from_ref(plan)).await
+}
+
+/// Sets everything up for several sources. The plans differ in their sources alone: the names of what sources share are
+/// taken from the first.
+///
+/// # Errors
+/// There is no plan; or the first call that AWS refuses, with what was being set up.
+pub async fn deploy_all(accounts: &Accounts, plans: &[Plan]) -> Result<Deployed> {
+    let plan = plans.first().context("there is no source to set up")?;
+    for plan in plans {
+        buckets::source(accounts, plan).await?;
+    }
+    buckets::shared(accounts, plan, plans).await?;
     let queue_url_prefix = queues::create(&accounts.backup, &plan.queue_prefix).await?;
     let events = &accounts.backup.events;
     events.create_event_bus().name(BUS).send().await.with_context(|| format!("cannot create the bus {BUS}"))?;
     let state_machine_arn = state_machine(&accounts.backup, plan, &queue_url_prefix).await?;
-    buckets::inventory(accounts, plan).await?;
+    for plan in plans {
+        buckets::inventory(accounts, plan).await?;
+    }
     Ok(Deployed { state_machine_arn, queue_url_prefix })
 }
 

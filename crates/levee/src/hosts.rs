@@ -30,6 +30,18 @@ impl StageName {
     /// Every stage, in the order of a night.
     pub const ALL: [Self; 5] =
         [Self::ManifestReady, Self::BucketProvision, Self::JobSubmit, Self::JobPoll, Self::ReportParse];
+
+    /// The stage's name as in its queue, for example `job-submit`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ManifestReady => ManifestReady::NAME,
+            Self::BucketProvision => BucketProvision::NAME,
+            Self::JobSubmit => JobSubmit::NAME,
+            Self::JobPoll => JobPoll::NAME,
+            Self::ReportParse => ReportParse::NAME,
+        }
+    }
 }
 
 /// What all workers of a process share.

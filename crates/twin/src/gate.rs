@@ -69,6 +69,12 @@ impl CallGate {
         self.state().calls.iter().cloned().collect()
     }
 
+    /// Takes the recorded calls out, oldest first: for whoever watches a twin that makes more calls than the record keeps.
+    #[must_use]
+    pub fn take_calls(&self) -> Vec<RecordedCall> {
+        std::mem::take(&mut self.state().calls).into()
+    }
+
     /// How many calls have been made since the twin was built.
     #[must_use]
     pub fn count(&self) -> u64 {

@@ -15,6 +15,7 @@ mod queue;
 mod receive;
 mod send;
 mod settings;
+mod watch;
 mod wire;
 
 use std::{

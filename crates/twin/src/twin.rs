@@ -24,6 +24,7 @@ use crate::{
     s3control::S3Control,
     server::Server,
     service::Principal,
+    sqs::Sqs,
 };
 
 /// A local AWS. Cheap to clone; it ends, with all its background work, when the last clone, connector and server is gone.
@@ -38,6 +39,7 @@ struct Inner {
     events: Arc<EventBridge>,
     control: Arc<S3Control>,
     inventory: Inventory,
+    queues: Arc<Sqs>,
 }
 
 impl Twin {
@@ -113,6 +115,12 @@ impl Twin {
     #[must_use]
     pub fn inventory(&self) -> &Inventory {
         &self.0.inventory
+    }
+
+    /// The queues: their messages can be waited for within the process.
+    #[must_use]
+    pub fn queues(&self) -> &Sqs {
+        &self.0.queues
     }
 
     /// Serves the twin over TCP on `addr`; port 0 lets the system choose.

@@ -1,5 +1,7 @@
 //! The buckets, who may write to them, and the inventory of the source.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result};
 use aws_sdk_s3::types::{
     BucketVersioningStatus, InventoryConfiguration, InventoryDestination, InventoryFormat, InventoryFrequency,
@@ -20,19 +22,22 @@ const FIELDS: [InventoryOptionalField; 5] = [
     InventoryOptionalField::IsMultipartUploaded,
 ];
 
-/// Lets S3 deliver the inventories of the source, and nobody else write in its name.
+/// Lets S3 deliver the inventories of the sources, and nobody else write in its name. One statement for all of them,
+/// because a bucket policy has at most 20 KB.
 #[must_use]
-pub fn manifest_bucket_policy(plan: &Plan) -> Value {
+pub fn manifest_bucket_policy(bucket: &str, plans: &[Plan]) -> Value {
+    let sources: Vec<_> = plans.iter().map(|plan| format!("arn:aws:s3:::{}", plan.source)).collect();
+    let accounts: BTreeSet<_> = plans.iter().map(|plan| &plan.warehouse_account).collect();
     json!({ "Version": "2012-10-17", "Statement": [{
         "Sid": "InventoryDelivery",
         "Effect": "Allow",
         "Principal": { "Service": "s3.amazonaws.com" },
         "Action": "s3:PutObject",
-        "Resource": format!("arn:aws:s3:::{}/*", plan.manifest_bucket),
+        "Resource": format!("arn:aws:s3:::{bucket}/*"),
         "Condition": {
-            "ArnLike": { "aws:SourceArn": format!("arn:aws:s3:::{}", plan.source) },
+            "ArnLike": { "aws:SourceArn": sources },
             "StringEquals": {
-                "aws:SourceAccount": plan.warehouse_account,
+                "aws:SourceAccount": accounts,
                 "s3:x-amz-acl": "bucket-owner-full-control",
             },
         },
@@ -65,14 +70,19 @@ pub fn source_bucket_policy(plan: &Plan) -> Value {
     ]})
 }
 
-pub(super) async fn create(accounts: &Accounts, plan: &Plan) -> Result<()> {
-    bucket(&accounts.warehouse, &plan.source).await?;
-    policy(&accounts.warehouse, &plan.source, &source_bucket_policy(plan)).await?;
+/// The buckets of the backup account that all sources share: those that `plan` names.
+pub(super) async fn shared(accounts: &Accounts, plan: &Plan, plans: &[Plan]) -> Result<()> {
     for name in [&plan.manifest_bucket, &plan.report_bucket, &plan.ledger_bucket] {
         bucket(&accounts.backup, name).await?;
         versioned(&accounts.backup, name).await?;
     }
-    policy(&accounts.backup, &plan.manifest_bucket, &manifest_bucket_policy(plan)).await
+    policy(&accounts.backup, &plan.manifest_bucket, &manifest_bucket_policy(&plan.manifest_bucket, plans)).await
+}
+
+/// The source bucket and who may read it.
+pub(super) async fn source(accounts: &Accounts, plan: &Plan) -> Result<()> {
+    bucket(&accounts.warehouse, &plan.source).await?;
+    policy(&accounts.warehouse, &plan.source, &source_bucket_policy(plan)).await
 }
 
 async fn bucket(aws: &Aws, name: &str) -> Result<()> {

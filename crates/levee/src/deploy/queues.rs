@@ -5,10 +5,18 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use levee_stage::Aws;
 use serde_json::json;
 
+use super::Plan;
+
 /// The stages in the order of a night, as their queues name them.
 pub const STAGES: [&str; 5] = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse"];
 /// Deliveries after which a message goes to the dead-letter queue.
 const MAX_RECEIVE_COUNT: u32 = 5;
+
+/// The ARN of a stage's queue.
+#[must_use]
+pub fn queue_arn(plan: &Plan, stage: &str) -> String {
+    format!("arn:aws:sqs:{}:{}:{}{stage}", plan.region, plan.backup_account, plan.queue_prefix)
+}
 
 /// Creates the queues and answers what their URLs begin with.
 pub(super) async fn create(aws: &Aws, prefix: &str) -> Result<String> {

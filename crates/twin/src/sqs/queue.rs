@@ -148,6 +148,8 @@ impl Queue {
         let place = self.place(handle)?;
         if self.messages.get(&place).is_some_and(|message| message.handle.as_deref() == Some(handle)) {
             self.remove(place);
+            // Those who wait for an idle queue must learn of it.
+            self.bell.notify_waiters();
         }
         Ok(())
     }
@@ -186,6 +188,7 @@ impl Queue {
         self.hidden.clear();
         self.wakes.clear();
         self.oldest = None;
+        self.bell.notify_waiters();
     }
 
     /// Takes out every message that can be received, without receiving it.

@@ -131,13 +131,13 @@ impl TwinBuilder {
         router.plug(Services {
             s3: Some(s3),
             s3control: Some(Arc::clone(&control) as Arc<dyn HttpService>),
-            sqs: Some(sqs),
+            sqs: Some(Arc::clone(&sqs)),
             states: Some(Arc::new(states)),
             events: Some(Arc::clone(&events) as Arc<dyn JsonService>),
             sns: Some(sns),
             sts: Some(Arc::new(Sts(env))),
         });
-        Twin(Arc::new(Inner { clock, region: self.region, gate, router, events, control, inventory }))
+        Twin(Arc::new(Inner { clock, region: self.region, gate, router, events, control, inventory, queues: sqs }))
     }
 }
 

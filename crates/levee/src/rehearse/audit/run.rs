@@ -1,0 +1,210 @@
+//! The audit of one run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result};
+use aws_sdk_sfn::types::ExecutionStatus;
+use jiff::civil::Date;
+use levee_formats::{
+    KeyCodec,
+    inventory::{self, DataReader},
+    report::{self, ResultReader, TaskStatus},
+};
+use levee_ledger::{
+    dates, names,
+    state::{Job, JobManifestKind, Manifest, Run},
+};
+use levee_stage::Aws;
+use serde_json::Value;
+
+use crate::{deploy::Accounts, rehearse::history::History};
+
+/// The longest that a run may take from its start or its last redrive to its end, in hours: the limits of its waits for the
+/// inventory (48), for a job that stands still (6, anew with any progress) and for the report (1), and the job itself.
+const LONGEST_HOURS: i64 = 96;
+/// Keys that a violation names.
+const NAMED: usize = 3;
+
+/// One execution as Step Functions describes it.
+pub(super) struct Seen {
+    pub(super) arn: String,
+    pub(super) name: String,
+    pub(super) status: String,
+    pub(super) error: String,
+    pub(super) redrives: i32,
+    pub(super) source: String,
+    pub(super) backup_date: Date,
+    pub(super) snapshot: String,
+    settle_days: u8,
+    time_zone: String,
+    began: i64,
+    ended: Option<i64>,
+    output: Value,
+}
+
+impl Seen {
+    pub(super) async fn describe(aws: &Aws, arn: &str) -> Result<Self> {
+        let seen = aws.sfn.describe_execution().execution_arn(arn).send().await.context("cannot look at a run")?;
+        let input: Value = serde_json::from_str(seen.input().unwrap_or_default()).context("a run has no input")?;
+        let run: Run = serde_json::from_value(input.get("run").cloned().unwrap_or_default())
+            .with_context(|| format!("the input of {arn} is not a run"))?;
+        let backup_date = dates::backup_date(&run)?;
+        let output = seen.output().map(serde_json::from_str).transpose()?.unwrap_or(Value::Null);
+        Ok(Self {
+            arn: arn.to_owned(),
+            name: seen.name().unwrap_or_default().to_owned(),
+            status: seen.status().as_str().to_owned(),
+            error: seen.error().unwrap_or("no error").to_owned(),
+            redrives: seen.redrive_count().unwrap_or(0),
+            snapshot: names::snapshot_bucket(&run.source, backup_date)?,
+            source: run.source,
+            backup_date,
+            settle_days: run.settle_days,
+            time_zone: run.time_zone,
+            began: seen.redrive_date().unwrap_or(seen.start_date()).secs(),
+            ended: seen.stop_date().map(aws_sdk_sfn::primitives::DateTime::secs),
+            output,
+        })
+    }
+
+    pub(super) fn succeeded(&self) -> bool {
+        self.status == ExecutionStatus::Succeeded.as_str()
+    }
+
+    fn record_prefix(&self) -> String {
+        format!("runs/{}/{}/{}/", self.source, self.backup_date, self.name)
+    }
+}
+
+/// What the audit of one run looks at.
+pub(super) struct RunAudit<'a> {
+    pub(super) accounts: &'a Accounts,
+    pub(super) ledger: &'a BTreeMap<String, Vec<u8>>,
+    pub(super) snapshots: &'a BTreeMap<String, History>,
+    pub(super) run: &'a Seen,
+}
+
+impl RunAudit<'_> {
+    /// What is wrong with the run.
+    pub(super) async fn violations(&self) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        found.extend(self.endless());
+        found.extend(self.missing("reported as copied", &self.reported_copies().await?));
+        if self.run.succeeded() {
+            found.extend(self.unearned().await?);
+        }
+        Ok(found)
+    }
+
+    fn endless(&self) -> Option<String> {
+        let Some(ended) = self.run.ended else {
+            return Some(format!("{} never ended", self.run.name));
+        };
+        let hours = (ended - self.run.began) / 3600;
+        (hours > LONGEST_HOURS).then(|| format!("{} took {hours} hours", self.run.name))
+    }
+
+    /// The keys that the snapshot bucket does not have.
+    fn missing(&self, what: &str, keys: &BTreeSet<String>) -> Option<String> {
+        let snapshot = self.snapshots.get(&self.run.snapshot);
+        let absent = |key: &&String| !snapshot.is_some_and(|snapshot| snapshot.has(key));
+        let missing: Vec<_> = keys.iter().filter(absent).collect();
+        let first: Vec<_> = missing.iter().take(NAMED).collect();
+        (!missing.is_empty()).then(|| {
+            format!("{}: {} objects {what} are not in {}: {first:?}", self.run.name, missing.len(), self.run.snapshot)
+        })
+    }
+
+    /// What a run that succeeded has no right to: another inventory, objects that are not there.
+    async fn unearned(&self) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        let pinned: Manifest = serde_json::from_value(self.run.output.get("manifest").cloned().unwrap_or_default())
+            .with_context(|| format!("{} succeeded without a manifest", self.run.name))?;
+        let threshold = dates::threshold(self.run.backup_date, self.run.settle_days, &self.run.time_zone)?;
+        if pinned.scan_started < threshold {
+            found.push(format!("{} took an inventory from before {threshold}", self.run.name));
+        }
+        let listed = self.listed(&pinned).await?;
+        if u64::try_from(listed.len()).ok() != Some(pinned.objects) {
+            found.push(format!(
+                "{} counted {} objects, the inventory has {}",
+                self.run.name,
+                pinned.objects,
+                listed.len()
+            ));
+        }
+        found.extend(self.missing("of the inventory", &listed));
+        Ok(found)
+    }
+
+    /// The keys of the inventory that the run has pinned, read anew.
+    async fn listed(&self, pinned: &Manifest) -> Result<BTreeSet<String>> {
+        let place = &pinned.pointer;
+        let bytes = self.get(&place.bucket, &place.key, place.version_id.as_deref()).await?;
+        let bytes = bytes.with_context(|| format!("the pinned {} is gone", place.key))?;
+        let manifest = inventory::Manifest::parse(&bytes)?;
+        let mut keys = BTreeSet::new();
+        for file in &manifest.files {
+            let bytes = self.get(&place.bucket, &file.key, None).await?;
+            let bytes = bytes.with_context(|| format!("the data file {} is gone", file.key))?;
+            let mut reader = DataReader::new(&file.key, &manifest.schema, &manifest.source_bucket)?;
+            let mut bad = 0_u64;
+            let mut sink = |row: Result<inventory::Row<'_>, inventory::RowError<'_>>| match row {
+                Ok(row) => {
+                    keys.insert(row.key.into_owned());
+                }
+                Err(_) => bad += 1,
+            };
+            reader.push(&bytes, &mut sink)?;
+            reader.finish(&mut sink)?;
+            anyhow::ensure!(bad == 0, "{bad} rows of {} cannot be read", file.key);
+        }
+        Ok(keys)
+    }
+
+    /// The keys that the completion reports of the run's jobs call succeeded, as far as these reports can be read.
+    async fn reported_copies(&self) -> Result<BTreeSet<String>> {
+        let mut keys = BTreeSet::new();
+        for job in self.jobs()? {
+            let Some(id) = &job.id else { continue };
+            let folder = format!("{}/job-{id}/manifest.json", job.report_prefix);
+            let Some(bytes) = self.get(&job.report_bucket, &folder, None).await? else { continue };
+            let Ok(manifest) = report::Manifest::parse(&bytes) else { continue };
+            let codec = match job.manifest.kind {
+                JobManifestKind::Inventory => KeyCodec::Form,
+                JobManifestKind::Csv | JobManifestKind::CsvVersions => KeyCodec::Percent,
+            };
+            for file in &manifest.results {
+                let Some(bytes) = self.get(&job.report_bucket, &file.key, None).await? else { continue };
+                let mut reader = ResultReader::of(file, codec);
+                let mut sink = |row: Result<report::Row<'_>, report::RowError<'_>>| {
+                    if let Ok(row) = row
+                        && row.status == TaskStatus::Succeeded
+                    {
+                        keys.insert(row.key.into_owned());
+                    }
+                };
+                reader.push(&bytes, &mut sink)?;
+                reader.finish(&mut sink)?;
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The jobs that the ledger says the run has made.
+    fn jobs(&self) -> Result<Vec<Job>> {
+        let prefix = format!("{}03-job-submit-attempt-", self.run.record_prefix());
+        let records = self.ledger.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix));
+        records.map(|(key, bytes)| serde_json::from_slice(bytes).with_context(|| format!("{key} is no job"))).collect()
+    }
+
+    async fn get(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<Option<Vec<u8>>> {
+        let s3 = &self.accounts.backup.s3;
+        let get = s3.get_object().bucket(bucket).key(key).set_version_id(version.map(str::to_owned));
+        match get.send().await {
+            Ok(found) => Ok(Some(found.body.collect().await?.to_vec())),
+            Err(error) if error.raw_response().is_some_and(|raw| raw.status().as_u16() == 404) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot read {key} of {bucket}")),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! One rehearsal, from the deployment to the audit.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use fastrand::Rng;
+use futures::future::try_join_all;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use levee_clock::Clock;
+use levee_stage::Aws;
+use levee_twin::{FaultPlan, Twin, s3control::ControlOptions, service::Principal};
+
+use super::{
+    audit::Audit,
+    chance,
+    operator::Operator,
+    outcome::Outcome,
+    settings::{Faults, Month},
+    warehouse::Writer,
+    witness::Witness,
+};
+use crate::{
+    deploy::{Accounts, Deployed, Plan, deploy_all},
+    fleet::Fleet,
+    hosts::Hosted,
+};
+
+/// Days that Inventory gets to become consistent.
+pub(super) const SETTLE_DAYS: u8 = 2;
+/// The hour, UTC, at which the schedules tick: an hour before the inventory of the day is delivered.
+const TICK_HOUR: i8 = 20;
+/// The hour, UTC, at which the operator looks at last night, and the day's faults change.
+const OFFICE_HOUR: i8 = 9;
+/// How long after the last tick every run must have ended: redrives of it included, each with its own waits.
+const WIND_DOWN_DAYS: i64 = 14;
+
+/// Plays the month. Needs a paused current-thread runtime of its own.
+///
+/// # Errors
+/// The rehearsal itself could not go on; what it finds wrong is in the outcome.
+pub(super) async fn play(month: Month) -> Result<Outcome> {
+    // The SDK and the workers draw their jitter from this thread's generator.
+    fastrand::seed(month.seed);
+    let stage = Stage::set(month).await?;
+    let mut writers = stage.writers();
+    for writer in &mut writers {
+        writer.keep_history().await?;
+        writer.first_day().await?;
+    }
+    let fleet = Fleet::start(&stage.twin, stage.plan()?, stage.hosted()?);
+    let mut operator = Operator::new(stage.accounts.backup.clone(), stage.deployed.state_machine_arn.clone());
+    let mut witness = Witness::new(&stage.plans);
+    let ticks = i64::from(SETTLE_DAYS)..i64::from(SETTLE_DAYS) + i64::from(month.days);
+    for index in 1..=ticks.end + WIND_DOWN_DAYS {
+        stage.until(month.day(index), OFFICE_HOUR).await?;
+        witness.look(&stage.twin);
+        operator.look_after().await?;
+        let active = index < ticks.end;
+        stage.twin.set_faults(faults(month, index, active));
+        if index >= ticks.end && !operator.has_work().await? {
+            break;
+        }
+        if active {
+            try_join_all(writers.iter_mut().map(Writer::day)).await?;
+        }
+        stage.until(month.day(index), TICK_HOUR).await?;
+        if ticks.contains(&index) {
+            stage.start_runs(month.day(index - i64::from(SETTLE_DAYS))).await?;
+        }
+    }
+    drop(fleet);
+    witness.look(&stage.twin);
+    Audit::of(&stage.twin, &stage.accounts, &stage.plans, &stage.deployed, month).outcome(&witness).await
+}
+
+/// Faults end with the last tick, so that what they have broken can be mended.
+fn faults(month: Month, day: i64, active: bool) -> FaultPlan {
+    match (month.faults, active) {
+        (Faults::None, true) => chance::usual_day(&mut Rng::with_seed(stream(month.seed, day))),
+        (Faults::Random, true) => chance::bad_day(&mut Rng::with_seed(stream(month.seed, day))),
+        (_, false) => FaultPlan::default(),
+    }
+}
+
+/// A seed for one of many streams of chance.
+fn stream(seed: u64, number: i64) -> u64 {
+    seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(number.unsigned_abs()).rotate_left(17)
+}
+
+/// The deployment that the month is played on.
+struct Stage {
+    twin: Twin,
+    clock: Clock,
+    plans: Vec<Plan>,
+    accounts: Accounts,
+    deployed: Deployed,
+    seed: u64,
+}
+
+impl Stage {
+    async fn set(month: Month) -> Result<Self> {
+        let clock = Clock::starting_at(utc(month.first_date, 6)?);
+        let plans: Vec<Plan> = (1..=month.sources).map(|number| Plan::for_source(&source_name(number))).collect();
+        let plan = plans.first().context("a rehearsal needs a source")?;
+        let twin = Twin::builder().clock(clock.clone()).seed(month.seed).region(&plan.region).jobs(long_jobs()).build();
+        let accounts = Accounts {
+            warehouse: Aws::new(&twin.sdk_config(&plan.warehouse_account, &Principal::Root)),
+            backup: Aws::new(&twin.sdk_config(&plan.backup_account, &Principal::Root)),
+        };
+        let deployed = deploy_all(&accounts, &plans).await.context("cannot set up the deployment")?;
+        Ok(Self { twin, clock, plans, accounts, deployed, seed: month.seed })
+    }
+
+    /// The names that all sources share.
+    fn plan(&self) -> Result<&Plan> {
+        self.plans.first().context("a rehearsal needs a source")
+    }
+
+    fn hosted(&self) -> Result<Hosted> {
+        Ok(Hosted::in_process(&self.accounts.backup, self.plan()?, self.clock.clone()))
+    }
+
+    fn writers(&self) -> Vec<Writer> {
+        let s3 = &self.accounts.warehouse.s3;
+        let writer = |(index, plan): (usize, &Plan)| {
+            let number = i64::try_from(index).unwrap_or(i64::MAX).saturating_add(100_000);
+            Writer::new(s3.clone(), &plan.source, stream(self.seed, number))
+        };
+        self.plans.iter().enumerate().map(writer).collect()
+    }
+
+    async fn until(&self, day: Date, hour: i8) -> Result<()> {
+        let when = utc(day, hour)?;
+        if when < self.clock.now().saturating_sub(Duration::from_secs(3600))? {
+            bail!("the rehearsal is late: it is {} and should be {when}", self.clock.now());
+        }
+        self.clock.sleep_until(when).await;
+        Ok(())
+    }
+
+    async fn start_runs(&self, backup_date: Date) -> Result<()> {
+        for plan in &self.plans {
+            let start = self.accounts.backup.sfn.start_execution().state_machine_arn(&self.deployed.state_machine_arn);
+            let input = plan.execution_input(backup_date, SETTLE_DAYS).to_string();
+            let start = start.name(plan.execution_name(backup_date)).input(input);
+            start.send().await.with_context(|| format!("cannot start the run of {} for {backup_date}", plan.source))?;
+        }
+        Ok(())
+    }
+}
+
+/// Jobs that take hours, as those of a large bucket do.
+fn long_jobs() -> ControlOptions {
+    ControlOptions { preparing: Duration::from_secs(5400), tasks_per_second: 1, ..ControlOptions::default() }
+}
+
+fn source_name(number: u16) -> String {
+    format!("lake-{number:02}")
+}
+
+fn utc(date: Date, hour: i8) -> Result<Timestamp> {
+    Ok(date.at(hour, 0, 0, 0).to_zoned_datetime(TimeZone::UTC)?.timestamp())
+}

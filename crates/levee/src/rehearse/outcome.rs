@@ -1,0 +1,106 @@
+//! What a rehearsal came to, for people and as JSON.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::Serialize;
+
+use super::settings::Month;
+
+/// What one rehearsal came to. Fields are only ever added.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// Backup dates.
+    pub days: u16,
+    /// Source buckets.
+    pub sources: u16,
+    /// Executions of the state machine.
+    pub runs: u64,
+    /// Those that succeeded without a redrive.
+    pub succeeded_at_once: u64,
+    /// Those that succeeded after one or more redrives.
+    pub succeeded_after_redrive: u64,
+    /// Those that had not succeeded when the operator left them, by error.
+    pub failed: BTreeMap<String, u64>,
+    /// Failures, time-outs and aborts that Step Functions put on the event bus.
+    pub alarms: u64,
+    /// Objects that completion reports say were copied, and that were compared with the warehouse's history.
+    pub copies_compared: u64,
+    /// API calls.
+    pub calls: u64,
+    /// Records in the ledger.
+    pub ledger_records: u64,
+    /// SHA-256 over the ledger's keys and bytes in order: equal for equal ledgers.
+    pub ledger_sha256: String,
+    /// What must not be. Empty for a good rehearsal.
+    pub violations: Vec<String>,
+    /// The command that plays the rehearsal again.
+    pub command: String,
+    /// What the rehearsal took, on this machine's clock.
+    pub real_seconds: f64,
+}
+
+impl Outcome {
+    /// Whether nothing was found that must not be.
+    #[must_use]
+    pub fn good(&self) -> bool {
+        self.violations.is_empty()
+    }
+
+    /// The outcome of a rehearsal that broke off.
+    pub(super) fn broken(month: &Month, error: &anyhow::Error) -> Self {
+        Self { violations: vec![format!("the rehearsal broke off: {error:#}")], ..Self::empty(month) }
+    }
+
+    pub(super) fn empty(month: &Month) -> Self {
+        Self {
+            seed: month.seed,
+            days: month.days,
+            sources: month.sources,
+            runs: 0,
+            succeeded_at_once: 0,
+            succeeded_after_redrive: 0,
+            failed: BTreeMap::new(),
+            alarms: 0,
+            copies_compared: 0,
+            calls: 0,
+            ledger_records: 0,
+            ledger_sha256: String::new(),
+            violations: Vec::new(),
+            command: month.command(),
+            real_seconds: 0.0,
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failed: u64 = self.failed.values().sum();
+        write!(
+            f,
+            "seed {}: {} runs, {} succeeded at once, {} after a redrive, {failed} failed; {} alarms, {} copies compared, \
+             {} calls, {} ledger records {}, {:.1} s",
+            self.seed,
+            self.runs,
+            self.succeeded_at_once,
+            self.succeeded_after_redrive,
+            self.alarms,
+            self.copies_compared,
+            self.calls,
+            self.ledger_records,
+            self.ledger_sha256.get(..12).unwrap_or_default(),
+            self.real_seconds,
+        )?;
+        for (error, count) in &self.failed {
+            write!(f, "\n  left failed: {count} with {error}")?;
+        }
+        for violation in &self.violations {
+            write!(f, "\n  VIOLATION: {violation}")?;
+        }
+        if !self.good() {
+            write!(f, "\n  play it again: {}", self.command)?;
+        }
+        Ok(())
+    }
+}
