@@ -4,6 +4,7 @@
 mod nights {
     mod jobs;
     mod manifests;
+    mod months;
     mod refusals;
     mod stages;
     mod support;

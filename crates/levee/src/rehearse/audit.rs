@@ -24,6 +24,7 @@ pub(super) struct Audit<'a> {
     accounts: &'a Accounts,
     plans: &'a [Plan],
     deployed: &'a Deployed,
+    month: Month,
     outcome: Outcome,
 }
 
@@ -35,7 +36,7 @@ impl<'a> Audit<'a> {
         deployed: &'a Deployed,
         month: Month,
     ) -> Self {
-        Self { twin, accounts, plans, deployed, outcome: Outcome::empty(&month) }
+        Self { twin, accounts, plans, deployed, outcome: Outcome::empty(&month), month }
     }
 
     /// Does the audit.

@@ -39,6 +39,11 @@ const WIND_DOWN_DAYS: i64 = 14;
 /// # Errors
 /// The rehearsal itself could not go on; what it finds wrong is in the outcome.
 pub(super) async fn play(month: Month) -> Result<Outcome> {
+    play_and(month, async |_| Ok(())).await
+}
+
+/// Plays the month, then does something to what it has left before that is audited.
+async fn play_and(month: Month, meddle: impl AsyncFnOnce(&Stage) -> Result<()>) -> Result<Outcome> {
     // The SDK and the workers draw their jitter from this thread's generator.
     fastrand::seed(month.seed);
     let stage = Stage::set(month).await?;
@@ -69,6 +74,7 @@ pub(super) async fn play(month: Month) -> Result<Outcome> {
         }
     }
     drop(fleet);
+    meddle(&stage).await?;
     witness.look(&stage.twin);
     Audit::of(&stage.twin, &stage.accounts, &stage.plans, &stage.deployed, month).outcome(&witness).await
 }
@@ -160,4 +166,80 @@ fn source_name(number: u16) -> String {
 
 fn utc(date: Date, hour: i8) -> Result<Timestamp> {
     Ok(date.at(hour, 0, 0, 0).to_zoned_datetime(TimeZone::UTC)?.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+    use super::*;
+
+    const SNAPSHOT: &str = "lake-01-01-mar-2026";
+    const KEY: &str = "sales/orders/_delta_log/00000000000000000000.json";
+
+    fn month() -> Month {
+        Month { seed: 3, days: 1, sources: 1, first_date: "2026-03-01".parse().unwrap(), faults: Faults::None }
+    }
+
+    /// S3 as somebody whom no policy of a snapshot bucket holds back.
+    fn intruder(stage: &Stage) -> aws_sdk_s3::Client {
+        let service = Principal::Service("intruder.amazonaws.com".to_owned());
+        Aws::new(&stage.twin.sdk_config(&stage.plan().unwrap().backup_account, &service)).s3
+    }
+
+    async fn audited(meddle: impl AsyncFnOnce(&Stage) -> Result<()>) -> Vec<String> {
+        play_and(month(), meddle).await.unwrap().violations
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn untouched_month_has_no_violations() {
+        assert_eq!(audited(async |_| Ok(())).await, Vec::<String>::new());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overwritten_copy_is_found() {
+        let found = audited(async |stage| {
+            let put = intruder(stage).put_object().bucket(SNAPSHOT).key(KEY).body(b"other".to_vec().into());
+            put.send().await.map(drop).map_err(Into::into)
+        });
+        let found = found.await;
+        assert!(found.iter().any(|what| what.contains("is not what lake-01 held")), "{found:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn hidden_copy_and_the_call_that_hid_it_are_found() {
+        let found = audited(async |stage| {
+            intruder(stage).delete_object().bucket(SNAPSHOT).key(KEY).send().await.map(drop).map_err(Into::into)
+        });
+        let found = found.await;
+        for what in ["was hidden in", "called DeleteObject on", "objects reported as copied are not in"] {
+            assert!(found.iter().any(|violation| violation.contains(what)), "{what}: {found:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ledger_record_that_was_written_again_is_found() {
+        let found = audited(async |stage| {
+            let bucket = stage.plan()?.ledger_bucket.clone();
+            let key = "runs/lake-01/2026-03-01/lake-01-2026-03-01/01-manifest-ready.json";
+            let put = stage.accounts.backup.s3.put_object().bucket(bucket).key(key).body(b"{}".to_vec().into());
+            put.send().await.map(drop).map_err(Into::into)
+        });
+        let found = found.await;
+        assert!(found.iter().any(|what| what.contains("was written or removed 2 times")), "{found:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn run_that_nobody_started_or_that_never_ends_is_found() {
+        let found = audited(async |stage| {
+            let plan = stage.plan()?;
+            let start =
+                stage.accounts.backup.sfn.start_execution().state_machine_arn(&stage.deployed.state_machine_arn);
+            let input = plan.execution_input(month().day(7), SETTLE_DAYS).to_string();
+            start.name("one-too-many").input(input).send().await.map(drop).map_err(Into::into)
+        });
+        let found = found.await;
+        for what in ["one-too-many never ended", "was started that nobody asked for"] {
+            assert!(found.iter().any(|violation| violation.contains(what)), "{what}: {found:?}");
+        }
+    }
 }
