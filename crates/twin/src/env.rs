@@ -21,7 +21,7 @@ pub struct Env {
 /// One call, as the gate sees it.
 #[derive(Clone, Debug)]
 pub struct Call<'a> {
-    /// The service's signing name: `s3`, `sqs`, `states`, `events`, `sns`, `s3control`.
+    /// The service's signing name: `s3`, `sqs`, `states`, `events`, `scheduler`, `sns`, `s3control`.
     pub service: &'a str,
     /// The operation, for example `PutObject`.
     pub operation: &'a str,
@@ -84,6 +84,15 @@ impl Ids {
     pub fn below(&self, bound: u64) -> u64 {
         let mut rng = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if bound == 0 { 0 } else { rng.random_range(0..bound) }
+    }
+
+    /// True with this probability (0 to 1).
+    #[must_use]
+    pub fn chance(&self, probability: f64) -> bool {
+        // A draw of 53 bits is exact in a double.
+        #[allow(clippy::cast_precision_loss)]
+        let draw = self.below(1 << 53) as f64;
+        draw < probability * 9_007_199_254_740_992.0
     }
 
     fn pick(&self, alphabet: &[u8], length: usize) -> String {

@@ -26,7 +26,7 @@ pub const RECORD_LIMIT: usize = 200_000;
 pub struct RecordedCall {
     /// When the call came, by the twin's clock.
     pub time: Timestamp,
-    /// The service's signing name: `s3`, `sqs`, `states`, `events`, `sns`, `s3control`.
+    /// The service's signing name: `s3`, `sqs`, `states`, `events`, `scheduler`, `sns`, `s3control`.
     pub service: String,
     /// The operation, for example `PutObject`.
     pub operation: String,

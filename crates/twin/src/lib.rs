@@ -9,14 +9,17 @@ pub mod env;
 pub mod events;
 pub mod gate;
 pub mod inventory;
+mod retry;
 pub mod router;
 pub mod s3;
 pub mod s3control;
+pub mod scheduler;
 pub mod server;
 pub mod service;
 pub mod sfn;
 pub mod sns;
 pub mod sqs;
+mod timetable;
 pub mod twin;
 
 pub use self::{

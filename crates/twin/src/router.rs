@@ -8,7 +8,7 @@ mod sts;
 
 use std::sync::{Arc, OnceLock};
 
-pub(crate) use self::sts::Sts;
+pub(crate) use self::{answer::json_body, query::pairs, sts::Sts};
 use self::{
     identify::{Protocol, Target},
     scope::{Scope, caller},
@@ -16,6 +16,7 @@ use self::{
 use crate::{
     env::Ids,
     service::{Caller, HttpService, JsonService, ServiceError},
+    sns::Sns,
     sqs::Sqs,
 };
 use bytes::Bytes;
@@ -35,10 +36,11 @@ pub(crate) struct Services {
     pub(crate) sqs: Option<Arc<Sqs>>,
     pub(crate) states: Option<Arc<dyn JsonService>>,
     pub(crate) events: Option<Arc<dyn JsonService>>,
-    pub(crate) sns: Option<Arc<dyn JsonService>>,
+    pub(crate) sns: Option<Arc<Sns>>,
     pub(crate) sts: Option<Arc<dyn JsonService>>,
     pub(crate) s3: Option<Arc<dyn HttpService>>,
     pub(crate) s3control: Option<Arc<dyn HttpService>>,
+    pub(crate) scheduler: Option<Arc<dyn HttpService>>,
 }
 
 impl Router {
@@ -83,6 +85,7 @@ impl Router {
                 Ok(s3.handle(caller, identify::to_path_style(request)).await)
             }
             ("s3control", _) => Ok(services.s3control.as_ref().ok_or_else(absent)?.handle(caller, request).await),
+            ("scheduler", _) => Ok(services.scheduler.as_ref().ok_or_else(absent)?.handle(caller, request).await),
             ("sqs", Protocol::Json) => {
                 let sqs = services.sqs.as_ref().ok_or_else(absent)?;
                 let endpoint = identify::endpoint(&request);
@@ -90,11 +93,19 @@ impl Router {
                 let result = sqs.call_at(&endpoint, caller, &target.operation, body).await?;
                 Ok(answer::json(target, &result))
             }
+            ("sns", Protocol::Query) => {
+                let sns = services.sns.as_ref().ok_or_else(absent)?;
+                let endpoint = identify::endpoint(&request);
+                // The links in messages are plain GETs.
+                let get = request.method() == http::Method::GET;
+                let form = if get { request.uri().query().unwrap_or_default().as_bytes() } else { request.body() };
+                let result = sns.call_at(&endpoint, caller, &target.operation, &query::form(form)?)?;
+                Ok(answer::xml(query::document(&target.service, &target.operation, &result, request_id)))
+            }
             (service, protocol) => {
                 let service = match service {
                     "states" => services.states.as_ref(),
                     "events" => services.events.as_ref(),
-                    "sns" => services.sns.as_ref(),
                     "sts" => services.sts.as_ref(),
                     _ => None,
                 };

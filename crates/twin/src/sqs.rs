@@ -106,13 +106,16 @@ impl Sqs {
         }
     }
 
-    /// Puts a message of one of the twin's own services into the queue `arn`. `entry` has `MessageBody` and, as in
+    /// Puts a message of one of the twin's own services, such as `sns.amazonaws.com`, into the queue `arn`. `entry` has `MessageBody` and, as in
     /// SendMessage, `MessageAttributes`.
     ///
     /// # Errors
     /// `QueueDoesNotExist`, or a message that the queue does not take.
     pub(crate) fn deliver(&self, arn: &str, entry: &Value, service: &str) -> Result<(), ServiceError> {
         let key = QueueKey::from_arn(arn).ok_or_else(wire::no_queue)?;
+        let principal = Principal::Service(service.to_owned());
+        let caller = Caller { account: key.account.clone(), region: key.region.clone(), principal };
+        self.env.gate.admit(&Call { service: "sqs", operation: "SendMessage", caller: &caller, resource: arn })?;
         let now = self.env.clock.now();
         let mut queues = self.queues();
         let queue = queues.live.get_mut(&key).ok_or_else(wire::no_queue)?;

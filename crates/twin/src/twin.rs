@@ -22,6 +22,7 @@ use crate::{
     inventory::Inventory,
     router::Router,
     s3control::S3Control,
+    scheduler::Scheduler,
     server::Server,
     service::Principal,
 };
@@ -38,6 +39,7 @@ struct Inner {
     events: Arc<EventBridge>,
     control: Arc<S3Control>,
     inventory: Inventory,
+    scheduler: Arc<Scheduler>,
 }
 
 impl Twin {
@@ -89,11 +91,12 @@ impl Twin {
         self.0.gate.faults()
     }
 
-    /// Puts another plan of faults in force: for calls from the next one on, for jobs and inventories from the next one
-    /// that begins. Counts start again.
+    /// Puts another plan of faults in force: for calls from the next one on, for jobs, inventories and schedules from
+    /// the next one that begins. Counts start again.
     pub fn set_faults(&self, plan: FaultPlan) {
         self.0.control.set_faults(plan.jobs.clone());
         self.0.inventory.set_faults(plan.inventories.clone());
+        self.0.scheduler.set_faults(plan.schedules.clone());
         self.0.gate.set_faults(plan);
     }
 

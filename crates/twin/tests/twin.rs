@@ -8,6 +8,7 @@ mod twin {
     mod inventory;
     mod s3;
     mod s3control;
+    mod scheduler;
     mod server;
     mod sfn_common;
     mod sfn_language;

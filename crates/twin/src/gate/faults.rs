@@ -6,6 +6,7 @@ use crate::{
     env::{Call, Ids},
     inventory::faults::InventoryFaults,
     s3control::faults::JobFaults,
+    scheduler::faults::ScheduleFaults,
     service::ServiceError,
 };
 
@@ -21,6 +22,9 @@ pub struct FaultPlan {
     /// What goes wrong with inventories.
     #[serde(skip_serializing_if = "is_default")]
     pub inventories: InventoryFaults,
+    /// What goes wrong with the invocations of schedules.
+    #[serde(skip_serializing_if = "is_default")]
+    pub schedules: ScheduleFaults,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -168,9 +172,7 @@ impl When {
             Self::Always => true,
             Self::Nth(wanted) => number == wanted,
             Self::Every(step) => step > 0 && number.is_multiple_of(step),
-            // A draw of 53 bits is exact in a double.
-            #[allow(clippy::cast_precision_loss)]
-            Self::Rate(rate) => (ids.below(1 << 53) as f64) < rate * (1_u64 << 53) as f64,
+            Self::Rate(rate) => ids.chance(rate),
         }
     }
 }

@@ -52,12 +52,17 @@ impl Target {
     }
 }
 
+/// The action of a form body, or of a GET such as the links in the messages of SNS.
 fn form_action(request: &Request<Bytes>) -> Option<String> {
-    if !header(request, "content-type")?.starts_with("application/x-www-form-urlencoded") {
-        return None;
+    let action = |text: &str| text.split('&').find_map(|pair| pair.strip_prefix("Action=")).map(str::to_owned);
+    if request.method() == http::Method::GET && request.uri().path() == "/" {
+        let linked = |name: &String| ["ConfirmSubscription", "Unsubscribe"].contains(&name.as_str());
+        if let Some(name) = request.uri().query().and_then(action).filter(linked) {
+            return Some(name);
+        }
     }
-    let body = std::str::from_utf8(request.body()).ok()?;
-    body.split('&').find_map(|pair| pair.strip_prefix("Action=")).map(str::to_owned)
+    let form = header(request, "content-type")?.starts_with("application/x-www-form-urlencoded");
+    std::str::from_utf8(request.body()).ok().filter(|_| form).and_then(action)
 }
 
 /// The endpoint that the client used, without a slash at the end: queue URLs begin with it.
@@ -129,6 +134,13 @@ mod tests {
         let form = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
         let publish = request("/", &form, "Action=Publish&Version=2010-03-31");
         assert_eq!(Target::of(&publish, Some(&scope("sns"))), Target::new("sns", "Publish", Protocol::Query));
+    }
+
+    #[test]
+    fn links_in_messages_are_calls_of_sns() {
+        let confirm = request("/?Action=ConfirmSubscription&Token=t", &[], "");
+        assert_eq!(Target::of(&confirm, None), Target::new("sns", "ConfirmSubscription", Protocol::Query));
+        assert_eq!(Target::of(&request("/?Action=Publish", &[], ""), None).service, "s3");
     }
 
     #[test]

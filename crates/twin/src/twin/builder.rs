@@ -16,6 +16,7 @@ use crate::{
     router::{Router, Services, Sts},
     s3::{S3Options, S3Service},
     s3control::{ControlOptions, S3Clients, S3Control},
+    scheduler::{Scheduler, TargetServices},
     service::{HttpService, JsonService},
     sfn::StepFunctions,
     sns::Sns,
@@ -118,8 +119,8 @@ impl TwinBuilder {
         let env = Env { clock: clock.clone(), ids: ids.clone(), gate: Arc::clone(&gate) as Arc<dyn Gate> };
         let router = Arc::new(Router::new(self.default_account, self.region.clone(), Ids::new(!self.seed)));
         let sqs = Arc::new(Sqs::new(env.clone()));
-        let sns = Arc::new(Sns::new(env.clone(), Arc::clone(&sqs)));
-        let events = Arc::new(EventBridge::new(env.clone(), Arc::clone(&sqs), Arc::clone(&sns)));
+        let sns = Sns::new(env.clone(), Arc::clone(&sqs));
+        let events = EventBridge::new(env.clone(), Arc::clone(&sqs), Arc::clone(&sns));
         let wiring = Wiring { sqs: Arc::clone(&sqs), sns: Arc::clone(&sns), events: Arc::clone(&events) };
         let states = StepFunctions::new(env.clone(), Arc::new(wiring));
         let clients: Arc<dyn S3Clients> =
@@ -128,16 +129,28 @@ impl TwinBuilder {
         let s3 = Arc::new(S3Service::new(env.clone(), self.s3));
         let configurations = Arc::clone(&s3) as Arc<dyn InventoryConfigurations>;
         let inventory = Inventory::new(env.clone(), clients, configurations, self.region.clone(), self.inventories);
+        let states: Arc<dyn JsonService> = Arc::new(states);
+        events.connect(Arc::downgrade(&states));
+        let services = TargetServices {
+            states: Arc::clone(&states),
+            sqs: Arc::clone(&sqs) as Arc<dyn JsonService>,
+            sns: Arc::clone(&sns) as Arc<dyn JsonService>,
+            events: Arc::clone(&events) as Arc<dyn JsonService>,
+        };
+        let fault_ids = Ids::new(self.seed ^ 0x5C_4ED);
+        let schedules = gate.faults().schedules;
+        let scheduler = Arc::new(Scheduler::new(env.clone(), services, schedules, fault_ids));
         router.plug(Services {
             s3: Some(s3),
             s3control: Some(Arc::clone(&control) as Arc<dyn HttpService>),
             sqs: Some(sqs),
-            states: Some(Arc::new(states)),
+            scheduler: Some(Arc::clone(&scheduler) as Arc<dyn HttpService>),
+            states: Some(states),
             events: Some(Arc::clone(&events) as Arc<dyn JsonService>),
             sns: Some(sns),
             sts: Some(Arc::new(Sts(env))),
         });
-        Twin(Arc::new(Inner { clock, region: self.region, gate, router, events, control, inventory }))
+        Twin(Arc::new(Inner { clock, region: self.region, gate, router, events, control, inventory, scheduler }))
     }
 }
 
