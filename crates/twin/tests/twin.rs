@@ -6,6 +6,7 @@ mod twin {
     mod events;
     mod gate;
     mod inventory;
+    mod notifications;
     mod s3;
     mod s3control;
     mod scheduler;
