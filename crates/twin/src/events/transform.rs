@@ -6,6 +6,9 @@ use serde_json::Value;
 use super::input;
 use crate::service::ServiceError;
 
+/// The most variables of a template.
+const VARIABLE_LIMIT: usize = 100;
+
 /// What a target gets.
 #[derive(Clone, Debug)]
 pub(super) enum Input {
@@ -46,12 +49,21 @@ impl Input {
     fn transformer(transformer: &Value) -> Result<Self, ServiceError> {
         let template = input::text(transformer, "InputTemplate")?.to_owned();
         let paths = transformer.get("InputPathsMap").and_then(Value::as_object).into_iter().flatten();
-        let parts = paths
+        let parts: Vec<_> = paths
             .map(|(name, path)| {
+                if name.starts_with("aws.") {
+                    return Err(input::invalid(format!("InputPathsMap: the name {name} is reserved")));
+                }
                 let path = path.as_str().ok_or_else(|| input::invalid("InputPathsMap must hold strings"))?;
                 Ok((name.clone(), Path::parse(path)?))
             })
             .collect::<Result<_, ServiceError>>()?;
+        if parts.len() > VARIABLE_LIMIT {
+            return Err(input::invalid(format!(
+                "InputPathsMap has {} names; the limit is {VARIABLE_LIMIT}",
+                parts.len()
+            )));
+        }
         Ok(Self::Template { parts, template })
     }
 
@@ -196,6 +208,7 @@ mod tests {
     #[case(json!({"InputPath": "$.a", "Input": "1"}), "ValidationException")]
     #[case(json!({"Input": "{"}), "ValidationException")]
     #[case(json!({"InputPath": "$.a[*]"}), "NotImplemented")]
+    #[case(json!({"InputTransformer": {"InputPathsMap": {"aws.events.event": "$"}, "InputTemplate": "1"}}), "ValidationException")]
     fn input_that_is_not_understood_is_refused(#[case] target: Value, #[case] code: &str) {
         assert_eq!(Input::parse(&target).unwrap_err().code, code);
     }
