@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use levee_clock::Clock;
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use sha2::{Digest, Sha256};
 
 use crate::service::{Caller, ServiceError};
 
@@ -38,6 +39,10 @@ pub trait Gate: Send + Sync {
     /// # Errors
     /// A planned fault: the call has no effect and is answered with the error.
     fn admit(&self, call: &Call<'_>) -> Result<(), ServiceError>;
+
+    /// Told by a service whenever it lets a rule of the plan of faults strike: the list that the rule is in and its place
+    /// there, from 0.
+    fn struck(&self, _list: &'static str, _rule: usize) {}
 }
 
 /// A gate that lets everything through and remembers nothing.
@@ -51,13 +56,26 @@ impl Gate for OpenGate {
 
 /// Identifiers drawn from a seed: the same seed and the same order of calls give the same identifiers.
 #[derive(Clone)]
-pub struct Ids(Arc<Mutex<StdRng>>);
+pub struct Ids {
+    seed: u64,
+    rng: Arc<Mutex<StdRng>>,
+}
 
 impl Ids {
     /// A source of identifiers from `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))))
+        Self { seed, rng: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))) }
+    }
+
+    /// A number from 0 up to 1 that depends on the seed and on `what` alone: no other draw changes it, so that it does not
+    /// matter what else goes on at the same time.
+    #[must_use]
+    pub fn share(&self, what: &str) -> f64 {
+        let digest = Sha256::new().chain_update(self.seed.to_be_bytes()).chain_update(what).finalize();
+        let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        // 53 bits are exact in a double.
+        (number >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// `length` lower-case hexadecimal digits.
@@ -82,12 +100,12 @@ impl Ids {
     /// A number below `bound`; 0 for a bound of 0.
     #[must_use]
     pub fn below(&self, bound: u64) -> u64 {
-        let mut rng = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
         if bound == 0 { 0 } else { rng.random_range(0..bound) }
     }
 
     fn pick(&self, alphabet: &[u8], length: usize) -> String {
-        let mut rng = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
         (0..length)
             .filter_map(|_| alphabet.get(rng.random_range(0..alphabet.len())))
             .map(|byte| char::from(*byte))

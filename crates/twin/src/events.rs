@@ -34,6 +34,26 @@ use crate::{
 /// How many accepted events are kept; older ones are forgotten.
 pub const EVENT_LIMIT: usize = 100_000;
 
+/// The operations that are modelled.
+pub(crate) const OPERATIONS: &[&str] = &[
+    "CreateEventBus",
+    "DeleteEventBus",
+    "DeleteRule",
+    "DescribeEventBus",
+    "DescribeRule",
+    "DisableRule",
+    "EnableRule",
+    "ListEventBuses",
+    "ListRuleNamesByTarget",
+    "ListRules",
+    "ListTargetsByRule",
+    "PutEvents",
+    "PutRule",
+    "PutTargets",
+    "RemoveTargets",
+    "TestEventPattern",
+];
+
 /// The EventBridge of the twin.
 pub struct EventBridge {
     env: Env,

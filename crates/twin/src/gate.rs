@@ -1,9 +1,10 @@
 //! The gate that every call passes: it keeps a record of the call and answers some calls with a planned fault.
 
 mod faults;
+pub(crate) mod standing;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -12,9 +13,12 @@ use levee_clock::Clock;
 use serde::Serialize;
 use tokio::sync::watch;
 
-pub use self::faults::{CallFault, FaultAnswer, FaultPlan, When};
+use self::faults::Strike;
+pub use self::faults::{CallFault, FaultAnswer};
+pub use crate::faults::{FaultPlan, When};
 use crate::{
     env::{Call, Gate, Ids},
+    faults::Tally,
     service::{Principal, ServiceError},
 };
 
@@ -36,7 +40,8 @@ pub struct RecordedCall {
     pub principal: String,
     /// The ARN, URL or name of what is acted on; empty where the call names nothing.
     pub resource: String,
-    /// The code of the planned fault that the call was answered with. Errors of the services themselves are not here.
+    /// The code of the planned fault that kept the call from its effect; `Death` when the caller died before it. Errors of
+    /// the services themselves are not here.
     pub refused: Option<String>,
 }
 
@@ -52,15 +57,15 @@ pub struct CallGate {
 struct State {
     calls: VecDeque<RecordedCall>,
     plan: FaultPlan,
-    /// For each rule of the plan, how many calls it has matched and how many of these it has answered.
-    seen: Vec<(u64, u64)>,
+    /// One for each rule of the plan about calls.
+    tallies: Vec<Tally>,
+    /// How often the rules of the plan have struck, by their list and their place in it.
+    struck: BTreeMap<(&'static str, usize), u64>,
 }
 
 impl CallGate {
-    pub(crate) fn new(clock: Clock, ids: Ids, plan: FaultPlan) -> Self {
-        let gate = Self { clock, ids, state: Mutex::default(), count: watch::Sender::new(0) };
-        gate.set_faults(plan);
-        gate
+    pub(crate) fn new(clock: Clock, ids: Ids) -> Self {
+        Self { clock, ids, state: Mutex::default(), count: watch::Sender::new(0) }
     }
 
     /// The recorded calls, oldest first; at most the last [`RECORD_LIMIT`].
@@ -88,11 +93,19 @@ impl CallGate {
         self.state().plan.clone()
     }
 
-    /// Puts another plan in force. Counts of calls and of answers start again.
-    pub fn set_faults(&self, plan: FaultPlan) {
+    /// Puts another plan in force. Counts start again.
+    pub(crate) fn set_faults(&self, plan: FaultPlan) {
         let mut state = self.state();
-        state.seen = vec![(0, 0); plan.calls.len()];
+        state.tallies = vec![Tally::default(); plan.calls.len()];
+        state.struck.clear();
         state.plan = plan;
+    }
+
+    /// How often each rule of the plan in force has struck, by its place in the plan (`calls[0]`); rules that have not are
+    /// absent.
+    #[must_use]
+    pub fn struck(&self) -> BTreeMap<String, u64> {
+        self.state().struck.iter().map(|((list, rule), times)| (format!("{list}[{rule}]"), *times)).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -103,8 +116,24 @@ impl CallGate {
 impl Gate for CallGate {
     fn admit(&self, call: &Call<'_>) -> Result<(), ServiceError> {
         let mut state = self.state();
-        let State { calls, plan, seen } = &mut *state;
-        let fault = plan.answer(call, seen, &self.ids);
+        let State { calls, plan, tallies, struck } = &mut *state;
+        let strike = faults::strike(&plan.calls, call, tallies, &self.ids);
+        if let Some((rule, _)) = strike {
+            *struck.entry(("calls", rule)).or_insert(0) += 1;
+        }
+        let fault = match strike.map(|(_, strike)| strike) {
+            None => None,
+            Some(Strike::Answer(error)) => Some(error),
+            Some(Strike::DeathAfter) => {
+                standing::die();
+                None
+            }
+            Some(Strike::Death) => {
+                standing::die();
+                // Nobody reads it: it only keeps the call from its effect.
+                Some(ServiceError::client("Death", "the caller died, as the plan of faults says"))
+            }
+        };
         if calls.len() >= RECORD_LIMIT {
             calls.pop_front();
         }
@@ -120,6 +149,10 @@ impl Gate for CallGate {
         drop(state);
         self.count.send_modify(|count| *count += 1);
         fault.map_or(Ok(()), Err)
+    }
+
+    fn struck(&self, list: &'static str, rule: usize) {
+        *self.state().struck.entry((list, rule)).or_insert(0) += 1;
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod connector;
 pub mod env;
 pub mod events;
+pub mod faults;
 pub mod gate;
 pub mod inventory;
 pub mod router;
@@ -20,7 +21,8 @@ pub mod sqs;
 pub mod twin;
 
 pub use self::{
-    gate::{CallFault, FaultAnswer, FaultPlan, RecordedCall, When},
+    faults::{FaultPlan, When},
+    gate::{CallFault, FaultAnswer, RecordedCall},
     server::Server,
     twin::{Twin, TwinBuilder},
 };

@@ -8,7 +8,7 @@ mod sts;
 
 use std::sync::{Arc, OnceLock};
 
-pub(crate) use self::sts::Sts;
+pub(crate) use self::sts::{OPERATIONS as STS_OPERATIONS, Sts};
 use self::{
     identify::{Protocol, Target},
     scope::{Scope, caller},

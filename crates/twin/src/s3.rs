@@ -43,6 +43,11 @@ use crate::{
     service::{Caller, HttpService},
 };
 
+/// The operations that are modelled.
+pub(crate) fn operation_names() -> Vec<&'static str> {
+    operations::INPUTS.iter().map(|name| name.trim_end_matches("Input")).collect()
+}
+
 /// Limits of the service.
 #[derive(Clone, Debug)]
 pub struct S3Options {
@@ -86,6 +91,11 @@ impl S3Service {
         });
         let protocol = s3s::service::S3ServiceBuilder::new(operations::Operations(Arc::clone(&backend))).build();
         Self { backend, protocol }
+    }
+
+    /// The account that owns a bucket.
+    pub(crate) fn owner(&self, bucket: &str) -> Option<String> {
+        self.backend.store.lock().buckets.get(bucket).map(|bucket| bucket.account.clone())
     }
 }
 

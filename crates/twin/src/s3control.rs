@@ -12,6 +12,7 @@ pub mod faults;
 mod job;
 mod jobs;
 mod manifest;
+mod objects;
 mod report;
 mod runner;
 mod spec;
@@ -26,10 +27,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub(crate) use self::copy::failed_call;
 pub use self::status::JobStatus;
+pub(crate) use self::{copy::failed_call, wire::OPERATIONS};
 use self::{
-    faults::JobFaults,
+    faults::JobRules,
     jobs::{Created, Jobs},
     runner::Runner,
     wire::Operation,
@@ -44,6 +45,11 @@ use crate::{
 pub trait S3Clients: Send + Sync {
     /// A client whose calls are made by `caller`.
     fn client(&self, caller: &Caller) -> aws_sdk_s3::Client;
+
+    /// The account that owns a bucket, where that is known: the one that a planned fault of objects acts for.
+    fn owner(&self, _bucket: &str) -> Option<String> {
+        None
+    }
 }
 
 /// How jobs behave. Times are of the twin's clock.
@@ -71,8 +77,6 @@ pub struct ControlOptions {
     pub running_jobs: Option<usize>,
     /// How many rows a result file of a report holds at most.
     pub rows_per_result_file: usize,
-    /// The plan of faults to begin with.
-    pub faults: JobFaults,
 }
 
 impl Default for ControlOptions {
@@ -89,7 +93,6 @@ impl Default for ControlOptions {
             confirmation_limit: Duration::from_secs(30 * 24 * 3600),
             running_jobs: None,
             rows_per_result_file: 1_000_000,
-            faults: JobFaults::default(),
         }
     }
 }
@@ -114,14 +117,14 @@ impl S3Control {
     #[must_use]
     pub fn new(env: Env, clients: Arc<dyn S3Clients>, options: ControlOptions) -> Self {
         let stop = CancellationToken::new();
-        let jobs = Jobs::new(options.faults.clone());
+        let jobs = Jobs::new();
         let shared = Arc::new(Shared { env, clients, options, jobs, stop: stop.clone() });
         Self { shared, _stop: stop.drop_guard() }
     }
 
-    /// Sets the plan of faults, also for jobs that are running; "first jobs" are counted from here.
-    pub fn set_faults(&self, plan: JobFaults) {
-        self.shared.jobs.set_faults(plan);
+    /// Sets the plan of faults, also for jobs that are running; jobs are numbered from here.
+    pub(crate) fn set_faults(&self, rules: JobRules) {
+        self.shared.jobs.set_rules(rules);
     }
 
     fn answer(&self, caller: &Caller, request: &http::Request<Bytes>) -> Result<Element, ServiceError> {

@@ -13,7 +13,7 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use crate::router::Router;
+use crate::{gate::standing, router::Router};
 
 /// How long a shutdown waits for requests in flight, such as long polls.
 const GRACE: Duration = Duration::from_secs(2);
@@ -117,10 +117,13 @@ impl Endpoint {
     }
 }
 
-async fn answer(router: Arc<Router>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+/// Who calls over TCP can die by the plan of faults. Its process goes on, so the twin hangs up without an answer.
+async fn answer(router: Arc<Router>, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
     let (parts, body) = request.into_parts();
-    let body = body.collect().await?.to_bytes();
-    Ok(router.handle(Request::from_parts(parts, body)).await.map(Full::new))
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    let answer = standing::mortal(router.handle(Request::from_parts(parts, body))).await;
+    let answer = answer.ok_or_else(|| io::Error::other("the caller died, as the plan of faults says"))?;
+    Ok(answer.map(Full::new))
 }
 
 fn unusable(addr: SocketAddr, error: &io::Error) -> io::Error {

@@ -39,6 +39,7 @@ use execution::Execution;
 use store::Store;
 use tokens::Tokens;
 
+pub(crate) use api::OPERATIONS;
 pub use status::StatusChange;
 
 /// What Step Functions reaches outside of itself.

@@ -23,6 +23,22 @@ use crate::{
     sqs::Sqs,
 };
 
+/// The operations that are modelled.
+pub(crate) const OPERATIONS: &[&str] = &[
+    "CreateTopic",
+    "DeleteTopic",
+    "GetSubscriptionAttributes",
+    "GetTopicAttributes",
+    "ListSubscriptions",
+    "ListSubscriptionsByTopic",
+    "ListTopics",
+    "Publish",
+    "SetSubscriptionAttributes",
+    "SetTopicAttributes",
+    "Subscribe",
+    "Unsubscribe",
+];
+
 /// The SNS of the twin.
 pub struct Sns {
     env: Env,

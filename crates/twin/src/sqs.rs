@@ -7,6 +7,7 @@
 //! of the twin's own services (EventBridge, SNS) need no policy.
 
 mod batch;
+pub mod faults;
 mod input;
 mod manage;
 mod message;
@@ -28,6 +29,7 @@ use serde_json::Value;
 
 pub(crate) use self::wire::query_error;
 use self::{
+    faults::{Faults, MessageFault},
     message::{Content, Message},
     moves::MoveTask,
     queue::{Queue, QueueKey},
@@ -37,10 +39,36 @@ use crate::{
     service::{Caller, JsonService, Principal, ServiceError},
 };
 
+/// The operations that are modelled.
+pub(crate) const OPERATIONS: &[&str] = &[
+    "CancelMessageMoveTask",
+    "ChangeMessageVisibility",
+    "ChangeMessageVisibilityBatch",
+    "CreateQueue",
+    "DeleteMessage",
+    "DeleteMessageBatch",
+    "DeleteQueue",
+    "GetQueueAttributes",
+    "GetQueueUrl",
+    "ListDeadLetterSourceQueues",
+    "ListMessageMoveTasks",
+    "ListQueueTags",
+    "ListQueues",
+    "PurgeQueue",
+    "ReceiveMessage",
+    "SendMessage",
+    "SendMessageBatch",
+    "SetQueueAttributes",
+    "StartMessageMoveTask",
+    "TagQueue",
+    "UntagQueue",
+];
+
 /// The SQS of the twin.
 pub struct Sqs {
     env: Env,
     queues: Mutex<Queues>,
+    faults: Mutex<Faults>,
 }
 
 /// Everything that SQS keeps.
@@ -63,7 +91,12 @@ impl Sqs {
     /// An SQS without queues.
     #[must_use]
     pub fn new(env: Env) -> Self {
-        Self { env, queues: Mutex::default() }
+        Self { env, queues: Mutex::default(), faults: Mutex::default() }
+    }
+
+    /// Sets the plan of faults for messages that are sent from now on.
+    pub(crate) fn set_faults(&self, rules: Vec<MessageFault>) {
+        *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = Faults::new(rules);
     }
 
     /// Answers one call of a client that uses `endpoint` (`http://127.0.0.1:4566`): the URLs of queues begin with it.
@@ -119,8 +152,15 @@ impl Sqs {
         let content = Content::parse(entry)?;
         send::check_size(&content, queue)?;
         let delay = queue.settings.delay();
-        queue.put(Message::new(self.env.ids.uuid(), content, service.to_owned(), now), delay, now);
+        self.take_in(queue, Message::new(self.env.ids.uuid(), content, service.to_owned(), now), delay);
         Ok(())
+    }
+
+    /// Puts a message that was sent into its queue, as the plan of faults has it.
+    fn take_in(&self, queue: &mut Queue, message: Message, delay: i64) {
+        let name = queue.arn.rsplit(':').next().unwrap_or_default();
+        let fate = self.faults.lock().unwrap_or_else(PoisonError::into_inner).fate(name, &self.env);
+        queue.put_with(message, delay, &fate, self.env.clock.now());
     }
 
     fn queues(&self) -> MutexGuard<'_, Queues> {

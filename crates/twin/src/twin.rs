@@ -3,7 +3,7 @@
 mod builder;
 mod wiring;
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
@@ -18,12 +18,14 @@ pub use self::builder::TwinBuilder;
 use crate::{
     connector::Connector,
     events::{AcceptedEvent, EventBridge},
-    gate::{CallGate, FaultPlan, RecordedCall},
+    faults::FaultPlan,
+    gate::{CallGate, RecordedCall},
     inventory::Inventory,
     router::Router,
     s3control::S3Control,
     server::Server,
     service::Principal,
+    sqs::Sqs,
 };
 
 /// A local AWS. Cheap to clone; it ends, with all its background work, when the last clone, connector and server is gone.
@@ -38,6 +40,7 @@ struct Inner {
     events: Arc<EventBridge>,
     control: Arc<S3Control>,
     inventory: Inventory,
+    sqs: Arc<Sqs>,
 }
 
 impl Twin {
@@ -89,12 +92,17 @@ impl Twin {
         self.0.gate.faults()
     }
 
-    /// Puts another plan of faults in force: for calls from the next one on, for jobs and inventories from the next one
-    /// that begins. Counts start again.
+    /// Puts another plan of faults in force: for calls and messages from the next one on, for inventories from the next
+    /// scan, for jobs at once. Counts start again.
     pub fn set_faults(&self, plan: FaultPlan) {
-        self.0.control.set_faults(plan.jobs.clone());
-        self.0.inventory.set_faults(plan.inventories.clone());
-        self.0.gate.set_faults(plan);
+        self.0.set_faults(plan);
+    }
+
+    /// How often each rule of the plan in force has struck, by its place in the plan (`calls[0]`); rules that have not are
+    /// absent.
+    #[must_use]
+    pub fn struck(&self) -> BTreeMap<String, u64> {
+        self.0.gate.struck()
     }
 
     /// The events that the buses of all accounts accepted, oldest first; at most the last [`crate::events::EVENT_LIMIT`].
@@ -103,13 +111,13 @@ impl Twin {
         self.0.events.events()
     }
 
-    /// The batch jobs: their faults can be changed while the twin runs.
+    /// The batch jobs.
     #[must_use]
     pub fn jobs(&self) -> &S3Control {
         &self.0.control
     }
 
-    /// The inventory service: reports at once, what was delivered, its faults.
+    /// The inventory service: reports at once, what was delivered.
     #[must_use]
     pub fn inventory(&self) -> &Inventory {
         &self.0.inventory
@@ -121,6 +129,15 @@ impl Twin {
     /// The address cannot be listened on, for example because the port is in use; the text says what to do.
     pub async fn serve(&self, addr: SocketAddr) -> io::Result<Server> {
         Server::start(Arc::clone(&self.0.router), addr).await
+    }
+}
+
+impl Inner {
+    fn set_faults(&self, plan: FaultPlan) {
+        self.control.set_faults((&plan).into());
+        self.inventory.set_faults(plan.inventories.clone());
+        self.sqs.set_faults(plan.messages.clone());
+        self.gate.set_faults(plan);
     }
 }
 

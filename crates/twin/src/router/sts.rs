@@ -8,6 +8,9 @@ use crate::{
     service::{Caller, JsonService, Principal, ServiceError},
 };
 
+/// The operations that are modelled.
+pub(crate) const OPERATIONS: &[&str] = &["GetCallerIdentity"];
+
 /// `GetCallerIdentity`.
 pub(crate) struct Sts(pub(crate) Env);
 

@@ -12,6 +12,9 @@ pub(super) struct Operations(pub(super) Arc<Backend>);
 
 macro_rules! operations {
     ($( $operation:ident: $Input:ident => $Output:ident; )*) => {
+        /// The names of the operations, with `Input` behind each.
+        pub(super) const INPUTS: &[&str] = &[$(stringify!($Input)),*];
+
         #[async_trait]
         impl S3 for Operations {
             $(

@@ -12,6 +12,18 @@ use crate::{
 
 const ROOT: &str = "/v20180820/jobs";
 
+/// The operations that are modelled.
+pub(crate) const OPERATIONS: &[&str] = &[
+    "CreateJob",
+    "DeleteJobTagging",
+    "DescribeJob",
+    "GetJobTagging",
+    "ListJobs",
+    "PutJobTagging",
+    "UpdateJobPriority",
+    "UpdateJobStatus",
+];
+
 /// What is asked for; the id of the job, if any, stands beside it.
 pub(crate) enum Operation {
     CreateJob,

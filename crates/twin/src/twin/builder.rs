@@ -11,7 +11,8 @@ use super::{
 use crate::{
     env::{Env, Gate, Ids},
     events::EventBridge,
-    gate::{CallGate, FaultPlan},
+    faults::FaultPlan,
+    gate::CallGate,
     inventory::{Inventory, InventoryConfigurations, InventoryOptions},
     router::{Router, Services, Sts},
     s3::{S3Options, S3Service},
@@ -85,7 +86,7 @@ impl TwinBuilder {
         self
     }
 
-    /// How batch jobs behave, with the faults of jobs and of their rows.
+    /// How batch jobs behave.
     #[must_use]
     pub fn jobs(mut self, options: ControlOptions) -> Self {
         self.control = options;
@@ -99,7 +100,7 @@ impl TwinBuilder {
         self
     }
 
-    /// How inventories are made and delivered, with their faults.
+    /// How inventories are made and delivered.
     #[must_use]
     pub fn inventories(mut self, options: InventoryOptions) -> Self {
         self.inventories = options;
@@ -108,13 +109,10 @@ impl TwinBuilder {
 
     /// Starts the twin. Must be called inside a tokio runtime: timers and jobs run on it.
     #[must_use]
-    pub fn build(mut self) -> Twin {
-        agree(&mut self.faults.jobs, &mut self.control.faults);
-        agree(&mut self.faults.inventories, &mut self.inventories.faults);
+    pub fn build(self) -> Twin {
         let clock = self.clock.unwrap_or_else(Clock::system);
         let ids = Ids::new(self.seed);
-        // Faults draw from a stream of their own, so that a plan does not change the identifiers.
-        let gate = Arc::new(CallGate::new(clock.clone(), Ids::new(self.seed ^ 0xFA17), self.faults));
+        let gate = Arc::new(CallGate::new(clock.clone(), Ids::new(self.seed)));
         let env = Env { clock: clock.clone(), ids: ids.clone(), gate: Arc::clone(&gate) as Arc<dyn Gate> };
         let router = Arc::new(Router::new(self.default_account, self.region.clone(), Ids::new(!self.seed)));
         let sqs = Arc::new(Sqs::new(env.clone()));
@@ -122,30 +120,23 @@ impl TwinBuilder {
         let events = Arc::new(EventBridge::new(env.clone(), Arc::clone(&sqs), Arc::clone(&sns)));
         let wiring = Wiring { sqs: Arc::clone(&sqs), sns: Arc::clone(&sns), events: Arc::clone(&events) };
         let states = StepFunctions::new(env.clone(), Arc::new(wiring));
-        let clients: Arc<dyn S3Clients> =
-            Arc::new(InnerClients { router: Arc::downgrade(&router), clock: clock.clone() });
-        let control = Arc::new(S3Control::new(env.clone(), Arc::clone(&clients), self.control));
         let s3 = Arc::new(S3Service::new(env.clone(), self.s3));
+        let clients: Arc<dyn S3Clients> =
+            Arc::new(InnerClients { router: Arc::downgrade(&router), clock: clock.clone(), s3: S3Service::clone(&s3) });
+        let control = Arc::new(S3Control::new(env.clone(), Arc::clone(&clients), self.control));
         let configurations = Arc::clone(&s3) as Arc<dyn InventoryConfigurations>;
         let inventory = Inventory::new(env.clone(), clients, configurations, self.region.clone(), self.inventories);
         router.plug(Services {
             s3: Some(s3),
             s3control: Some(Arc::clone(&control) as Arc<dyn HttpService>),
-            sqs: Some(sqs),
+            sqs: Some(Arc::clone(&sqs)),
             states: Some(Arc::new(states)),
             events: Some(Arc::clone(&events) as Arc<dyn JsonService>),
             sns: Some(sns),
             sts: Some(Arc::new(Sts(env))),
         });
-        Twin(Arc::new(Inner { clock, region: self.region, gate, router, events, control, inventory }))
-    }
-}
-
-/// Faults can be given in the plan or in a service's own options; the plan comes first.
-fn agree<T: Clone + Default + PartialEq>(plan: &mut T, option: &mut T) {
-    if *plan == T::default() {
-        plan.clone_from(option);
-    } else {
-        option.clone_from(plan);
+        let inner = Inner { clock, region: self.region, gate, router, events, control, inventory, sqs };
+        inner.set_faults(self.faults);
+        Twin(Arc::new(inner))
     }
 }

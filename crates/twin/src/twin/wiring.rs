@@ -8,6 +8,7 @@ use crate::{
     connector::Connector,
     events::EventBridge,
     router::Router,
+    s3::S3Service,
     s3control::S3Clients,
     service::{Caller, JsonService},
     sfn::{Integrations, StatusChange},
@@ -42,6 +43,8 @@ pub(super) struct InnerClients {
     /// Weak, because the router holds the services that hold these clients.
     pub(super) router: Weak<Router>,
     pub(super) clock: Clock,
+    /// Knows the owners of buckets.
+    pub(super) s3: S3Service,
 }
 
 impl S3Clients for InnerClients {
@@ -49,5 +52,9 @@ impl S3Clients for InnerClients {
         let connector = Connector::weak(self.router.clone());
         let config = super::sdk_config(connector, &self.clock, &caller.region, &caller.account, &caller.principal);
         aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build())
+    }
+
+    fn owner(&self, bucket: &str) -> Option<String> {
+        self.s3.owner(bucket)
     }
 }

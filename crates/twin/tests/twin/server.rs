@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_sdk_sqs::Client;
-use levee_twin::Twin;
+use levee_twin::{CallFault, FaultAnswer, Twin, When};
 
 use super::common::BACKUP;
 
@@ -40,4 +40,18 @@ async fn port_in_use_is_a_clear_error() {
     let error = twin.serve(server.addr()).await.err().unwrap();
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
     assert!(error.to_string().contains(&server.addr().to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn death_over_tcp_is_a_connection_that_ends_without_an_answer() {
+    let rule = CallFault::new(FaultAnswer::DeathAfter).of("sqs", "CreateQueue").when(When::Nth(1));
+    let twin = Twin::builder().faults(rule.into()).build();
+    let server = twin.serve(any_port()).await.unwrap();
+    let config = client(&server.url()).await.config().to_builder();
+    let once = config.retry_config(aws_sdk_sqs::config::retry::RetryConfig::disabled()).build();
+    let client = Client::from_conf(once);
+    let error = client.create_queue().queue_name("q").send().await.unwrap_err();
+    assert!(error.as_service_error().is_none() && error.raw_response().is_none(), "{error:?}");
+    assert_eq!(client.list_queues().send().await.unwrap().queue_urls().len(), 1);
+    server.shutdown().await;
 }
