@@ -145,6 +145,34 @@ impl Rig {
         Ok(list.jobs().iter().filter_map(|job| job.job_id().map(str::to_owned)).collect())
     }
 
+    /// Confirms a job (`Ready`) or cancels it (`Cancelled`).
+    ///
+    /// # Errors
+    /// The call is refused: the job's status does not allow it.
+    pub async fn settle_job(&self, id: &str, status: &str) -> Result<()> {
+        let update =
+            self.accounts.backup.s3control.update_job_status().account_id(&self.plan.backup_account).job_id(id);
+        update.requested_job_status(status.into()).send().await.with_context(|| format!("job {id}: no {status}"))?;
+        Ok(())
+    }
+
+    /// What an operator does after a job has stood still: confirms the jobs that wait for it, cancels those that hang.
+    ///
+    /// # Errors
+    /// A call is refused.
+    pub async fn settle_jobs(&self) -> Result<()> {
+        let list = self.accounts.backup.s3control.list_jobs().account_id(&self.plan.backup_account).send().await?;
+        for job in list.jobs() {
+            let (id, status) = (job.job_id().unwrap_or_default(), job.status().map_or("", |status| status.as_str()));
+            match status {
+                "Suspended" => self.settle_job(id, "Ready").await?,
+                "Active" => self.settle_job(id, "Cancelled").await?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// The snapshot buckets of this rig's source, by name.
     ///
     /// # Errors

@@ -3,15 +3,16 @@
 use std::{
     io::Write,
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
 
 use anyhow::{Context, Result};
 use levee_stage::{LogFormat, init_telemetry};
-use levee_twin::{Twin, inventory::InventoryOptions, s3control::ControlOptions};
+use levee_twin::{FaultPlan, Twin, inventory::InventoryOptions, s3control::ControlOptions};
 
-use crate::exit;
+use crate::{exit, faults};
 
 /// The settings of `levee twin`.
 #[derive(Clone, Debug, clap::Args)]
@@ -43,6 +44,10 @@ pub struct TwinSettings {
     /// Let inventories and batch jobs take the time that they take on AWS
     #[arg(long, conflicts_with = "inventory_every")]
     pub aws_pace: bool,
+
+    /// Play the faults of this TOML file from the start on; docs/faults.md describes it
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
 }
 
 impl TwinSettings {
@@ -78,6 +83,11 @@ pub fn run(settings: &TwinSettings) -> ExitCode {
 }
 
 async fn serve(settings: &TwinSettings) -> ExitCode {
+    let plan = settings.faults.as_deref().map_or_else(|| Ok(FaultPlan::default()), faults::read);
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(error) => return exit::usage(&error),
+    };
     let (inventories, jobs) = settings.pace();
     let twin = Twin::builder()
         .seed(settings.seed)
@@ -85,6 +95,7 @@ async fn serve(settings: &TwinSettings) -> ExitCode {
         .default_account(&settings.account)
         .inventories(inventories)
         .jobs(jobs)
+        .faults(plan)
         .build();
     let address = SocketAddr::new(settings.host, settings.port);
     let server = match twin.serve(address).await {
