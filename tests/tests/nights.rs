@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod nights {
+    mod faults;
     mod jobs;
     mod manifests;
+    mod plans;
     mod refusals;
     mod stages;
     mod support;
