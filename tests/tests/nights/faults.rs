@@ -248,6 +248,16 @@ async fn workers_that_die_over_any_call_are_started_again_and_the_night_succeeds
     assert_whole(&rig, &objects(), 1).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn workers_that_cannot_go_on_are_started_again_and_the_night_succeeds() {
+    let mut rig = ready().await;
+    rig.set_faults(CallFault::new(FaultAnswer::Denied).of("sqs", "GetQueueUrl").limit(2).into());
+    let execution = rig.start(day()).await.unwrap();
+    assert_succeeded(&rig.until_ended(&execution).await.unwrap());
+    assert_eq!(rig.twin.struck()["calls[0]"], 2);
+    assert_whole(&rig, &objects(), 1).await;
+}
+
 /// A plan with every kind there is.
 const EVERY_KIND: &str = include_str!("every_kind.toml");
 

@@ -104,3 +104,39 @@ async fn nobody_else_dies_and_the_sheltered_meet_no_fault() {
     assert!(twin.struck().is_empty(), "{:?}", twin.struck());
     assert!(ordinary.list_queues().send().await.is_err());
 }
+
+/// The code and the HTTP status of a refused call, as the service's own client reads them.
+macro_rules! refusal {
+    ($call:expr) => {{
+        let error = $call.send().await.unwrap_err();
+        (error.code().map(str::to_owned).unwrap(), error.raw_response().unwrap().status().as_u16())
+    }};
+}
+
+#[rstest::rstest]
+#[case::throttled(
+    FaultAnswer::Throttled,
+    ["SlowDown 503", "TooManyRequestsException 400", "ThrottlingException 400", "ThrottlingException 400", "ThrottlingException 400"]
+)]
+#[case::internal(
+    FaultAnswer::Internal,
+    ["InternalError 500", "InternalServiceException 500", "InternalFailure 500", "InternalFailure 500", "InternalException 500"]
+)]
+#[case::denied(
+    FaultAnswer::Denied,
+    ["AccessDenied 403", "AccessDenied 403", "AccessDeniedException 400", "AccessDeniedException 400", "AccessDeniedException 400"]
+)]
+#[tokio::test(start_paused = true)]
+async fn answers_have_the_code_and_the_form_of_the_service(#[case] answer: FaultAnswer, #[case] expected: [&str; 5]) {
+    let twin = builder().faults(CallFault::new(answer).into()).build();
+    let config = twin.sdk_config(BACKUP, &Principal::Root).into_builder().retry_config(RetryConfig::disabled()).build();
+    let control = aws_sdk_s3control::Client::new(&config);
+    let seen = [
+        refusal!(aws_sdk_s3::Client::new(&config).list_buckets()),
+        refusal!(control.describe_job().account_id(BACKUP).job_id("j")),
+        refusal!(Client::new(&config).list_queues()),
+        refusal!(aws_sdk_sfn::Client::new(&config).list_state_machines()),
+        refusal!(aws_sdk_eventbridge::Client::new(&config).list_event_buses()),
+    ];
+    assert_eq!(seen.map(|(code, status)| format!("{code} {status}")), expected);
+}
