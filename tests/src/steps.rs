@@ -7,7 +7,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use jiff::{Timestamp, civil::Date};
 use levee::hosts::{Hosted, StageName};
 use levee_stage::Aws;
-use levee_twin::gate::RecordedCall;
+use levee_twin::gate::{CallCount, RecordedCall};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -131,9 +131,20 @@ impl Rig {
     #[must_use]
     pub fn own_calls(&self) -> Vec<RecordedCall> {
         let own = |call: &RecordedCall| {
-            call.account == self.plan.backup_account && call.refused.is_none() && !call.principal.contains(":role/")
+            call.account == self.plan.backup_account
+                && call.planned_fault().is_none()
+                && !call.principal.contains(":role/")
         };
         self.twin.calls().into_iter().filter(own).collect()
+    }
+
+    /// The S3 calls so far that take something away, by operation, caller and outcome; refused ones too. Counted by the twin
+    /// since it was built, so that none is missing, however long the rig has run: an empty list says that no delete was ever
+    /// sent.
+    #[must_use]
+    pub fn deletes(&self) -> Vec<CallCount> {
+        let takes_away = |count: &CallCount| count.service == "s3" && count.operation.starts_with("Delete");
+        self.twin.call_counts().into_iter().filter(takes_away).collect()
     }
 
     /// The ids of all batch jobs.

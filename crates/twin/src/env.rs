@@ -5,7 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use levee_clock::Clock;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-use crate::service::{Caller, ServiceError};
+use crate::{
+    gate::Admission,
+    needs::Need,
+    service::{Caller, ServiceError},
+};
 
 /// The surroundings of a service. Cheap to clone.
 #[derive(Clone)]
@@ -29,23 +33,55 @@ pub struct Call<'a> {
     pub caller: &'a Caller,
     /// The ARN, URL or name of what is acted on; empty where the call names nothing.
     pub resource: &'a str,
+    /// What a policy must allow for it.
+    pub needs: &'a [Need],
 }
 
 /// Records calls and answers some of them with a planned fault.
 pub trait Gate: Send + Sync {
-    /// Called once for each call before it has any effect.
+    /// Called once for each call before it has any effect; [`Gate::conclude`] follows when its answer is known.
     ///
     /// # Errors
-    /// A planned fault: the call has no effect and is answered with the error.
-    fn admit(&self, call: &Call<'_>) -> Result<(), ServiceError>;
+    /// A planned fault: the call has no effect and is answered with the error, which the gate has noted.
+    fn admit(&self, call: &Call<'_>) -> Result<Admission, ServiceError>;
+
+    /// Notes something more that an admitted call needs, which showed only on its way.
+    fn need(&self, admission: &Admission, need: Need);
+
+    /// Notes what the caller got: nothing for success, or the code and the HTTP status of an error.
+    fn conclude(&self, admission: Admission, error: Option<(&str, u16)>);
+
+    /// Notes a call that was refused before it could be admitted, because it was not understood.
+    fn refused(&self, call: &Call<'_>, code: &str, status: u16);
 }
 
 /// A gate that lets everything through and remembers nothing.
 pub struct OpenGate;
 
 impl Gate for OpenGate {
-    fn admit(&self, _call: &Call<'_>) -> Result<(), ServiceError> {
-        Ok(())
+    fn admit(&self, _call: &Call<'_>) -> Result<Admission, ServiceError> {
+        Ok(Admission::UNRECORDED)
+    }
+
+    fn need(&self, _admission: &Admission, _need: Need) {}
+
+    fn conclude(&self, _admission: Admission, _error: Option<(&str, u16)>) {}
+
+    fn refused(&self, _call: &Call<'_>, _code: &str, _status: u16) {}
+}
+
+impl Env {
+    /// Passes a call through the gate, does its work and notes what came of it. Calls that the twin's services make of each
+    /// other come this way too.
+    pub(crate) async fn pass<T>(
+        &self,
+        call: &Call<'_>,
+        work: impl Future<Output = Result<T, ServiceError>>,
+    ) -> Result<T, ServiceError> {
+        let admission = self.gate.admit(call)?;
+        let result = work.await;
+        self.gate.conclude(admission, result.as_ref().err().map(ServiceError::noted));
+        result
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) use self::pattern::Pattern;
 use self::{put::NewEvent, targets::Target};
 use crate::{
     env::{Call, Env},
+    needs,
     service::{Caller, JsonService, ServiceError},
     sfn::StatusChange,
     sns::Sns,
@@ -248,7 +249,8 @@ impl BusKey {
 impl JsonService for EventBridge {
     async fn call(&self, caller: &Caller, operation: &str, body: Value) -> Result<Value, ServiceError> {
         let resource = input::resource(&body);
-        self.env.gate.admit(&Call { service: "events", operation, caller, resource })?;
-        self.answer(caller, operation, &body)
+        let needs = needs::events(operation, caller, &body);
+        let call = Call { service: "events", operation, caller, resource, needs: &needs };
+        self.env.pass(&call, async { self.answer(caller, operation, &body) }).await
     }
 }

@@ -1,44 +1,35 @@
 //! The gate that every call passes: it keeps a record of the call and answers some calls with a planned fault.
 
+mod call;
 mod faults;
+mod filter;
+mod name;
+mod record;
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
 use levee_clock::Clock;
-use serde::Serialize;
 use tokio::sync::watch;
 
-pub use self::faults::{CallFault, FaultAnswer, FaultPlan, When};
+use self::record::{Place, Record};
+pub use self::{
+    call::{CallCount, Outcome, RecordedCall},
+    faults::{CallFault, FaultAnswer, FaultPlan, When},
+    filter::{CallFilter, OutcomeFilter},
+    name::Name,
+};
 use crate::{
     env::{Call, Gate, Ids},
-    service::{Principal, ServiceError},
+    needs::Need,
+    service::ServiceError,
 };
 
-/// How many calls the record keeps; older ones are forgotten, [`CallGate::count`] still counts them.
+/// How many calls the record keeps unless told otherwise; older ones are forgotten, and still counted.
 pub const RECORD_LIMIT: usize = 200_000;
 
-/// One call as it was recorded, before it had any effect.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RecordedCall {
-    /// When the call came, by the twin's clock.
-    pub time: Timestamp,
-    /// The service's signing name: `s3`, `sqs`, `states`, `events`, `sns`, `s3control`.
-    pub service: String,
-    /// The operation, for example `PutObject`.
-    pub operation: String,
-    /// The caller's account.
-    pub account: String,
-    /// The caller's principal: `root`, a role's ARN, or a service's name.
-    pub principal: String,
-    /// The ARN, URL or name of what is acted on; empty where the call names nothing.
-    pub resource: String,
-    /// The code of the planned fault that the call was answered with. Errors of the services themselves are not here.
-    pub refused: Option<String>,
-}
+/// A call that the gate has let through and whose outcome it waits for.
+#[must_use = "the record waits for the call's outcome"]
+pub struct Admission(Option<Place>);
 
 /// The twin's gate.
 pub struct CallGate {
@@ -48,25 +39,45 @@ pub struct CallGate {
     count: watch::Sender<u64>,
 }
 
-#[derive(Default)]
 struct State {
-    calls: VecDeque<RecordedCall>,
+    record: Record,
     plan: FaultPlan,
     /// For each rule of the plan, how many calls it has matched and how many of these it has answered.
     seen: Vec<(u64, u64)>,
 }
 
+impl Admission {
+    /// The admission of a gate without a record.
+    pub(crate) const UNRECORDED: Self = Self(None);
+}
+
 impl CallGate {
-    pub(crate) fn new(clock: Clock, ids: Ids, plan: FaultPlan) -> Self {
-        let gate = Self { clock, ids, state: Mutex::default(), count: watch::Sender::new(0) };
+    pub(crate) fn new(clock: Clock, ids: Ids, plan: FaultPlan, record_limit: usize) -> Self {
+        let state = State { record: Record::new(record_limit), plan: FaultPlan::default(), seen: Vec::new() };
+        let gate = Self { clock, ids, state: Mutex::new(state), count: watch::Sender::new(0) };
         gate.set_faults(plan);
         gate
     }
 
-    /// The recorded calls, oldest first; at most the last [`RECORD_LIMIT`].
+    /// The recorded calls, oldest first; at most as many as the record keeps.
     #[must_use]
     pub fn calls(&self) -> Vec<RecordedCall> {
-        self.state().calls.iter().cloned().collect()
+        self.state().record.after(0).collect()
+    }
+
+    /// The recorded calls that the filter takes, oldest first.
+    #[must_use]
+    pub fn calls_where(&self, filter: &CallFilter) -> Vec<RecordedCall> {
+        let state = self.state();
+        let found = state.record.after(filter.after).filter(|call| filter.takes(call));
+        found.take(filter.limit.unwrap_or(usize::MAX)).collect()
+    }
+
+    /// How many calls there have been of each kind with each outcome since the twin was built, also of those that the
+    /// record has forgotten; ordered by service, operation, account, principal and outcome.
+    #[must_use]
+    pub fn call_counts(&self) -> Vec<CallCount> {
+        self.state().record.counts()
     }
 
     /// How many calls have been made since the twin was built.
@@ -101,31 +112,41 @@ impl CallGate {
 }
 
 impl Gate for CallGate {
-    fn admit(&self, call: &Call<'_>) -> Result<(), ServiceError> {
+    fn admit(&self, call: &Call<'_>) -> Result<Admission, ServiceError> {
         let mut state = self.state();
-        let State { calls, plan, seen } = &mut *state;
+        let State { record, plan, seen } = &mut *state;
         let fault = plan.answer(call, seen, &self.ids);
-        if calls.len() >= RECORD_LIMIT {
-            calls.pop_front();
+        let place = record.add(call, self.clock.now());
+        if let Some(error) = &fault {
+            record.end(place, outcome(&error.code, error.status, true));
         }
-        calls.push_back(RecordedCall {
-            time: self.clock.now(),
-            service: call.service.to_owned(),
-            operation: call.operation.to_owned(),
-            account: call.caller.account.clone(),
-            principal: principal(&call.caller.principal),
-            resource: call.resource.to_owned(),
-            refused: fault.as_ref().map(|error| error.code.clone()),
-        });
         drop(state);
         self.count.send_modify(|count| *count += 1);
-        fault.map_or(Ok(()), Err)
+        fault.map_or(Ok(Admission(Some(place))), Err)
+    }
+
+    fn need(&self, admission: &Admission, need: Need) {
+        if let Some(place) = admission.0 {
+            self.state().record.need(place, need);
+        }
+    }
+
+    fn conclude(&self, admission: Admission, error: Option<(&str, u16)>) {
+        if let Some(place) = admission.0 {
+            let outcome = error.map_or(Outcome::Ok, |(code, status)| outcome(code, status, false));
+            self.state().record.end(place, outcome);
+        }
+    }
+
+    fn refused(&self, call: &Call<'_>, code: &str, status: u16) {
+        let mut state = self.state();
+        let place = state.record.add(call, self.clock.now());
+        state.record.end(place, outcome(code, status, false));
+        drop(state);
+        self.count.send_modify(|count| *count += 1);
     }
 }
 
-fn principal(principal: &Principal) -> String {
-    match principal {
-        Principal::Root => "root".to_owned(),
-        Principal::Role(name) | Principal::Service(name) => name.clone(),
-    }
+fn outcome(code: &str, status: u16, planned: bool) -> Outcome {
+    Outcome::Error { code: code.into(), status, planned }
 }

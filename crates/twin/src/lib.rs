@@ -9,6 +9,8 @@ pub mod env;
 pub mod events;
 pub mod gate;
 pub mod inventory;
+pub mod needs;
+mod page;
 pub mod router;
 pub mod s3;
 pub mod s3control;
@@ -20,7 +22,8 @@ pub mod sqs;
 pub mod twin;
 
 pub use self::{
-    gate::{CallFault, FaultAnswer, FaultPlan, RecordedCall, When},
+    gate::{CallCount, CallFault, CallFilter, FaultAnswer, FaultPlan, Outcome, OutcomeFilter, RecordedCall, When},
+    needs::Need,
     server::Server,
     twin::{Twin, TwinBuilder},
 };

@@ -14,7 +14,8 @@ use self::{
     scope::{Scope, caller},
 };
 use crate::{
-    env::Ids,
+    env::{Call, Gate, Ids},
+    page::Page,
     service::{Caller, HttpService, JsonService, ServiceError},
     sqs::Sqs,
 };
@@ -32,6 +33,8 @@ pub struct Router {
 /// The services behind the router. What is absent is answered with `NotImplemented`.
 #[derive(Default)]
 pub(crate) struct Services {
+    pub(crate) gate: Option<Arc<dyn Gate>>,
+    pub(crate) page: Option<Page>,
     pub(crate) sqs: Option<Arc<Sqs>>,
     pub(crate) states: Option<Arc<dyn JsonService>>,
     pub(crate) events: Option<Arc<dyn JsonService>>,
@@ -55,6 +58,10 @@ impl Router {
     /// Answers one request. Every failure is an answer in the form of the service that was meant.
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         let scope = Scope::of(&request);
+        let own = scope.is_none() && !identify::is_virtual_hosted(&request);
+        if let Some(response) = self.page().filter(|_| own).and_then(|page| page.answer(&request)) {
+            return response;
+        }
         let caller = caller(&request, scope.as_ref(), &self.default_account, &self.region);
         let request_id = self.ids.uuid();
         let target = Target::of(&request, scope.as_ref());
@@ -68,6 +75,19 @@ impl Router {
         }
     }
 
+    fn page(&self) -> Option<&Page> {
+        self.services.get()?.page.as_ref()
+    }
+
+    /// Notes a call that no service gets to see; the error it is answered with.
+    fn refuse(&self, target: &Target, caller: &Caller, error: ServiceError) -> ServiceError {
+        if let Some(gate) = self.services.get().and_then(|services| services.gate.as_ref()) {
+            let (service, operation) = (target.service.as_str(), target.operation.as_str());
+            gate.refused(&Call { service, operation, caller, resource: "", needs: &[] }, &error.code, error.status);
+        }
+        error
+    }
+
     async fn dispatch(
         &self,
         target: &Target,
@@ -75,7 +95,8 @@ impl Router {
         request: Request<Bytes>,
         request_id: &str,
     ) -> Result<Response<Bytes>, ServiceError> {
-        let absent = || ServiceError::not_modelled(format_args!("the service {}", target.service));
+        let refuse = |error| self.refuse(target, caller, error);
+        let absent = || refuse(ServiceError::not_modelled(format_args!("the service {}", target.service)));
         let services = self.services.get().ok_or_else(absent)?;
         match (target.service.as_str(), target.protocol) {
             ("s3", _) => {
@@ -86,7 +107,7 @@ impl Router {
             ("sqs", Protocol::Json) => {
                 let sqs = services.sqs.as_ref().ok_or_else(absent)?;
                 let endpoint = identify::endpoint(&request);
-                let body = answer::json_body(request.body())?;
+                let body = answer::json_body(request.body()).map_err(refuse)?;
                 let result = sqs.call_at(&endpoint, caller, &target.operation, body).await?;
                 Ok(answer::json(target, &result))
             }
@@ -100,10 +121,11 @@ impl Router {
                 };
                 let service = service.ok_or_else(absent)?;
                 if protocol != Protocol::Query {
-                    let body = answer::json_body(request.body())?;
+                    let body = answer::json_body(request.body()).map_err(refuse)?;
                     return Ok(answer::json(target, &service.call(caller, &target.operation, body).await?));
                 }
-                let result = service.call(caller, &target.operation, query::form(request.body())?).await?;
+                let body = query::form(request.body()).map_err(refuse)?;
+                let result = service.call(caller, &target.operation, body).await?;
                 Ok(answer::xml(query::document(&target.service, &target.operation, &result, request_id)))
             }
         }

@@ -17,6 +17,7 @@ mod conditions;
 mod context;
 mod copy;
 mod delete;
+mod flight;
 mod get;
 mod list;
 mod lock;
@@ -36,7 +37,7 @@ use bytes::Bytes;
 use s3s::dto;
 use tokio::sync::watch;
 
-use self::store::Store;
+use self::{flight::Flight, store::Store};
 use crate::{
     env::Env,
     inventory::{ConfiguredInventory, InventoryConfigurations},
@@ -113,11 +114,14 @@ impl HttpService for S3Service {
     async fn handle(&self, caller: &Caller, request: http::Request<Bytes>) -> http::Response<Bytes> {
         let ids = &self.backend.env.ids;
         let bodiless = request.method() == http::Method::HEAD;
-        let response = match wire::prepare(caller, &self.backend.env.clock, request) {
+        let flight = Flight::new(Arc::clone(&self.backend.env.gate));
+        let path = request.uri().path().to_owned();
+        let response = match wire::prepare(caller, &flight, &self.backend.env.clock, request) {
             Ok(request) => self.protocol.call(request).await,
             Err(error) => error.to_http_response().map_err(|error| s3s::HttpError::new(Box::new(error))),
         };
+        let response = wire::noted(&flight, caller, &path, response).await;
         let (id, extended) = (ids.hex(16).to_uppercase(), ids.alphanumeric(56));
-        wire::finish(response, bodiless, &id, &extended).await
+        wire::finish(response, bodiless, &id, &extended)
     }
 }

@@ -64,6 +64,11 @@ impl ServiceError {
     pub fn not_modelled(what: impl fmt::Display) -> Self {
         Self { code: "NotImplemented".into(), message: format!("the twin does not model {what}"), status: 501 }
     }
+
+    /// What the record of calls keeps of it.
+    pub(crate) fn noted(&self) -> (&str, u16) {
+        (&self.code, self.status)
+    }
 }
 
 impl fmt::Display for ServiceError {

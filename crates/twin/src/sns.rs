@@ -19,6 +19,7 @@ use serde_json::Value;
 use self::subscriptions::Subscription;
 use crate::{
     env::{Call, Env},
+    needs,
     service::{Caller, JsonService, ServiceError},
     sqs::Sqs,
 };
@@ -43,6 +44,24 @@ impl Sns {
     #[must_use]
     pub fn new(env: Env, sqs: Arc<Sqs>) -> Self {
         Self { env, sqs, topics: Mutex::default() }
+    }
+
+    fn answer(&self, caller: &Caller, operation: &str, body: &Value) -> Result<Value, ServiceError> {
+        match operation {
+            "CreateTopic" => self.create_topic(caller, body),
+            "DeleteTopic" => self.delete_topic(caller, body),
+            "ListTopics" => Ok(self.list_topics(caller)),
+            "GetTopicAttributes" => self.topic_attributes(caller, body),
+            "SetTopicAttributes" => self.set_topic_attributes(caller, body),
+            "Subscribe" => self.subscribe(caller, body),
+            "Unsubscribe" => self.unsubscribe(caller, body),
+            "ListSubscriptions" => Ok(self.list_subscriptions(caller)),
+            "ListSubscriptionsByTopic" => self.subscriptions_of_topic(caller, body),
+            "GetSubscriptionAttributes" => self.subscription_attributes(caller, body),
+            "SetSubscriptionAttributes" => self.set_subscription_attributes(caller, body),
+            "Publish" => self.publish(caller, body),
+            _ => Err(ServiceError::not_modelled(format_args!("the SNS operation {operation}"))),
+        }
     }
 
     fn topics(&self) -> MutexGuard<'_, BTreeMap<String, Topic>> {
@@ -71,22 +90,9 @@ impl JsonService for Sns {
     async fn call(&self, caller: &Caller, operation: &str, body: Value) -> Result<Value, ServiceError> {
         let named = ["TopicArn", "TargetArn", "SubscriptionArn", "Name"].iter().find_map(|name| body.get(*name));
         let resource = named.and_then(Value::as_str).unwrap_or_default();
-        self.env.gate.admit(&Call { service: "sns", operation, caller, resource })?;
-        match operation {
-            "CreateTopic" => self.create_topic(caller, &body),
-            "DeleteTopic" => self.delete_topic(caller, &body),
-            "ListTopics" => Ok(self.list_topics(caller)),
-            "GetTopicAttributes" => self.topic_attributes(caller, &body),
-            "SetTopicAttributes" => self.set_topic_attributes(caller, &body),
-            "Subscribe" => self.subscribe(caller, &body),
-            "Unsubscribe" => self.unsubscribe(caller, &body),
-            "ListSubscriptions" => Ok(self.list_subscriptions(caller)),
-            "ListSubscriptionsByTopic" => self.subscriptions_of_topic(caller, &body),
-            "GetSubscriptionAttributes" => self.subscription_attributes(caller, &body),
-            "SetSubscriptionAttributes" => self.set_subscription_attributes(caller, &body),
-            "Publish" => self.publish(caller, &body),
-            _ => Err(ServiceError::not_modelled(format_args!("the SNS operation {operation}"))),
-        }
+        let needs = needs::sns(operation, caller, &body);
+        let call = Call { service: "sns", operation, caller, resource, needs: &needs };
+        self.env.pass(&call, async { self.answer(caller, operation, &body) }).await
     }
 }
 

@@ -34,6 +34,7 @@ use self::{
 };
 use crate::{
     env::{Call, Env},
+    needs,
     service::{Caller, JsonService, Principal, ServiceError},
 };
 
@@ -79,29 +80,34 @@ impl Sqs {
     ) -> Result<Value, ServiceError> {
         let request = Request { endpoint, caller, body: &body };
         let resource = request.resource();
-        self.env.gate.admit(&Call { service: "sqs", operation, caller, resource: &resource })?;
+        let needs = needs::sqs(operation, &resource, &body);
+        let call = Call { service: "sqs", operation, caller, resource: &resource, needs: &needs };
+        self.env.pass(&call, self.answer(&request, operation)).await
+    }
+
+    async fn answer(&self, request: &Request<'_>, operation: &str) -> Result<Value, ServiceError> {
         match operation {
-            "CreateQueue" => self.create(&request),
-            "DeleteQueue" => self.delete_queue(&request),
-            "GetQueueAttributes" => self.attributes(&request),
-            "GetQueueUrl" => self.url(&request),
-            "ListDeadLetterSourceQueues" => self.dead_letter_sources(&request),
-            "ListQueueTags" => self.tags(&request),
-            "ListQueues" => self.list(&request),
-            "PurgeQueue" => self.purge(&request),
-            "SetQueueAttributes" => self.set_attributes(&request),
-            "TagQueue" => self.tag(&request),
-            "UntagQueue" => self.untag(&request),
-            "SendMessage" => self.send(&request),
-            "SendMessageBatch" => self.send_batch(&request),
-            "ReceiveMessage" => self.receive(&request).await,
-            "DeleteMessage" => self.delete(&request),
-            "DeleteMessageBatch" => self.delete_batch(&request),
-            "ChangeMessageVisibility" => self.change_visibility(&request),
-            "ChangeMessageVisibilityBatch" => self.change_visibility_batch(&request),
-            "StartMessageMoveTask" => self.start_move(&request),
-            "ListMessageMoveTasks" => self.list_moves(&request),
-            "CancelMessageMoveTask" => self.cancel_move(&request),
+            "CreateQueue" => self.create(request),
+            "DeleteQueue" => self.delete_queue(request),
+            "GetQueueAttributes" => self.attributes(request),
+            "GetQueueUrl" => self.url(request),
+            "ListDeadLetterSourceQueues" => self.dead_letter_sources(request),
+            "ListQueueTags" => self.tags(request),
+            "ListQueues" => self.list(request),
+            "PurgeQueue" => self.purge(request),
+            "SetQueueAttributes" => self.set_attributes(request),
+            "TagQueue" => self.tag(request),
+            "UntagQueue" => self.untag(request),
+            "SendMessage" => self.send(request),
+            "SendMessageBatch" => self.send_batch(request),
+            "ReceiveMessage" => self.receive(request).await,
+            "DeleteMessage" => self.delete(request),
+            "DeleteMessageBatch" => self.delete_batch(request),
+            "ChangeMessageVisibility" => self.change_visibility(request),
+            "ChangeMessageVisibilityBatch" => self.change_visibility_batch(request),
+            "StartMessageMoveTask" => self.start_move(request),
+            "ListMessageMoveTasks" => self.list_moves(request),
+            "CancelMessageMoveTask" => self.cancel_move(request),
             _ => Err(ServiceError::not_modelled(format_args!("the SQS operation {operation}"))),
         }
     }

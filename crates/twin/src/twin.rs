@@ -18,7 +18,7 @@ pub use self::builder::TwinBuilder;
 use crate::{
     connector::Connector,
     events::{AcceptedEvent, EventBridge},
-    gate::{CallGate, FaultPlan, RecordedCall},
+    gate::{CallCount, CallFilter, CallGate, FaultPlan, RecordedCall},
     inventory::Inventory,
     router::Router,
     s3control::S3Control,
@@ -71,10 +71,22 @@ impl Twin {
         &self.0.clock
     }
 
-    /// The calls made so far, oldest first; at most the last [`crate::gate::RECORD_LIMIT`].
+    /// The calls made so far, oldest first; at most as many as the record keeps ([`TwinBuilder::record_limit`]).
     #[must_use]
     pub fn calls(&self) -> Vec<RecordedCall> {
         self.0.gate.calls()
+    }
+
+    /// Those of [`Twin::calls`] that the filter takes.
+    #[must_use]
+    pub fn calls_where(&self, filter: &CallFilter) -> Vec<RecordedCall> {
+        self.0.gate.calls_where(filter)
+    }
+
+    /// How many calls there have been of each kind with each outcome, also of those that the record has forgotten.
+    #[must_use]
+    pub fn call_counts(&self) -> Vec<CallCount> {
+        self.0.gate.call_counts()
     }
 
     /// The gate: counts of calls, waiting for a call, the plan of faults.

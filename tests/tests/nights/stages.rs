@@ -29,7 +29,7 @@ async fn transient_errors_are_retried_and_the_night_succeeds(
     rig.set_faults(fault(service, operation, resource, Some(STRIKES), answer));
     let execution = rig.start(day()).await.unwrap();
     assert_succeeded(&rig.until_ended(&execution).await.unwrap());
-    let struck = rig.twin.calls().iter().filter(|call| call.refused.is_some()).count();
+    let struck = rig.twin.calls().iter().filter(|call| call.planned_fault().is_some()).count();
     assert_eq!(struck as u64, STRIKES);
     assert_whole(&rig, &objects(), 1).await;
 }

@@ -190,7 +190,7 @@ mod tests {
 
     fn struck(plan: &FaultPlan, calls: u64) -> Vec<u64> {
         let caller = Caller { account: "111111111111".into(), region: "us-east-1".into(), principal: Principal::Root };
-        let call = Call { service: "s3", operation: "PutObject", caller: &caller, resource: "bucket/key" };
+        let call = Call { service: "s3", operation: "PutObject", caller: &caller, resource: "bucket/key", needs: &[] };
         let (mut seen, ids) = (vec![(0, 0); plan.calls.len()], Ids::new(7));
         (1..=calls).filter(|_| plan.answer(&call, &mut seen, &ids).is_some()).collect()
     }

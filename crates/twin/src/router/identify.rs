@@ -71,6 +71,11 @@ fn authority(request: &Request<Bytes>) -> Option<&str> {
     host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str))
 }
 
+/// Whether the host names a bucket.
+pub(crate) fn is_virtual_hosted(request: &Request<Bytes>) -> bool {
+    authority(request).and_then(virtual_bucket).is_some()
+}
+
 /// Moves the bucket of a virtual-hosted request (`bucket.s3.region.amazonaws.com`, `bucket.localhost`) into the path.
 pub(crate) fn to_path_style(mut request: Request<Bytes>) -> Request<Bytes> {
     let Some(bucket) = authority(&request).and_then(virtual_bucket) else { return request };

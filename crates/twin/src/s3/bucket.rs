@@ -21,7 +21,11 @@ impl Backend {
         context: &Context,
         input: dto::CreateBucketInput,
     ) -> S3Result<dto::CreateBucketOutput> {
-        self.admit(context, "CreateBucket", &bucket_arn(&input.bucket))?;
+        let arn = bucket_arn(&input.bucket);
+        for action in creating(&input) {
+            context.flight.need(action, &arn);
+        }
+        Self::admit(context, "CreateBucket", &arn)?;
         let name = input.bucket;
         if RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
             || RESERVED_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
@@ -118,7 +122,8 @@ impl Backend {
         context: &Context,
         input: dto::ListBucketsInput,
     ) -> S3Result<dto::ListBucketsOutput> {
-        self.admit(context, "ListBuckets", "")?;
+        context.flight.need("s3:ListAllMyBuckets", "*");
+        Self::admit(context, "ListBuckets", "")?;
         let state = self.store.lock();
         let prefix = input.prefix.clone().unwrap_or_default();
         let after = input.continuation_token.unwrap_or_default();
@@ -219,6 +224,14 @@ pub(crate) fn check_ownership(ownership: &dto::ObjectOwnership) -> S3Result<()> 
 }
 
 /// The Region of a new bucket: the one that the request names, else the one that it is sent to.
+/// What creating a bucket needs, by the API reference of CreateBucket.
+fn creating(input: &dto::CreateBucketInput) -> impl Iterator<Item = &'static str> {
+    let lock = ["s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning"];
+    let lock = lock.into_iter().filter(|_| input.object_lock_enabled_for_bucket == Some(true));
+    let ownership = input.object_ownership.is_some().then_some("s3:PutBucketOwnershipControls");
+    ["s3:CreateBucket"].into_iter().chain(lock).chain(ownership)
+}
+
 fn bucket_region(called: &str, configuration: Option<dto::CreateBucketConfiguration>) -> S3Result<String> {
     let Some(configuration) = configuration else { return Ok(called.to_owned()) };
     if configuration.bucket.is_some() || configuration.location.is_some() {

@@ -31,8 +31,15 @@ pub(crate) struct SourceRequest<'a> {
     pub(crate) with_tags: bool,
 }
 
+/// Notes that the call reads the source.
+pub(crate) fn need_source(context: &Context, source: &dto::CopySource) {
+    if let dto::CopySource::Bucket { bucket, key, version_id } = source {
+        context.flight.need(get::read_action(version_id.as_deref()), &object_arn(bucket, key));
+    }
+}
+
 impl Backend {
-    /// Reads the source of a copy with the caller's own rights.
+    /// Reads the source of a copy with the caller's own rights. [`need_source`] has been called.
     pub(crate) fn read_source(
         &self,
         context: &Context,
@@ -46,7 +53,7 @@ impl Backend {
         access::expect_owner(bucket, request.expected_owner)?;
         let version_id = version_id.as_deref();
         let arn = object_arn(&bucket.name, key);
-        access::authorize(bucket, context, get::read_action(version_id), &arn)?;
+        access::permit(bucket, context, get::read_action(version_id), &arn)?;
         let (version, object) = get::find(bucket, context, key, version_id).map_err(as_source_error)?;
         if request.with_tags && !object.tags.is_empty() {
             let action = if version_id.is_some() { "s3:GetObjectVersionTagging" } else { "s3:GetObjectTagging" };
@@ -82,6 +89,7 @@ impl Backend {
         let changes = replace_metadata || replace_tags || draft.storage_class.is_some() || draft.encryption.is_some();
         let target = Target::Object(&input.bucket, &input.key);
         let owner = input.expected_bucket_owner.as_deref();
+        need_source(context, &input.copy_source);
         let mut entered = self.enter(context, "CopyObject", target, owner, &actions)?;
         let request = SourceRequest {
             source: &input.copy_source,

@@ -51,6 +51,10 @@ impl Backend {
         input: dto::DeleteObjectsInput,
     ) -> S3Result<dto::DeleteObjectsOutput> {
         let owner = input.expected_bucket_owner.as_deref();
+        for object in &input.delete.objects {
+            let action = delete_action(object.version_id.as_deref());
+            context.flight.need(action, &object_arn(&input.bucket, &object.key));
+        }
         let mut entered = self.enter(context, "DeleteObjects", Target::Bucket(&input.bucket), owner, &[])?;
         let bucket = entered.bucket_mut()?;
         if input.delete.objects.is_empty() || input.delete.objects.len() > MOST_KEYS {
@@ -91,7 +95,7 @@ impl Backend {
             return Err(s3_error!(NotImplemented, "the twin does not model conditional deletes by time or size"));
         }
         let version = object.version_id.as_deref();
-        access::authorize(bucket, context, delete_action(version), &object_arn(&bucket.name, &object.key))?;
+        access::permit(bucket, context, delete_action(version), &object_arn(&bucket.name, &object.key))?;
         if let Some(etag) = object.e_tag.clone() {
             check_write(bucket, &object.key, Some(&ETagCondition::ETag(etag)), None)?;
         }

@@ -17,7 +17,7 @@ use super::{
     checksum::{Algorithm, StoredChecksum, md5_hex, multipart_etag, verify_content_md5},
     conditions::{ReadConditions, check_write},
     context::Context,
-    copy::SourceRequest,
+    copy::{SourceRequest, need_source},
     object::{draft, stated},
     store::{Bucket, FinishedPart, Object, Upload, UploadedPart},
 };
@@ -123,6 +123,7 @@ impl Backend {
     ) -> S3Result<dto::UploadPartCopyOutput> {
         let owner = input.expected_bucket_owner.as_deref();
         let target = Target::Object(&input.bucket, &input.key);
+        need_source(context, &input.copy_source);
         let mut entered = self.enter(context, "UploadPartCopy", target, owner, &["s3:PutObject"])?;
         check_part_number(input.part_number)?;
         upload(&mut entered, &input.upload_id, &input.key)?;

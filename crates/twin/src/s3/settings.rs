@@ -16,7 +16,7 @@ impl Backend {
     fn read<T>(
         &self,
         context: &Context,
-        (operation, action): (&str, &str),
+        (operation, action): (&str, &'static str),
         bucket: &str,
         owner: Option<&str>,
         read: impl FnOnce(&Bucket) -> S3Result<T>,
@@ -29,7 +29,7 @@ impl Backend {
     fn change<T>(
         &self,
         context: &Context,
-        (operation, action): (&str, &str),
+        (operation, action): (&str, &'static str),
         bucket: &str,
         owner: Option<&str>,
         change: impl FnOnce(&mut Bucket) -> S3Result<T>,

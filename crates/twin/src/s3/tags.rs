@@ -18,7 +18,7 @@ const MOST_TAGS: usize = 10;
 /// What a call on one version needs to find it.
 struct Named<'a> {
     operation: &'a str,
-    action: &'a str,
+    action: &'static str,
     bucket: &'a str,
     key: &'a str,
     version: Option<&'a str>,

@@ -11,8 +11,9 @@ use super::{
 use crate::{
     env::{Env, Gate, Ids},
     events::EventBridge,
-    gate::{CallGate, FaultPlan},
+    gate::{CallGate, FaultPlan, RECORD_LIMIT},
     inventory::{Inventory, InventoryConfigurations, InventoryOptions},
+    page::Page,
     router::{Router, Services, Sts},
     s3::{S3Options, S3Service},
     s3control::{ControlOptions, S3Clients, S3Control},
@@ -29,6 +30,7 @@ pub struct TwinBuilder {
     region: String,
     default_account: String,
     faults: FaultPlan,
+    record_limit: usize,
     control: ControlOptions,
     s3: S3Options,
     inventories: InventoryOptions,
@@ -42,6 +44,7 @@ impl Default for TwinBuilder {
             region: "us-east-1".to_owned(),
             default_account: "111111111111".to_owned(),
             faults: FaultPlan::default(),
+            record_limit: RECORD_LIMIT,
             control: ControlOptions::default(),
             s3: S3Options::default(),
             inventories: InventoryOptions::default(),
@@ -85,6 +88,13 @@ impl TwinBuilder {
         self
     }
 
+    /// How many calls the record keeps; [`RECORD_LIMIT`] by default. All calls are counted, whatever it keeps.
+    #[must_use]
+    pub fn record_limit(mut self, calls: usize) -> Self {
+        self.record_limit = calls;
+        self
+    }
+
     /// How batch jobs behave, with the faults of jobs and of their rows.
     #[must_use]
     pub fn jobs(mut self, options: ControlOptions) -> Self {
@@ -114,7 +124,7 @@ impl TwinBuilder {
         let clock = self.clock.unwrap_or_else(Clock::system);
         let ids = Ids::new(self.seed);
         // Faults draw from a stream of their own, so that a plan does not change the identifiers.
-        let gate = Arc::new(CallGate::new(clock.clone(), Ids::new(self.seed ^ 0xFA17), self.faults));
+        let gate = Arc::new(CallGate::new(clock.clone(), Ids::new(self.seed ^ 0xFA17), self.faults, self.record_limit));
         let env = Env { clock: clock.clone(), ids: ids.clone(), gate: Arc::clone(&gate) as Arc<dyn Gate> };
         let router = Arc::new(Router::new(self.default_account, self.region.clone(), Ids::new(!self.seed)));
         let sqs = Arc::new(Sqs::new(env.clone()));
@@ -129,6 +139,8 @@ impl TwinBuilder {
         let configurations = Arc::clone(&s3) as Arc<dyn InventoryConfigurations>;
         let inventory = Inventory::new(env.clone(), clients, configurations, self.region.clone(), self.inventories);
         router.plug(Services {
+            gate: Some(Arc::clone(&env.gate)),
+            page: Some(Page::new(Arc::clone(&gate))),
             s3: Some(s3),
             s3control: Some(Arc::clone(&control) as Arc<dyn HttpService>),
             sqs: Some(sqs),

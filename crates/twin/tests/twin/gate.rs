@@ -29,7 +29,7 @@ async fn planned_fault_strikes_the_nth_call_and_is_recorded() {
     twin.set_faults(FaultPlan::default());
     sqs.list_queues().send().await.unwrap();
     let calls = twin.calls();
-    let refused: Vec<_> = calls.iter().map(|call| call.refused.as_deref()).collect();
+    let refused: Vec<_> = calls.iter().map(|call| call.planned_fault()).collect();
     assert_eq!(refused, [None, Some("ThrottlingException"), None]);
     assert_eq!((calls[0].operation.as_str(), calls[0].account.as_str()), ("ListQueues", BACKUP));
     assert_eq!(calls[0].principal, "arn:aws:iam::222222222222:role/levee");
