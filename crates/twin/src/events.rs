@@ -96,6 +96,13 @@ impl EventBridge {
         self.state().events.iter().cloned().collect()
     }
 
+    /// How many accepted events are kept, and the last `limit` of them, oldest first.
+    pub(crate) fn latest(&self, limit: usize) -> (usize, Vec<AcceptedEvent>) {
+        let state = self.state();
+        let skipped = state.events.len().saturating_sub(limit);
+        (state.events.len(), state.events.iter().skip(skipped).cloned().collect())
+    }
+
     /// Puts the event of an execution's status on the default bus of its account, as AWS does by itself.
     pub(crate) fn status_changed(&self, change: StatusChange) {
         let key = BusKey { region: change.region, account: change.account, name: "default".to_owned() };

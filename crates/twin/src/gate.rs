@@ -73,6 +73,11 @@ impl CallGate {
         found.take(filter.limit.unwrap_or(usize::MAX)).collect()
     }
 
+    /// The last `limit` recorded calls that were answered with an error, latest first.
+    pub(crate) fn failures(&self, limit: usize) -> Vec<RecordedCall> {
+        self.state().record.failures().take(limit).collect()
+    }
+
     /// How many calls there have been of each kind with each outcome since the twin was built, also of those that the
     /// record has forgotten; ordered by service, operation, account, principal and outcome.
     #[must_use]

@@ -24,6 +24,7 @@ mod lock;
 mod multipart;
 mod object;
 mod operations;
+mod overview;
 mod policy;
 mod settings;
 mod store;
@@ -37,6 +38,7 @@ use bytes::Bytes;
 use s3s::dto;
 use tokio::sync::watch;
 
+pub(crate) use self::overview::BucketView;
 use self::{flight::Flight, store::Store};
 use crate::{
     env::Env,

@@ -12,6 +12,7 @@ pub mod faults;
 mod job;
 mod jobs;
 mod manifest;
+mod overview;
 mod report;
 mod runner;
 mod spec;
@@ -26,8 +27,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub(crate) use self::copy::failed_call;
 pub use self::status::JobStatus;
+pub(crate) use self::{copy::failed_call, overview::JobView};
 use self::{
     faults::JobFaults,
     jobs::{Created, Jobs},

@@ -17,6 +17,7 @@ mod history;
 mod integration;
 mod interpret;
 mod intrinsic;
+mod overview;
 mod parse;
 mod path;
 mod progress;
@@ -26,6 +27,7 @@ mod status;
 mod store;
 mod template;
 mod tokens;
+mod trail;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -41,7 +43,9 @@ use store::Store;
 use tokens::Tokens;
 
 pub(crate) use arn::machine as machine_arn;
+pub(crate) use overview::{EventView, RunCounts, RunDetail, RunView};
 pub use status::StatusChange;
+pub(crate) use trail::StateTrail;
 
 /// What Step Functions reaches outside of itself.
 ///

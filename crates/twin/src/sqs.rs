@@ -11,6 +11,7 @@ mod input;
 mod manage;
 mod message;
 mod moves;
+mod overview;
 mod queue;
 mod receive;
 mod send;
@@ -26,12 +27,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub(crate) use self::wire::query_error;
 use self::{
     message::{Content, Message},
     moves::MoveTask,
     queue::{Queue, QueueKey},
 };
+pub(crate) use self::{overview::QueueView, wire::query_error};
 use crate::{
     env::{Call, Env},
     needs,

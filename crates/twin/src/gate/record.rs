@@ -101,19 +101,27 @@ impl Record {
     pub(super) fn after(&self, number: u64) -> impl Iterator<Item = RecordedCall> + '_ {
         let first = self.entries.front().map_or(0, |entry| entry.number);
         let skip = usize::try_from(number.saturating_add(1).saturating_sub(first)).unwrap_or(usize::MAX);
-        self.entries.iter().skip(skip).filter_map(|entry| {
-            let kind = self.kinds.get(entry.kind)?;
-            Some(RecordedCall {
-                number: entry.number,
-                time: entry.time,
-                service: kind.service.clone(),
-                operation: kind.operation.clone(),
-                account: kind.account.clone(),
-                principal: kind.principal.clone(),
-                resource: entry.resource.clone(),
-                needs: entry.needs.clone(),
-                outcome: entry.outcome.clone(),
-            })
+        self.entries.iter().skip(skip).filter_map(|entry| self.told(entry))
+    }
+
+    /// The kept calls that were answered with an error, latest first.
+    pub(super) fn failures(&self) -> impl Iterator<Item = RecordedCall> + '_ {
+        let failed = |entry: &&Entry| matches!(entry.outcome, Some(Outcome::Error { .. }));
+        self.entries.iter().rev().filter(failed).filter_map(|entry| self.told(entry))
+    }
+
+    fn told(&self, entry: &Entry) -> Option<RecordedCall> {
+        let kind = self.kinds.get(entry.kind)?;
+        Some(RecordedCall {
+            number: entry.number,
+            time: entry.time,
+            service: kind.service.clone(),
+            operation: kind.operation.clone(),
+            account: kind.account.clone(),
+            principal: kind.principal.clone(),
+            resource: entry.resource.clone(),
+            needs: entry.needs.clone(),
+            outcome: entry.outcome.clone(),
         })
     }
 

@@ -138,6 +138,13 @@ impl Jobs {
         jobs
     }
 
+    /// The jobs of all accounts, the latest first.
+    pub(crate) fn all(&self) -> Vec<Job> {
+        let mut jobs: Vec<Job> = self.lock().jobs.values().cloned().collect();
+        jobs.sort_by_key(|job| std::cmp::Reverse(job.number));
+        jobs
+    }
+
     /// The job as it is, for the one that runs it.
     pub(crate) fn get(&self, id: &str) -> Option<Job> {
         self.lock().jobs.get(id).cloned()

@@ -13,7 +13,7 @@ use crate::{
     events::EventBridge,
     gate::{CallGate, FaultPlan, RECORD_LIMIT},
     inventory::{Inventory, InventoryConfigurations, InventoryOptions},
-    page::Page,
+    page::{Page, Sources},
     router::{Router, Services, Sts},
     s3::{S3Options, S3Service},
     s3control::{ControlOptions, S3Clients, S3Control},
@@ -131,20 +131,29 @@ impl TwinBuilder {
         let sns = Arc::new(Sns::new(env.clone(), Arc::clone(&sqs)));
         let events = Arc::new(EventBridge::new(env.clone(), Arc::clone(&sqs), Arc::clone(&sns)));
         let wiring = Wiring { sqs: Arc::clone(&sqs), sns: Arc::clone(&sns), events: Arc::clone(&events) };
-        let states = StepFunctions::new(env.clone(), Arc::new(wiring));
+        let states = Arc::new(StepFunctions::new(env.clone(), Arc::new(wiring)));
         let clients: Arc<dyn S3Clients> =
             Arc::new(InnerClients { router: Arc::downgrade(&router), clock: clock.clone() });
         let control = Arc::new(S3Control::new(env.clone(), Arc::clone(&clients), self.control));
         let s3 = Arc::new(S3Service::new(env.clone(), self.s3));
         let configurations = Arc::clone(&s3) as Arc<dyn InventoryConfigurations>;
         let inventory = Inventory::new(env.clone(), clients, configurations, self.region.clone(), self.inventories);
+        let page = Page::new(Sources {
+            clock: clock.clone(),
+            gate: Arc::clone(&gate),
+            s3: Arc::clone(&s3),
+            sqs: Arc::clone(&sqs),
+            states: Arc::clone(&states),
+            control: Arc::clone(&control),
+            events: Arc::clone(&events),
+        });
         router.plug(Services {
             gate: Some(Arc::clone(&env.gate)),
-            page: Some(Page::new(Arc::clone(&gate))),
+            page: Some(page),
             s3: Some(s3),
             s3control: Some(Arc::clone(&control) as Arc<dyn HttpService>),
             sqs: Some(sqs),
-            states: Some(Arc::new(states)),
+            states: Some(states),
             events: Some(Arc::clone(&events) as Arc<dyn JsonService>),
             sns: Some(sns),
             sts: Some(Arc::new(Sts(env))),
