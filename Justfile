@@ -28,6 +28,10 @@ conformance *ARGUMENTS:
     cargo build --release --bin levee
     tests/conformance/run {{ ARGUMENTS }}
 
+# look at the page of the twin in headless Chromium; screenshots in .tools/page
+page:
+    .ci/page
+
 # check the state machine with a public validator
 asl:
     .ci/asl

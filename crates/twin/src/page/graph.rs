@@ -1,6 +1,9 @@
 //! The picture of a state machine: its states in rows from the first to the last, and the ways between them.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -47,8 +50,13 @@ impl Graph {
             .filter(|(_, to, _)| states.contains_key(to))
             .collect();
         let rows = rows(start, states, &edges);
+        let below = below(&rows, &edges);
         let mut order: Vec<&String> = rows.keys().collect();
-        order.sort_by_key(|name| rows.get(*name).copied().unwrap_or_default());
+        // The longest line of states stands in the first column.
+        order.sort_by_key(|name| {
+            let (row, found) = rows.get(*name).copied().unwrap_or_default();
+            (row, Reverse(below.get(*name).copied().unwrap_or_default()), found)
+        });
         let mut used: BTreeMap<usize, usize> = BTreeMap::new();
         let nodes = order.into_iter().filter_map(|name| {
             let (state, (row, _)) = (states.get(name)?, *rows.get(name)?);
@@ -92,6 +100,20 @@ fn rows(
         }
     }
     rows
+}
+
+/// How many states follow each one on the longest way down.
+fn below(rows: &BTreeMap<String, (usize, usize)>, edges: &[(String, String, String)]) -> BTreeMap<String, usize> {
+    let row = |name: &String| rows.get(name).map_or(0, |(row, _)| *row);
+    let mut upwards: Vec<&String> = rows.keys().collect();
+    upwards.sort_by_key(|name| Reverse(row(name)));
+    let mut below: BTreeMap<String, usize> = BTreeMap::new();
+    for name in upwards {
+        let down = edges.iter().filter(|(from, to, _)| from == name && row(to) > row(name));
+        let longest = down.filter_map(|(_, to, _)| below.get(to)).max().map_or(0, |longest| longest + 1);
+        below.insert(name.clone(), longest);
+    }
+    below
 }
 
 /// The edges that lead back to a state on the way from the start: without them there is no circle.
@@ -151,8 +173,11 @@ fn test(rule: &Value) -> String {
             let operand = operand.as_str().map_or_else(|| operand.to_string(), str::to_owned);
             match name.as_str() {
                 "StringEquals" | "NumericEquals" | "BooleanEquals" => format!("= {operand}"),
-                name if name.starts_with("Is") => format!("{name} {operand}"),
-                name => format!("{name} {operand}"),
+                name => match name.strip_prefix("Is") {
+                    Some(quality) if operand == "false" => format!("is not {}", quality.to_lowercase()),
+                    Some(quality) => format!("is {}", quality.to_lowercase()),
+                    None => format!("{name} {operand}"),
+                },
             }
         },
     );
@@ -199,9 +224,21 @@ mod tests {
         let labels: Vec<_> =
             graph.edges.iter().map(|edge| (edge.to.as_str(), edge.label.as_str(), edge.back)).collect();
         assert!(labels.contains(&("Submit", "$.next = again", true)), "{labels:?}");
-        assert!(labels.contains(&("Gone", "not $.n IsPresent true", false)), "{labels:?}");
+        assert!(labels.contains(&("Gone", "not $.n is present", false)), "{labels:?}");
         assert!(labels.contains(&("Gone", "on A, B", false)), "{labels:?}");
         assert!(labels.contains(&("Done", "otherwise", false)), "{labels:?}");
+    }
+
+    #[test]
+    fn longest_line_of_states_stands_in_the_first_column() {
+        let graph = Graph::of(&json!({"StartAt": "If", "States": {
+            "If": {"Type": "Choice", "Default": "Work", "Choices": [{"Variable": "$.a", "IsNull": true, "Next": "Skip"}]},
+            "Skip": {"Type": "Pass", "Next": "Done"},
+            "Work": {"Type": "Task", "Next": "Check"},
+            "Check": {"Type": "Task", "Next": "Done"},
+            "Done": {"Type": "Succeed"},
+        }}));
+        assert_eq!(places(&graph), [("If", 0, 0), ("Work", 1, 0), ("Skip", 1, 1), ("Check", 2, 0), ("Done", 3, 0)]);
     }
 
     #[test]

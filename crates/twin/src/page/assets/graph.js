@@ -1,6 +1,6 @@
 // The picture of a state machine, coloured by what an execution has done.
 
-const BOX = { width: 190, height: 42, down: 24, right: 40, left: 84, top: 6 };
+const BOX = { width: 176, height: 38, down: 18, right: 28, left: 76, top: 4 };
 
 /** The state graph of an execution as the twin answers it. */
 function picture(execution) {
@@ -32,9 +32,9 @@ const MARKS = { done: "✓", running: "●", failed: "✕", aborted: "–" };
 function box(node, at, trails) {
   const trail = trails.get(node.name);
   const status = trail?.status ?? "waiting";
-  const notes = [node.kind];
+  // Colour and mark say the status too; the words are for those who see neither.
+  const notes = [status === "waiting" || status === "done" ? node.kind : status];
   if (trail) {
-    if (status !== "done") notes.push(status);
     if (trail.entered > 1) notes.push(`${trail.entered}×`);
     if (trail.retries > 0) notes.push(`retried ${trail.retries}×`);
     if (trail.redrives > 0) notes.push(`redriven ${trail.redrives}×`);
@@ -46,9 +46,9 @@ function box(node, at, trails) {
   return svg("g", { class: `node ${status}`, transform: `translate(${at.x} ${at.y})` },
     svg("title", null, title),
     svg("rect", { width: BOX.width, height: BOX.height, rx: round }),
-    svg("text", { class: "name", x: 14, y: 18 }, short(node.name, 22)),
-    svg("text", { class: "sub", x: 14, y: 33 }, short(notes.join(" · "), 31)),
-    MARKS[status] ? svg("text", { class: "mark", x: BOX.width - 24, y: 26 }, MARKS[status]) : null);
+    svg("text", { class: "name", x: 13, y: 16 }, short(node.name, 22)),
+    svg("text", { class: "sub", x: 13, y: 30 }, short(notes.join(" · "), 30)),
+    MARKS[status] ? svg("text", { class: "mark", x: BOX.width - 24, y: 24 }, MARKS[status]) : null);
 }
 
 function short(text, length) {
@@ -66,23 +66,24 @@ function line(edge, places, taken) {
     text.trim() ? svg("text", { x: label.x, y: label.y, "text-anchor": label.anchor }, text) : null);
 }
 
-/** Down: straight to the next row, and along the side where rows lie between. */
+/** Down in the same column; to the right and then down; or down and then to the left. */
 function forward(from, to) {
-  const [x, y] = [from.x + BOX.width / 2, from.y + BOX.height];
-  if (to.row === from.row + 1) {
-    const [tx, ty] = [to.x + BOX.width / 2, to.y];
-    const middle = (y + ty) / 2;
-    const path = x === tx ? `M${x} ${y}V${ty - 5}` : `M${x} ${y}C${x} ${middle + 6} ${tx} ${middle - 6} ${tx} ${ty - 5}`;
-    return { path, tip: { x: tx, y: ty, way: "down" }, label: { x: Math.max(x, tx) + (x === tx ? 8 : -20), y: middle + 3, anchor: x === tx ? "start" : "end" } };
+  const [middle, half] = [BOX.width / 2, BOX.height / 2];
+  if (to.column > from.column) {
+    const [x, y, tx] = [from.x + BOX.width, from.y + half, to.x + middle];
+    return { path: `M${x} ${y}H${tx - 8}Q${tx} ${y} ${tx} ${y + 8}V${to.y - 5}`, tip: { x: tx, y: to.y, way: "down" }, label: { x: x + 6, y: y - 5, anchor: "start" } };
   }
-  const side = Math.max(from.x, to.x) + BOX.width + (from.column > to.column ? -BOX.width / 2 : 16);
-  const [tx, ty] = [to.x + BOX.width, to.y + BOX.height / 2];
-  const start = from.column > to.column ? `M${x} ${y}` : `M${from.x + BOX.width} ${from.y + BOX.height / 2}H${side - 8}Q${side} ${from.y + BOX.height / 2} ${side} ${from.y + BOX.height / 2 + 8}`;
-  return {
-    path: `${start}V${ty - 10}Q${side} ${ty} ${side - 10} ${ty}H${tx + 5}`,
-    tip: { x: tx, y: ty, way: "left" },
-    label: { x: side - 6, y: ty - 14, anchor: "end" },
-  };
+  if (to.column < from.column) {
+    const [x, y, tx, ty] = [from.x + middle, from.y + BOX.height, to.x + BOX.width, to.y + half];
+    return { path: `M${x} ${y}V${ty - 8}Q${x} ${ty} ${x - 8} ${ty}H${tx + 5}`, tip: { x: tx, y: ty, way: "left" }, label: { x: x - 10, y: ty - 5, anchor: "end" } };
+  }
+  if (to.row === from.row + 1) {
+    const [x, y] = [from.x + middle, from.y + BOX.height];
+    return { path: `M${x} ${y}V${to.y - 5}`, tip: { x, y: to.y, way: "down" }, label: { x: x + 8, y: (y + to.y) / 2 + 3, anchor: "start" } };
+  }
+  const [x, y, ty] = [from.x + BOX.width, from.y + half, to.y + half];
+  const out = x + BOX.right / 2;
+  return { path: `M${x} ${y}H${out - 8}Q${out} ${y} ${out} ${y + 8}V${ty - 8}Q${out} ${ty} ${out - 8} ${ty}H${x + 5}`, tip: { x, y: ty, way: "left" }, label: { x: x + 4, y: y - 5, anchor: "start" } };
 }
 
 /** Up: along the left side, further out the more rows lie between. */

@@ -48,9 +48,10 @@ function run(execution) {
   return [
     el("div", { class: "title" }, el("h2", null, execution.name), el("span", { class: `tag ${colour}` }, word)),
     el("p", { class: "quiet" }, `${execution.state_machine}, account ${execution.account} · ${facts.filter(Boolean).join(" · ")}`),
-    failed ? el("div", { class: "why", "data-scroll": "why" },
-      el("strong", null, execution.error ?? word), el("p", null, execution.cause ?? "No cause was given.")) : null,
-    el("div", { class: "way" }, picture(execution), timeline(execution.history)),
+    el("div", { class: "way" },
+      el("div", { class: "picture" }, picture(execution)),
+      failed ? el("div", { class: "why" }, el("strong", null, execution.error ?? word), el("p", null, execution.cause ?? "No cause was given.")) : null,
+      timeline(execution.history)),
   ].filter((part) => part !== null);
 }
 
