@@ -7,6 +7,7 @@ mod twin {
     mod events;
     mod gate;
     mod inventory;
+    mod page;
     mod s3;
     mod s3control;
     mod server;

@@ -1,6 +1,6 @@
 //! The record of calls: what each was, by whom, what it needed, and what came of it.
 
-mod endpoint;
+pub(crate) mod endpoint;
 mod needs;
 
 use std::time::Duration;

@@ -142,15 +142,20 @@ function schedules(list) {
   ], "No schedule has been made.");
 }
 
+/** Calls that look for what need not be there, or that race, are answered with these on good nights too. */
+const ORDINARY = new Set([304, 404, 409, 412]);
+
 function failures({ made, failed, failures: items }) {
-  return [
-    section(`Failed calls, of ${number(made)}`, { total: failed, items }, [
-      ["Time", (call) => when(call.time).slice(11), "time"],
-      ["Call", (call) => [call.operation || "not understood", el("div", { class: "quiet mono" }, call.resource)], "wide"],
-      ["By", (call) => el("span", { class: "mono" }, call.principal === "root" ? call.account : call.principal), "wide"],
-      ["Answer", (call) => [el("span", { class: "bad" }, call.outcome), call.planned ? el("span", { class: "tag warn" }, "planned") : null]],
-    ], "None."),
-  ].flat();
+  return section(`Calls answered with an error, of ${number(made)}:`, { total: failed, items }, [
+    ["Time", (call) => when(call.time).slice(11), "time"],
+    ["Answer", (call) => [
+      el("span", { class: call.planned ? "warn" : ORDINARY.has(call.status) ? null : "bad" }, `${call.status} ${call.outcome}`),
+      call.planned ? " planned" : null,
+    ]],
+    ["Call", (call) => `${call.service} ${call.operation || "not understood"}`],
+    ["Resource", (call) => call.resource, "mono wide"],
+    ["By", (call) => [call.account, call.principal === "root" ? null : el("div", { class: "mono" }, call.principal.split(":role/").pop())], "time"],
+  ], "None.");
 }
 
 function events(list) {
