@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use levee_stage::{LogFormat, init_telemetry};
-use levee_twin::{Twin, inventory::InventoryOptions, s3control::ControlOptions};
+use levee_twin::{S3Endpoint, Twin, inventory::InventoryOptions, s3control::ControlOptions};
 
 use crate::exit;
 
@@ -43,6 +43,12 @@ pub struct TwinSettings {
     /// Let inventories and batch jobs take the time that they take on AWS
     #[arg(long, conflicts_with = "inventory_every")]
     pub aws_pace: bool,
+
+    /// Hold the buckets in the S3 at this URL, in place of the twin's own. Batch jobs and inventories work there; inventory
+    /// configurations stay with the twin, and all other S3 calls are handed on to it. It must take 12-digit access key ids
+    /// for accounts, or at least not refuse them
+    #[arg(long, value_name = "URL")]
+    pub s3_endpoint: Option<S3Endpoint>,
 }
 
 impl TwinSettings {
@@ -79,13 +85,16 @@ pub fn run(settings: &TwinSettings) -> ExitCode {
 
 async fn serve(settings: &TwinSettings) -> ExitCode {
     let (inventories, jobs) = settings.pace();
-    let twin = Twin::builder()
+    let mut builder = Twin::builder()
         .seed(settings.seed)
         .region(&settings.region)
         .default_account(&settings.account)
         .inventories(inventories)
-        .jobs(jobs)
-        .build();
+        .jobs(jobs);
+    if let Some(endpoint) = &settings.s3_endpoint {
+        builder = builder.s3_endpoint(endpoint.clone());
+    }
+    let twin = builder.build();
     let address = SocketAddr::new(settings.host, settings.port);
     let server = match twin.serve(address).await {
         Ok(server) => server,

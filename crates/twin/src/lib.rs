@@ -11,6 +11,7 @@ pub mod gate;
 pub mod inventory;
 pub mod router;
 pub mod s3;
+pub mod s3_endpoint;
 pub mod s3control;
 pub mod server;
 pub mod service;
@@ -21,6 +22,7 @@ pub mod twin;
 
 pub use self::{
     gate::{CallFault, FaultAnswer, FaultPlan, RecordedCall, When},
+    s3_endpoint::S3Endpoint,
     server::Server,
     twin::{Twin, TwinBuilder},
 };

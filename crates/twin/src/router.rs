@@ -8,7 +8,7 @@ mod sts;
 
 use std::sync::{Arc, OnceLock};
 
-pub(crate) use self::sts::Sts;
+pub(crate) use self::{answer::rest_error, sts::Sts};
 use self::{
     identify::{Protocol, Target},
     scope::{Scope, caller},

@@ -26,7 +26,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub(crate) use self::copy::failed_call;
+pub(crate) use self::copy::{failed_call, with_reasons};
 pub use self::status::JobStatus;
 use self::{
     faults::JobFaults,

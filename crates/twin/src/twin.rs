@@ -11,7 +11,7 @@ use aws_smithy_async::{
     rt::sleep::{SharedAsyncSleep, TokioSleep},
     time::TimeSource,
 };
-use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_smithy_runtime_api::client::{http::HttpClient, stalled_stream_protection::StalledStreamProtectionConfig};
 use levee_clock::Clock;
 
 pub use self::builder::TwinBuilder;
@@ -134,9 +134,9 @@ impl TimeSource for SdkTime {
     }
 }
 
-/// SDK settings for `principal` of `account` on `connector`.
+/// SDK settings for `principal` of `account` on `http`.
 pub(crate) fn sdk_config(
-    connector: Connector,
+    http: impl HttpClient + 'static,
     clock: &Clock,
     region: &str,
     account: &str,
@@ -152,7 +152,7 @@ pub(crate) fn sdk_config(
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(connector)
+        .http_client(http)
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .time_source(SdkTime(clock.clone()))
         // Bodies are whole in memory; on a paused clock a reader that thinks for long would look like a stalled stream.

@@ -7,6 +7,7 @@ mod twin {
     mod gate;
     mod inventory;
     mod s3;
+    mod s3_endpoint;
     mod s3control;
     mod server;
     mod sfn_common;

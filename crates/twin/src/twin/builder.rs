@@ -6,7 +6,7 @@ use levee_clock::Clock;
 
 use super::{
     Inner, Twin,
-    wiring::{InnerClients, Wiring},
+    wiring::{Storage, Wiring},
 };
 use crate::{
     env::{Env, Gate, Ids},
@@ -15,7 +15,8 @@ use crate::{
     inventory::{Inventory, InventoryConfigurations, InventoryOptions},
     router::{Router, Services, Sts},
     s3::{S3Options, S3Service},
-    s3control::{ControlOptions, S3Clients, S3Control},
+    s3_endpoint::S3Endpoint,
+    s3control::{ControlOptions, S3Control},
     service::{HttpService, JsonService},
     sfn::StepFunctions,
     sns::Sns,
@@ -32,6 +33,7 @@ pub struct TwinBuilder {
     control: ControlOptions,
     s3: S3Options,
     inventories: InventoryOptions,
+    s3_endpoint: Option<S3Endpoint>,
 }
 
 impl Default for TwinBuilder {
@@ -45,6 +47,7 @@ impl Default for TwinBuilder {
             control: ControlOptions::default(),
             s3: S3Options::default(),
             inventories: InventoryOptions::default(),
+            s3_endpoint: None,
         }
     }
 }
@@ -106,6 +109,14 @@ impl TwinBuilder {
         self
     }
 
+    /// Puts batch jobs and inventories in front of an S3 elsewhere, which holds the buckets in place of the twin's own S3; see
+    /// [`crate::s3_endpoint`]. Sockets know no paused clock: for twins on the system's clock only.
+    #[must_use]
+    pub fn s3_endpoint(mut self, endpoint: S3Endpoint) -> Self {
+        self.s3_endpoint = Some(endpoint);
+        self
+    }
+
     /// Starts the twin. Must be called inside a tokio runtime: timers and jobs run on it.
     #[must_use]
     pub fn build(mut self) -> Twin {
@@ -122,11 +133,10 @@ impl TwinBuilder {
         let events = Arc::new(EventBridge::new(env.clone(), Arc::clone(&sqs), Arc::clone(&sns)));
         let wiring = Wiring { sqs: Arc::clone(&sqs), sns: Arc::clone(&sns), events: Arc::clone(&events) };
         let states = StepFunctions::new(env.clone(), Arc::new(wiring));
-        let clients: Arc<dyn S3Clients> =
-            Arc::new(InnerClients { router: Arc::downgrade(&router), clock: clock.clone() });
+        let own = S3Service::new(env.clone(), self.s3);
+        let configurations = Arc::new(own.clone()) as Arc<dyn InventoryConfigurations>;
+        let Storage { clients, s3 } = Storage::new(own, &env, &router, self.s3_endpoint);
         let control = Arc::new(S3Control::new(env.clone(), Arc::clone(&clients), self.control));
-        let s3 = Arc::new(S3Service::new(env.clone(), self.s3));
-        let configurations = Arc::clone(&s3) as Arc<dyn InventoryConfigurations>;
         let inventory = Inventory::new(env.clone(), clients, configurations, self.region.clone(), self.inventories);
         router.plug(Services {
             s3: Some(s3),

@@ -1,8 +1,17 @@
 //! Inventory configurations: validated and kept; the twin's inventory service makes the reports.
 
+use std::collections::BTreeMap;
+
 use s3s::{S3Error, S3Result, dto, s3_error};
 
-use crate::s3::{Backend, context::Context};
+use crate::{
+    s3::{
+        Backend, S3Service,
+        context::Context,
+        store::{Bucket, Settings, Versioning},
+    },
+    service::Caller,
+};
 
 /// Configurations on one page of a listing.
 const PAGE: usize = 100;
@@ -100,6 +109,28 @@ impl Backend {
         })?;
         self.inventories.send_modify(|changes| *changes += 1);
         Ok(dto::DeleteBucketInventoryConfigurationOutput::default())
+    }
+}
+
+impl S3Service {
+    /// Sees to it that the configurations of `bucket` can be kept here although the bucket itself is in an S3 elsewhere: as
+    /// an empty bucket of that name. It belongs to the caller's account unless another account has put a configuration.
+    pub(crate) fn keep_configurations_of(&self, caller: &Caller, bucket: &str) {
+        let created = self.backend.now();
+        let mut state = self.backend.store.lock();
+        let kept = state.buckets.entry(bucket.to_owned()).or_insert_with(|| Bucket {
+            name: bucket.to_owned(),
+            account: caller.account.clone(),
+            region: caller.region.clone(),
+            created,
+            versioning: Versioning::Never,
+            settings: Settings::default(),
+            objects: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+        });
+        if kept.settings.inventories.is_empty() {
+            kept.account.clone_from(&caller.account);
+        }
     }
 }
 
