@@ -23,9 +23,9 @@ test *FILTER:
 demo *ARGUMENTS:
     cargo run --release --bin levee -- demo {{ ARGUMENTS }}
 
-# drive the twin with boto3 and the AWS CLI
+# drive the twin with boto3 and the AWS CLI, and play our nights on another emulator
 conformance *ARGUMENTS:
-    cargo build --release --bin levee
+    cargo build --release --workspace --bins
     tests/conformance/run {{ ARGUMENTS }}
 
 # check the state machine with a public validator

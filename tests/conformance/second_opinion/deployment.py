@@ -114,10 +114,10 @@ class Deployment:
 
     def jobs(self):
         """The copy jobs of this source, oldest first."""
-        jobs = self.control.get_paginator("list_jobs") if self.control.can_paginate("list_jobs") else None
-        pages = jobs.paginate(AccountId=BACKUP) if jobs else [self.control.list_jobs(AccountId=BACKUP, MaxResults=1000)]
+        page = self.control.list_jobs(AccountId=BACKUP, MaxResults=1000)
+        assert not page.get("NextToken"), "there are more jobs than one page holds"
         named = re.compile(rf"(?<![\w-]){re.escape(self.source)}(?![\w-])")
-        return [job for page in pages for job in page["Jobs"] if named.search(job.get("Description", ""))][::-1]
+        return [job for job in page["Jobs"] if named.search(job["Description"])][::-1]
 
     def keys(self, bucket, prefix=""):
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)

@@ -106,12 +106,12 @@ def report_parse(checks, stack):
     others(stack, deployment, "report-parse")
     arn = deployment.execute("first")
     deployment.recorded("first", "04-job-poll-attempt-1.json")
-    (result,) = [key for key in deployment.keys(REPORTS) if f"/{deployment.jobs()[0]['JobId']}" in key.replace("job-", "")
-                 and key.endswith(".csv")]
+    (job,) = deployment.jobs()
+    (result,) = [key for key in deployment.keys(REPORTS) if f"/job-{job['JobId']}/results/" in key]
     right = deployment.s3.get_object(Bucket=REPORTS, Key=result)["Body"].read()
     deployment.s3.put_object(Bucket=REPORTS, Key=result, Body=right.rsplit(b"\n", 2)[0] + b"\n")
     stack.worker(deployment.prefix, ["report-parse"], program=True)
-    failed(checks, "report-parse", deployment, arn, "Levee.ReportDoesNotReconcile", deployment.jobs()[0]["JobId"], "redrive")
+    failed(checks, "report-parse", deployment, arn, "Levee.ReportDoesNotReconcile", job["JobId"], "redrive")
     deployment.s3.put_object(Bucket=REPORTS, Key=result, Body=right)
     taken_over(checks, "report-parse", deployment)
 

@@ -5,6 +5,7 @@ from deployment import Deployment
 from failures import COUNT, others
 from nights import good, objects
 from proxy import Proxy
+from stack import until
 
 # The call at which the worker of a stage is killed: as late as can be, with the most done and nothing told.
 LAST_CALL = {
@@ -70,7 +71,6 @@ def refused(checks, stack, stage):
 
 
 def _gave_up(deployment, arn):
-    from stack import until
     given_up = lambda: any(details.get("error") == "Levee.AwsUnavailable" for _, details in deployment.events(arn))
     try:
         return until("the worker gives up", given_up, 150)

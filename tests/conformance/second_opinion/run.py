@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Our state machine and the real worker programs on ministack, with batch jobs and inventories by the twin in front of it.
 
-    run.py FOLDER       FOLDER holds levee and the programs of the workers
+    run.py FOLDER [NAME…]    FOLDER holds levee and the programs of the workers; NAME chooses scenarios by a part of their name
 
 Prints a line per check and a summary, and exits 1 when a check failed. The scenarios are executions of different sources and
 run at the same time. Everything that was started is stopped by its process id; the logs are kept when something failed.

@@ -176,3 +176,36 @@ fn foreign(error: &dyn std::error::Error) -> ServiceError {
     let message = format!("the twin cannot hand this call on to the S3 endpoint: {error}");
     ServiceError { code: "NotImplemented".into(), message, status: 501 }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::list("/lake?inventory", true)]
+    #[case::one("/lake/?id=daily&inventory=", true)]
+    #[case::object("/lake/key?inventory", false)]
+    #[case::prefix("/lake?prefix=inventory", false)]
+    #[case::service("/?inventory", false)]
+    fn only_the_subresource_of_a_bucket_is_answered_here(#[case] uri: &str, #[case] here: bool) {
+        assert_eq!(of_inventories(&Request::builder().uri(uri).body(Bytes::new()).unwrap()), here);
+    }
+
+    #[test]
+    fn headers_of_one_connection_stay_and_all_others_go_on() {
+        let pairs =
+            [("connection", "close, x-mine"), ("x-mine", "1"), ("te", "trailers"), ("transfer-encoding", "chunked")];
+        let kept = [("host", "lake.example"), ("authorization", "AWS4"), ("x-amz-trailer", "x-amz-checksum-crc32")];
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs.iter().chain(&kept) {
+            headers.insert(*name, HeaderValue::from_static(value));
+        }
+        strip(&mut headers);
+        let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["authorization", "host", "x-amz-trailer"]);
+    }
+}
