@@ -2,6 +2,8 @@
 
 ministack has no redrive, so what a redrive would do to the same execution is shown by a new one, which takes the claim over.
 """
+import json
+
 from deployment import Deployment
 from nights import good, objects
 from stack import BACKUP, MANIFESTS, OTHER, REPORTS, STAGES
@@ -86,11 +88,11 @@ def job_poll(checks, stack):
     others(stack, deployment, "job-submit")
     arn = deployment.execute("first")
     deployment.recorded("first", "02-bucket-provision.json")
-    data = deployment.keys(MANIFESTS, f"inventory/{deployment.source}/daily/data/")
-    for key in data:
-        deployment.s3.delete_object(Bucket=MANIFESTS, Key=key)
+    manifest = json.loads(deployment.s3.get_object(Bucket=MANIFESTS, Key=f"{deployment.folder}manifest.json")["Body"].read())
+    (data,) = [file["key"] for file in manifest["files"]]
+    deployment.s3.delete_object(Bucket=MANIFESTS, Key=data)
     stack.worker(deployment.prefix, ["job-submit"], program=True)
-    failed(checks, "job-poll", deployment, arn, "Levee.CopyJobFailed", "NoSuchKey", data[0], "redrive")
+    failed(checks, "job-poll", deployment, arn, "Levee.CopyJobFailed", "NoSuchKey", data, "redrive")
     (job,) = deployment.jobs()
     checks.that("failure of job-poll: the job has failed", job["Status"] == "Failed", job)
     failure = deployment.record("first", "04-job-poll-attempt-1-failed.json")

@@ -8,6 +8,7 @@ run at the same time. Everything that was started is stopped by its process id; 
 """
 import functools
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -72,10 +73,18 @@ def play(checks, stack, chosen):
         events(checks, stack, heard)
 
 
+def broken_off(stack, logs):
+    """Ends every process and then this one, without waiting for scenarios that wait for theirs."""
+    stack.stop()
+    print(f"broken off; the logs of every process are in {logs}", file=sys.stderr, flush=True)
+    os._exit(1)
+
+
 def main(programs, *chosen):
     logs = pathlib.Path(tempfile.mkdtemp(prefix="levee-second-opinion-"))
     checks, stack = Checks(), Stack(programs, logs)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: broken_off(stack, logs))
     try:
         checks.scenario("the run", lambda: play(checks, stack, chosen))
     finally:

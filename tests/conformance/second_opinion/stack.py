@@ -36,7 +36,7 @@ class Stack:
 
     def __init__(self, programs, logs):
         self.programs, self.logs = pathlib.Path(programs), pathlib.Path(logs)
-        self._processes, self._lock, self._count = [], threading.Lock(), 0
+        self._processes, self._lock, self._count, self._stopped = [], threading.RLock(), 0, False
         self.ministack = self.twin = None
 
     def start(self):
@@ -75,10 +75,11 @@ class Stack:
     def spawn(self, name, command, environment):
         """Starts a program with this environment and nothing of ours but PATH and HOME."""
         base = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        with open(self.logs / f"{name}.out", "wb") as out, open(self.logs / f"{name}.log", "wb") as log:
+        with self._lock, open(self.logs / f"{name}.out", "wb") as out, open(self.logs / f"{name}.log", "wb") as log:
+            if self._stopped:
+                raise RuntimeError(f"{name} is not started: the run is over")
             process = subprocess.Popen([str(part) for part in command], env={**base, **environment}, stdin=subprocess.DEVNULL,
                                        stdout=out, stderr=log, start_new_session=True)
-        with self._lock:
             self._processes.append(process)
         return process
 
@@ -105,8 +106,9 @@ class Stack:
         return self.spawn(f"{prefix}{'+'.join(stages)}-{number}", command, environment)
 
     def stop(self, *processes):
-        """Ends processes: asked first, killed after 3 s. Without arguments all that still run."""
+        """Ends processes: asked first, killed after 3 s. Without arguments all that still run, and none starts any more."""
         with self._lock:
+            self._stopped = self._stopped or not processes
             chosen = list(processes or reversed(self._processes))
         for process in chosen:
             if process.poll() is None:
