@@ -1,17 +1,18 @@
 """What ministack is known not to do. Each limit is tried: one that is gone is a failed check, which asks for the real one."""
 import json
+import time
 
 from botocore.exceptions import ClientError
 
-from deployment import DEFINITION
 from stack import BACKUP, OTHER, until
 
 
 def limits(checks, stack):
     cross_account(checks, stack)
     waiting = machine(stack, "limits-heartbeat", {"HeartbeatSeconds": 2})
-    retried = machine(stack, "limits-token", {"Retry": [{"ErrorEquals": ["Again"], "IntervalSeconds": 1}]})
-    tokens(checks, stack, *retried)
+    retried = machine(stack, "limits-token", {"Retry": [
+        {"ErrorEquals": ["Again"], "IntervalSeconds": 1, "BackoffRate": 100, "MaxDelaySeconds": 2}]})
+    attempts(checks, stack, *retried)
     heartbeat(checks, stack, *waiting)
     redrive(checks, stack, retried[1])
 
@@ -52,19 +53,24 @@ def machine(stack, name, fields):
     return url, sfn.start_execution(stateMachineArn=made["stateMachineArn"])["executionArn"]
 
 
-def tokens(checks, stack, url, arn):
+def attempts(checks, stack, url, arn):
+    """Three attempts of one task: the gap before the last would be 100 s, scaled as all gaps are, and may be 2 s at most."""
     sqs, sfn = stack.client("sqs"), stack.client("stepfunctions")
-    seen = []
-    for _ in range(2):
+    seen, gap, refused = [], 0.0, time.monotonic()
+    for number in range(3):
         message = until("a message of the task", lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5).get("Messages"), 30)[0]
         sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         body = json.loads(message["Body"])
+        gap = time.monotonic() - refused
         seen.append(body["token"])
-        sfn.send_task_failure(taskToken=seen[-1], error="Again" if len(seen) == 1 else "Enough", cause="for a look at the token")
+        sfn.send_task_failure(taskToken=seen[-1], error="Again" if number < 2 else "Enough", cause="for a look at the attempts")
+        refused = time.monotonic()
     limit(checks, "a new task token for every attempt", seen[0] == seen[1],
           "ministack gives a retried task the token of the attempt before, so a late worker of that attempt is not fenced off")
     limit(checks, "$$.Execution.RedriveCount", body["redrives"] is None,
           "the context object of ministack has none, where AWS has 0; the deployed definition says 0")
+    limit(checks, "MaxDelaySeconds of Retry", gap > 4,
+          f"ministack takes and ignores it, as it does JitterStrategy: a gap of 2 s, scaled by 0.1, was {gap:.1f} s")
     until("the execution of limits-token fails", lambda: sfn.describe_execution(executionArn=arn)["status"] == "FAILED", 30)
 
 
@@ -88,10 +94,6 @@ def redrive(checks, stack, arn):
                  "redrive after a job that failed: JobPoll answers `resubmit`",
                  "redrive after failed rows: ReportParse answers `retry` with exactly these rows"):
         limit(checks, name, there, f"{reason}; a new execution takes over the claim instead, which is checked")
-    definition = json.loads(DEFINITION.read_text())
-    uses = any("MaxDelaySeconds" in retry for state in definition["States"].values() for retry in state.get("Retry", []))
-    if uses:
-        checks.skip("MaxDelaySeconds and JitterStrategy of Retry", "ministack takes and ignores them")
 
 
 def code(call, **arguments):
