@@ -254,8 +254,9 @@ impl Shared {
                 }
             };
             tokio::select! {
-                () = timer => {}
+                biased;
                 changed = changes.changed() => if changed.is_err() { return },
+                () = timer => {}
             }
         }
     }

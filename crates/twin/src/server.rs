@@ -37,8 +37,9 @@ impl Server {
         let stop = ended.clone();
         tasks.spawn(async move {
             tokio::select! {
-                () = endpoint.accept(&listener, &stop) => {}
+                biased;
                 () = stop.cancelled() => {}
+                () = endpoint.accept(&listener, &stop) => {}
             }
         });
         Ok(Self { addr, closing, ended: ended.drop_guard(), tasks })
@@ -77,16 +78,18 @@ impl Endpoint {
     async fn accept(&self, listener: &TcpListener, stop: &CancellationToken) {
         loop {
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                biased;
                 () = self.closing.cancelled() => return,
+                accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, _)) => {
                     let (endpoint, stop) = (self.clone(), stop.clone());
                     self.tasks.spawn(async move {
                         tokio::select! {
-                            () = endpoint.connection(stream) => {}
+                            biased;
                             () = stop.cancelled() => {}
+                            () = endpoint.connection(stream) => {}
                         }
                     });
                 }
@@ -105,11 +108,12 @@ impl Endpoint {
         let service = service_fn(move |request| answer(Arc::clone(&router), request));
         let mut connection = std::pin::pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
         let result = tokio::select! {
-            result = connection.as_mut() => result,
+            biased;
             () = self.closing.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
+            result = connection.as_mut() => result,
         };
         if let Err(error) = result {
             tracing::debug!(%error, "a connection ended early");

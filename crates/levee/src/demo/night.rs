@@ -51,6 +51,7 @@ pub(super) async fn play(settings: &DemoSettings, files: Vec<LakeFile>) -> Resul
     let workers = tokio::spawn(levee_stage::host(hosted.workers(&StageName::ALL), shutdown.clone()));
     let night = run(&accounts, &plan, &deployed, settings, &clock, &progress);
     let followed = tokio::select! {
+        biased;
         followed = night => followed?,
         ended = workers => return Err(early_end(ended)),
     };

@@ -99,6 +99,7 @@ impl Runner {
         self.shared.jobs.update(&self.id, |job| job.suspended = Some((now, cause)));
         let answered = self.shared.jobs.wait(|_| self.status() != Some(JobStatus::Suspended));
         tokio::select! {
+            biased;
             () = answered => {}
             () = self.shared.env.clock.sleep(self.shared.options.confirmation_limit) => {
                 return Err(Stop::failed("JobNotConfirmed", "The job was not confirmed in time"));
@@ -279,8 +280,9 @@ impl Runner {
     /// Waits, unless the job is cancelled.
     async fn pause(&self, duration: Duration) -> Result<(), Stop> {
         tokio::select! {
-            () = self.shared.env.clock.sleep(duration) => {}
+            biased;
             () = self.shared.jobs.wait(|_| self.cancelled()) => {}
+            () = self.shared.env.clock.sleep(duration) => {}
         }
         self.check()
     }
