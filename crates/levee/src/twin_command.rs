@@ -3,13 +3,14 @@
 use std::{
     io::Write,
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
 
 use anyhow::{Context, Result};
 use levee_stage::{LogFormat, init_telemetry};
-use levee_twin::{Twin, inventory::InventoryOptions, s3control::ControlOptions};
+use levee_twin::{Twin, inventory::InventoryOptions, s3::S3Data, s3control::ControlOptions};
 
 use crate::exit;
 
@@ -35,6 +36,12 @@ pub struct TwinSettings {
     /// Seed of identifiers
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub seed: u64,
+
+    /// Keep what S3 holds in this folder, so that it is there again when the twin is started on it once more: buckets with
+    /// their settings, all versions of objects, unfinished uploads. Everything else is gone when the twin ends: queues and
+    /// their messages, state machines and executions, batch jobs, topics, rules and events. Without it all is in memory
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
 
     /// Seconds between the inventories of a bucket; the first comes at once. AWS makes them daily or weekly
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(60..))]
@@ -79,12 +86,17 @@ pub fn run(settings: &TwinSettings) -> ExitCode {
 
 async fn serve(settings: &TwinSettings) -> ExitCode {
     let (inventories, jobs) = settings.pace();
+    let data = match settings.data.as_deref().map_or_else(|| Ok(S3Data::in_memory()), S3Data::in_folder) {
+        Ok(data) => data,
+        Err(error) => return exit::usage(&anyhow::Error::new(error).context("the twin is not served")),
+    };
     let twin = Twin::builder()
         .seed(settings.seed)
         .region(&settings.region)
         .default_account(&settings.account)
         .inventories(inventories)
         .jobs(jobs)
+        .s3_data(data)
         .build();
     let address = SocketAddr::new(settings.host, settings.port);
     let server = match twin.serve(address).await {
@@ -127,8 +139,12 @@ fn variables(address: SocketAddr, settings: &TwinSettings) -> String {
     } else {
         address
     };
+    let afterwards = match &settings.data {
+        Some(dir) => format!("what S3 holds stays in {}", dir.display()),
+        None => "all it holds is gone".to_owned(),
+    };
     format!(
-        "# The twin listens on {address}. Access key ids are account ids; Ctrl-C ends it, and all it holds is gone.\n\
+        "# The twin listens on {address}. Access key ids are account ids; Ctrl-C ends it, and {afterwards}.\n\
          export AWS_ENDPOINT_URL=http://{reachable}\n\
          export AWS_ENDPOINT_URL_S3_CONTROL=http://twin@{reachable}\n\
          export AWS_REGION={region}\n\

@@ -1,7 +1,5 @@
 //! The one door of all operations: the gate, the bucket, its owner, the permissions.
 
-use std::sync::MutexGuard;
-
 use http::StatusCode;
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
@@ -9,7 +7,7 @@ use super::{
     Backend,
     context::Context,
     policy::{Question, Verdict},
-    store::{self, Bucket, State},
+    store::{self, Bucket, Locked, State},
 };
 use crate::{
     env::Call,
@@ -40,7 +38,7 @@ impl Target<'_> {
 
 /// The store, locked for an operation that was let in.
 pub(crate) struct Entered<'a> {
-    state: MutexGuard<'a, State>,
+    state: Locked<'a>,
     bucket: String,
 }
 
@@ -50,7 +48,7 @@ impl Entered<'_> {
     }
 
     pub(crate) fn bucket_mut(&mut self) -> S3Result<&mut Bucket> {
-        self.state.buckets.get_mut(&self.bucket).ok_or_else(no_such_bucket)
+        self.state.bucket_mut(&self.bucket).ok_or_else(no_such_bucket)
     }
 
     pub(crate) fn state(&mut self) -> &mut State {
@@ -89,7 +87,7 @@ impl Backend {
 
 /// The bucket, or `NoSuchBucket`.
 pub(crate) fn find<'a>(state: &'a State, bucket: &str) -> S3Result<&'a Bucket> {
-    state.buckets.get(bucket).ok_or_else(no_such_bucket)
+    state.buckets().get(bucket).ok_or_else(no_such_bucket)
 }
 
 fn no_such_bucket() -> S3Error {

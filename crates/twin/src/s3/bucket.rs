@@ -9,7 +9,7 @@ use super::{
     access::Target,
     context::Context,
     list::canonical_user,
-    store::{Bucket, Settings, Versioning, bucket_arn},
+    store::{BucketData, Settings, Versioning, bucket_arn},
 };
 
 const RESERVED_PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
@@ -30,7 +30,7 @@ impl Backend {
         }
         let region = bucket_region(&context.caller.region, input.create_bucket_configuration)?;
         let mut state = self.store.lock();
-        if let Some(there) = state.buckets.get(&name) {
+        if let Some(there) = state.buckets().get(&name) {
             return Err(if there.account == context.caller.account {
                 s3_error!(
                     BucketAlreadyOwnedByYou,
@@ -62,7 +62,7 @@ impl Backend {
             }),
             ..Settings::default()
         };
-        let bucket = Bucket {
+        let bucket = BucketData {
             name: name.clone(),
             account: context.caller.account.clone(),
             region,
@@ -72,7 +72,7 @@ impl Backend {
             objects: BTreeMap::new(),
             uploads: BTreeMap::new(),
         };
-        state.buckets.insert(name.clone(), bucket);
+        state.add_bucket(bucket);
         Ok(dto::CreateBucketOutput { location: Some(format!("/{name}")) })
     }
 
@@ -94,7 +94,7 @@ impl Backend {
             return Err(s3_error!(BucketNotEmpty, "The bucket you tried to delete is not empty.{more}"));
         }
         let listed = !bucket.settings.inventories.is_empty();
-        entered.state().buckets.remove(&input.bucket);
+        entered.state().remove_bucket(&input.bucket);
         if listed {
             self.inventories.send_modify(|changes| *changes += 1);
         }
@@ -124,7 +124,7 @@ impl Backend {
         let after = input.continuation_token.unwrap_or_default();
         let most = usize::try_from(input.max_buckets.unwrap_or(10_000)).unwrap_or_default();
         let mut buckets: Vec<dto::Bucket> = state
-            .buckets
+            .buckets()
             .values()
             .filter(|bucket| bucket.account == context.caller.account)
             .filter(|bucket| bucket.name.starts_with(&prefix) && bucket.name > after)
@@ -191,7 +191,7 @@ impl Backend {
         if configuration.mfa_delete.is_some_and(|mfa| mfa.as_str() == "Enabled") {
             return Err(s3_error!(NotImplemented, "the twin does not model MFA delete"));
         }
-        bucket.versioning = match configuration.status.as_ref().map(dto::BucketVersioningStatus::as_str) {
+        let versioning = match configuration.status.as_ref().map(dto::BucketVersioningStatus::as_str) {
             Some("Enabled") => Versioning::Enabled,
             Some("Suspended") if bucket.settings.object_lock => {
                 return Err(s3_error!(
@@ -202,6 +202,7 @@ impl Backend {
             Some("Suspended") => Versioning::Suspended,
             _ => return Err(s3_error!(MalformedXML, "The versioning status must be Enabled or Suspended")),
         };
+        bucket.set_versioning(versioning);
         Ok(dto::PutBucketVersioningOutput::default())
     }
 }

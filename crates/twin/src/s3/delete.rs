@@ -8,7 +8,7 @@ use super::{
     conditions::check_write,
     context::Context,
     lock,
-    store::{Bucket, Content, Version, Versioning, object_arn},
+    store::{Bucket, Content, NULL_VERSION, Version, Versioning, object_arn},
 };
 
 /// The most keys of one DeleteObjects.
@@ -117,7 +117,7 @@ impl Backend {
             return Ok(Deleted { version_id: Some(id.to_owned()), marker });
         }
         if bucket.versioning == Versioning::Never {
-            bucket.objects.remove(key);
+            bucket.remove(key, NULL_VERSION);
             return Ok(Deleted::default());
         }
         let id = self.new_version_id(bucket);

@@ -14,13 +14,16 @@ use crate::{
     gate::{CallGate, FaultPlan},
     inventory::{Inventory, InventoryConfigurations, InventoryOptions},
     router::{Router, Services, Sts},
-    s3::{S3Options, S3Service},
+    s3::{S3Data, S3Options, S3Service},
     s3control::{ControlOptions, S3Clients, S3Control},
     service::{HttpService, JsonService},
     sfn::StepFunctions,
     sns::Sns,
     sqs::Sqs,
 };
+
+/// Spreads the count of twins on a folder over the seed.
+const ANOTHER_LIFE: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The settings of a twin.
 pub struct TwinBuilder {
@@ -31,6 +34,7 @@ pub struct TwinBuilder {
     faults: FaultPlan,
     control: ControlOptions,
     s3: S3Options,
+    data: S3Data,
     inventories: InventoryOptions,
 }
 
@@ -44,6 +48,7 @@ impl Default for TwinBuilder {
             faults: FaultPlan::default(),
             control: ControlOptions::default(),
             s3: S3Options::default(),
+            data: S3Data::in_memory(),
             inventories: InventoryOptions::default(),
         }
     }
@@ -99,6 +104,14 @@ impl TwinBuilder {
         self
     }
 
+    /// What S3 holds and where: nothing in memory by default. [`S3Data::in_folder`] lets it survive the twin. What the other
+    /// services hold is gone with the twin in any case.
+    #[must_use]
+    pub fn s3_data(mut self, data: S3Data) -> Self {
+        self.data = data;
+        self
+    }
+
     /// How inventories are made and delivered, with their faults.
     #[must_use]
     pub fn inventories(mut self, options: InventoryOptions) -> Self {
@@ -112,11 +125,13 @@ impl TwinBuilder {
         agree(&mut self.faults.jobs, &mut self.control.faults);
         agree(&mut self.faults.inventories, &mut self.inventories.faults);
         let clock = self.clock.unwrap_or_else(Clock::system);
-        let ids = Ids::new(self.seed);
+        // A twin that goes on with a folder must not draw the identifiers of the one before.
+        let seed = self.seed ^ self.data.lives_before().wrapping_mul(ANOTHER_LIFE);
+        let ids = Ids::new(seed);
         // Faults draw from a stream of their own, so that a plan does not change the identifiers.
-        let gate = Arc::new(CallGate::new(clock.clone(), Ids::new(self.seed ^ 0xFA17), self.faults));
+        let gate = Arc::new(CallGate::new(clock.clone(), Ids::new(seed ^ 0xFA17), self.faults));
         let env = Env { clock: clock.clone(), ids: ids.clone(), gate: Arc::clone(&gate) as Arc<dyn Gate> };
-        let router = Arc::new(Router::new(self.default_account, self.region.clone(), Ids::new(!self.seed)));
+        let router = Arc::new(Router::new(self.default_account, self.region.clone(), Ids::new(!seed)));
         let sqs = Arc::new(Sqs::new(env.clone()));
         let sns = Arc::new(Sns::new(env.clone(), Arc::clone(&sqs)));
         let events = Arc::new(EventBridge::new(env.clone(), Arc::clone(&sqs), Arc::clone(&sns)));
@@ -125,7 +140,7 @@ impl TwinBuilder {
         let clients: Arc<dyn S3Clients> =
             Arc::new(InnerClients { router: Arc::downgrade(&router), clock: clock.clone() });
         let control = Arc::new(S3Control::new(env.clone(), Arc::clone(&clients), self.control));
-        let s3 = Arc::new(S3Service::new(env.clone(), self.s3));
+        let s3 = Arc::new(S3Service::new(env.clone(), self.s3, self.data));
         let configurations = Arc::clone(&s3) as Arc<dyn InventoryConfigurations>;
         let inventory = Inventory::new(env.clone(), clients, configurations, self.region.clone(), self.inventories);
         router.plug(Services {

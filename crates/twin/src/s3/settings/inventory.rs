@@ -38,7 +38,7 @@ impl Backend {
         let (id, configuration) = (input.id, input.inventory_configuration);
         self.change(context, call, &input.bucket, input.expected_bucket_owner.as_deref(), |bucket| {
             validate(&id, &configuration)?;
-            let inventories = &mut bucket.settings.inventories;
+            let inventories = &bucket.settings.inventories;
             if inventories.len() >= MOST && !inventories.contains_key(&id) {
                 return Err(crate::s3::access::custom(
                     "TooManyConfigurations",
@@ -48,7 +48,7 @@ impl Backend {
                     ),
                 ));
             }
-            inventories.insert(id, configuration);
+            bucket.settings_mut().inventories.insert(id, configuration);
             Ok(())
         })?;
         self.inventories.send_modify(|changes| *changes += 1);
@@ -96,7 +96,7 @@ impl Backend {
     ) -> S3Result<dto::DeleteBucketInventoryConfigurationOutput> {
         let call = ("DeleteBucketInventoryConfiguration", "s3:PutInventoryConfiguration");
         self.change(context, call, &input.bucket, input.expected_bucket_owner.as_deref(), |bucket| {
-            bucket.settings.inventories.remove(&input.id).map(drop).ok_or_else(absent)
+            bucket.settings_mut().inventories.remove(&input.id).map(drop).ok_or_else(absent)
         })?;
         self.inventories.send_modify(|changes| *changes += 1);
         Ok(dto::DeleteBucketInventoryConfigurationOutput::default())
