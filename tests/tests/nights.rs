@@ -7,6 +7,7 @@ mod nights {
     mod refusals;
     mod stages;
     mod support;
+    mod takeover;
 }
 
 use aws_sdk_sfn::types::ExecutionStatus;

@@ -85,6 +85,25 @@ async fn same_message_twice_has_the_effect_of_one(
 
 #[rstest]
 #[tokio::test(start_paused = true)]
+async fn crash_of_a_stage_is_tried_again_by_the_state_machine(
+    #[values("manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse")] stage: &str,
+) {
+    let rig = ready().await;
+    let _others = rig.hands(&others(stage), &rig.accounts.backup);
+    let execution = rig.start_alone(day()).await.unwrap();
+    let message = rig.capture(stage).await.unwrap();
+    // What a worker reports whose stage panicked.
+    let body: serde_json::Value = serde_json::from_str(&message.body).unwrap();
+    let failure = rig.accounts.backup.sfn.send_task_failure().task_token(body["task_token"].as_str().unwrap());
+    failure.error(levee_stage::StageError::STAGE_PANICKED).cause("index out of bounds").send().await.unwrap();
+    let _hands = rig.hands(&[stage_named(stage)], &rig.accounts.backup);
+    assert_succeeded(&rig.until_ended(&execution).await.unwrap());
+    assert_eq!(rig.scheduled(&execution).await.unwrap()[stage], 2);
+    assert_whole(&rig, &objects(), 1).await;
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
 async fn worker_with_a_dead_token_drops_the_message_and_writes_nothing(
     #[values("manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse")] stage: &str,
 ) {

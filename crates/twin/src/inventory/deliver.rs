@@ -80,7 +80,7 @@ pub(crate) async fn deliver(
 
 fn data_file(plan: &Plan, rows: &[ScannedObject], key: String) -> Result<(DataFile, Vec<u8>), InventoryError> {
     let unwritable = |why: String| InventoryError::Write { bucket: plan.bucket.clone(), why };
-    let mut writer = DataWriter::new(Vec::new(), &plan.schema).map_err(|error| unwritable(error.to_string()))?;
+    let mut writer = DataWriter::inventory(Vec::new(), &plan.schema).map_err(|error| unwritable(error.to_string()))?;
     for row in rows {
         let further: Vec<(Column, &str)> =
             row.further.iter().map(|(column, value)| (column.clone(), value.as_str())).collect();
