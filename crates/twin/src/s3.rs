@@ -151,6 +151,7 @@ impl HttpService for S3Service {
     async fn handle(&self, caller: &Caller, request: http::Request<Bytes>) -> http::Response<Bytes> {
         let ids = &self.backend.env.ids;
         let bodiless = request.method() == http::Method::HEAD;
+        let attributes = wire::asks_for_attributes(request.uri());
         let response = match wire::prepare(caller, &self.backend.env.clock, request) {
             Ok(request) => self.protocol.call(request).await,
             Err(error) => answer(error),
@@ -161,7 +162,8 @@ impl HttpService for S3Service {
             None => response,
         };
         let (id, extended) = (ids.hex(16).to_uppercase(), ids.alphanumeric(56));
-        wire::finish(response, bodiless, &id, &extended).await
+        let response = wire::finish(response, bodiless, &id, &extended).await;
+        if attributes { response.map(|body| wire::without_quotes(&body)) } else { response }
     }
 }
 

@@ -110,3 +110,19 @@ fn refuse_unmodelled(method: &Method, headers: &HeaderMap) -> S3Result<()> {
     }
     Ok(())
 }
+
+/// Whether a request is a GetObjectAttributes.
+pub(super) fn asks_for_attributes(uri: &http::Uri) -> bool {
+    let name = |pair: &str| pair.split('=').next() == Some("attributes");
+    uri.query().is_some_and(|query| query.split('&').any(name))
+}
+
+/// The answer of GetObjectAttributes with its ETag as S3 has it there, unlike everywhere else: without quotes
+/// (seen against S3 in versity/versitygw issue 1114).
+pub(super) fn without_quotes(body: &Bytes) -> Bytes {
+    let text = String::from_utf8_lossy(body);
+    let Some((before, rest)) = text.split_once("<ETag>") else { return body.clone() };
+    let Some((etag, after)) = rest.split_once("</ETag>") else { return body.clone() };
+    let etag = etag.replace("&quot;", "");
+    format!("{before}<ETag>{}</ETag>{after}", etag.trim_matches('"')).into()
+}
