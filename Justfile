@@ -23,10 +23,14 @@ test *FILTER:
 demo *ARGUMENTS:
     cargo run --release --bin levee -- demo {{ ARGUMENTS }}
 
-# drive the twin with boto3 and the AWS CLI
+# drive the twin with boto3 and the AWS CLI, and play our nights on another emulator
 conformance *ARGUMENTS:
-    cargo build --release --bin levee
+    cargo build --release --workspace --bins
     tests/conformance/run {{ ARGUMENTS }}
+
+# look at the page of the twin in headless Chromium; screenshots in .tools/page
+page:
+    .ci/page
 
 # check the state machine with a public validator
 asl:

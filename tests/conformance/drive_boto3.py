@@ -132,6 +132,38 @@ def drive_state_machine():
     assert "ExecutionRedriven" in kinds and kinds[-1] == "ExecutionSucceeded", kinds
 
 
+def drive_schedule():
+    """A schedule that sends to a queue at once, and one that is due in a moment and deletes itself."""
+    sqs, scheduler = boto3.client("sqs"), boto3.client("scheduler")
+    url = sqs.create_queue(QueueName=f"boto3-scheduled-{RUN}")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    group = scheduler.create_schedule_group(Name=f"boto3-{RUN}", Tags=[{"Key": "a", "Value": "b"}])["ScheduleGroupArn"]
+    assert scheduler.list_tags_for_resource(ResourceArn=group)["Tags"] == [{"Key": "a", "Value": "b"}]
+    target = {"Arn": arn, "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/any", "Input": "<aws.scheduler.schedule-arn> <aws.scheduler.attempt-number>"}
+    common = {"GroupName": f"boto3-{RUN}", "FlexibleTimeWindow": {"Mode": "OFF"}, "Target": target}
+    made = scheduler.create_schedule(Name="rate", ScheduleExpression="rate(1 minute)", **common)["ScheduleArn"]
+    assert code_of(scheduler.create_schedule, Name="rate", ScheduleExpression="rate(1 minute)", **common) == "ConflictException"
+    assert code_of(scheduler.create_schedule, Name="bad", ScheduleExpression="cron(* * * * * *)", **common) == "ValidationException"
+    assert code_of(scheduler.get_schedule, Name="nothing") == "ResourceNotFoundException"
+
+    def received():
+        messages = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5).get("Messages", ())
+        for message in messages:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            return message["Body"]
+
+    assert wait_for("the first invocation", received, 20) == f"{made} 1"
+    seen = scheduler.get_schedule(Name="rate", GroupName=f"boto3-{RUN}")
+    assert seen["State"] == "ENABLED" and seen["Target"]["RetryPolicy"]["MaximumRetryAttempts"] == 185, seen
+    scheduler.delete_schedule(Name="rate", GroupName=f"boto3-{RUN}")
+    soon = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 2))
+    once = scheduler.create_schedule(Name="once", ScheduleExpression=f"at({soon})", ActionAfterCompletion="DELETE", **common)["ScheduleArn"]
+    assert wait_for("the one-time invocation", received, 20) == f"{once} 1"
+    names = lambda: [one["Name"] for one in scheduler.list_schedules(GroupName=f"boto3-{RUN}")["Schedules"]]
+    assert wait_for("the end of the schedule", lambda: not names(), 10)
+    scheduler.delete_schedule_group(Name=f"boto3-{RUN}")
+
+
 def drive_night():
     """An inventory, and a batch job that copies what it lists, with its report."""
     s3, control = boto3.client("s3"), boto3.client("s3control")
@@ -184,7 +216,7 @@ def drive_night():
 
 def main():
     failed = 0
-    for drive in (drive_buckets, drive_queues, drive_state_machine, drive_night):
+    for drive in (drive_buckets, drive_queues, drive_state_machine, drive_schedule, drive_night):
         began = time.monotonic()
         try:
             drive()

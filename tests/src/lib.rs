@@ -15,7 +15,7 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use jiff::{Timestamp, civil::Date};
 use levee::{
     deploy::{Accounts, Deployed, Plan, deploy},
-    hosts::{Hosted, StageName},
+    supervised::Supervisor,
 };
 use levee_clock::Clock;
 use levee_stage::Aws;
@@ -65,7 +65,9 @@ impl RigBuilder {
             backup: Aws::new(&twin.sdk_config(&plan.backup_account, &Principal::Root)),
         };
         let deployed = deploy(&accounts, &plan).await.context("the deployment failed")?;
-        Ok(Rig { twin, clock, plan, accounts, deployed, workers: None })
+        let sheltered = twin.connector().sheltered();
+        let watching = Aws::new(&twin.sdk_config_on(sheltered, &plan.backup_account, &Principal::Root));
+        Ok(Rig { twin, clock, plan, accounts, deployed, watching, workers: None })
     }
 }
 
@@ -81,6 +83,8 @@ pub struct Rig {
     pub accounts: Accounts,
     /// The state machine and the queues.
     pub deployed: Deployed,
+    /// Starts, redrives and watches executions; planned faults do not strike it.
+    watching: Aws,
     workers: Option<(CancellationToken, JoinHandle<()>)>,
 }
 
@@ -98,16 +102,15 @@ pub struct Ended {
 }
 
 impl Rig {
-    /// Starts all workers, unless they run.
+    /// Starts all workers, unless they run, as one process that a supervisor starts again when the plan of faults kills it.
     pub fn start_workers(&mut self) {
         if self.workers.is_some() {
             return;
         }
         let shutdown = CancellationToken::new();
-        let hosted = Hosted::in_process(&self.accounts.backup, &self.plan, self.clock.clone());
-        let hosting = levee_stage::host(hosted.workers(&StageName::ALL), shutdown.clone());
+        let (supervisor, stop) = (Supervisor::of_deployment(&self.twin, &self.plan), shutdown.clone());
         let task = tokio::spawn(async move {
-            if let Err(error) = hosting.await {
+            if let Err(error) = supervisor.run(stop).await {
                 eprintln!("a worker cannot go on: {error}");
             }
         });
@@ -153,7 +156,7 @@ impl Rig {
     /// The call is refused.
     pub async fn start_with(&mut self, name: &str, input: &Value) -> Result<String> {
         self.start_workers();
-        let start = self.accounts.backup.sfn.start_execution().state_machine_arn(&self.deployed.state_machine_arn);
+        let start = self.watching.sfn.start_execution().state_machine_arn(&self.deployed.state_machine_arn);
         let started = start.name(name).input(input.to_string()).send().await.context("cannot start the execution")?;
         Ok(started.execution_arn().to_owned())
     }
@@ -163,7 +166,7 @@ impl Rig {
     /// # Errors
     /// The call is refused.
     pub async fn redrive(&self, arn: &str) -> Result<()> {
-        self.accounts.backup.sfn.redrive_execution().execution_arn(arn).send().await.context("cannot redrive")?;
+        self.watching.sfn.redrive_execution().execution_arn(arn).send().await.context("cannot redrive")?;
         Ok(())
     }
 
@@ -175,7 +178,7 @@ impl Rig {
         let began = self.clock.now();
         loop {
             self.clock.sleep(LOOK_EVERY).await;
-            let seen = self.accounts.backup.sfn.describe_execution().execution_arn(arn).send().await?;
+            let seen = self.watching.sfn.describe_execution().execution_arn(arn).send().await?;
             if *seen.status() != ExecutionStatus::Running {
                 let output = seen.output().map(serde_json::from_str).transpose()?.unwrap_or(Value::Null);
                 let (error, cause) = (seen.error().map(str::to_owned), seen.cause().map(str::to_owned));

@@ -7,7 +7,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use jiff::{Timestamp, civil::Date};
 use levee::hosts::{Hosted, StageName};
 use levee_stage::Aws;
-use levee_twin::gate::RecordedCall;
+use levee_twin::gate::{CallCount, RecordedCall};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -131,9 +131,20 @@ impl Rig {
     #[must_use]
     pub fn own_calls(&self) -> Vec<RecordedCall> {
         let own = |call: &RecordedCall| {
-            call.account == self.plan.backup_account && call.refused.is_none() && !call.principal.contains(":role/")
+            call.account == self.plan.backup_account
+                && call.planned_fault().is_none()
+                && !call.principal.contains(":role/")
         };
         self.twin.calls().into_iter().filter(own).collect()
+    }
+
+    /// The S3 calls so far that take something away, by operation, caller and outcome; refused ones too. Counted by the twin
+    /// since it was built, so that none is missing, however long the rig has run: an empty list says that no delete was ever
+    /// sent.
+    #[must_use]
+    pub fn deletes(&self) -> Vec<CallCount> {
+        let takes_away = |count: &CallCount| count.service == "s3" && count.operation.starts_with("Delete");
+        self.twin.call_counts().into_iter().filter(takes_away).collect()
     }
 
     /// The ids of all batch jobs.
@@ -143,6 +154,34 @@ impl Rig {
     pub async fn jobs(&self) -> Result<Vec<String>> {
         let list = self.accounts.backup.s3control.list_jobs().account_id(&self.plan.backup_account).send().await?;
         Ok(list.jobs().iter().filter_map(|job| job.job_id().map(str::to_owned)).collect())
+    }
+
+    /// Confirms a job (`Ready`) or cancels it (`Cancelled`).
+    ///
+    /// # Errors
+    /// The call is refused: the job's status does not allow it.
+    pub async fn settle_job(&self, id: &str, status: &str) -> Result<()> {
+        let update =
+            self.accounts.backup.s3control.update_job_status().account_id(&self.plan.backup_account).job_id(id);
+        update.requested_job_status(status.into()).send().await.with_context(|| format!("job {id}: no {status}"))?;
+        Ok(())
+    }
+
+    /// What an operator does after a job has stood still: confirms the jobs that wait for it, cancels those that hang.
+    ///
+    /// # Errors
+    /// A call is refused.
+    pub async fn settle_jobs(&self) -> Result<()> {
+        let list = self.accounts.backup.s3control.list_jobs().account_id(&self.plan.backup_account).send().await?;
+        for job in list.jobs() {
+            let (id, status) = (job.job_id().unwrap_or_default(), job.status().map_or("", |status| status.as_str()));
+            match status {
+                "Suspended" => self.settle_job(id, "Ready").await?,
+                "Active" => self.settle_job(id, "Cancelled").await?,
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// The snapshot buckets of this rig's source, by name.

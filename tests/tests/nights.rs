@@ -2,12 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod nights {
+    mod faults;
     mod jobs;
     mod manifests;
     mod months;
+    mod plans;
     mod refusals;
     mod stages;
     mod support;
+    mod takeover;
 }
 
 use aws_sdk_sfn::types::ExecutionStatus;
@@ -30,6 +33,19 @@ fn warehouse() -> Vec<(String, Vec<u8>)> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn deletes_are_counted_whoever_sends_them_and_whatever_comes_of_them() {
+    let rig = RigBuilder::new("lake-events", time("2026-03-31T12:00:00Z")).build().await.unwrap();
+    assert_eq!(rig.deletes(), []);
+    rig.fill([("a".to_owned(), b"x".to_vec())]).await.unwrap();
+    rig.accounts.warehouse.s3.delete_object().bucket("lake-events").key("a").send().await.unwrap();
+    rig.accounts.backup.s3.delete_bucket().bucket("lake-events").send().await.unwrap_err();
+    let deletes = rig.deletes();
+    let found: Vec<_> = deletes.iter().map(|count| (count.operation.as_str(), count.account.as_str())).collect();
+    let (warehouse, backup) = (rig.plan.warehouse_account.as_str(), rig.plan.backup_account.as_str());
+    assert_eq!(found, [("DeleteBucket", backup), ("DeleteObject", warehouse)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn night_copies_every_object_and_accounts_for_every_row() {
     let mut rig = RigBuilder::new("lake-events", time("2026-03-31T12:00:00Z")).build().await.unwrap();
     let objects = warehouse();
@@ -45,6 +61,7 @@ async fn night_copies_every_object_and_accounts_for_every_row() {
     assert_eq!(ended.output["report"]["succeeded"], objects.len());
     assert_eq!(ended.output["report"]["failed"], 0);
     assert_eq!(rig.calls_of("CreateJob"), 1);
+    assert_eq!(rig.deletes(), [], "a night deletes nothing");
     for (key, body) in objects {
         let copy = rig.object(&rig.accounts.backup, "lake-events-31-mar-2026", &key).await.unwrap();
         assert_eq!(copy.as_deref(), Some(body.as_slice()), "{key:?}");

@@ -32,3 +32,20 @@ fn every_promise_names_tests_that_exist() {
     assert!(promises > 0, "SEMANTICS.md has no promises");
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
+
+#[test]
+fn every_test_that_the_page_of_faults_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("../docs/faults.md")).unwrap();
+    let nights = fs::read_dir(root.join("tests/nights")).unwrap().map(|entry| entry.unwrap().path());
+    let nights: String = nights.map(|file| fs::read_to_string(file).unwrap()).collect();
+    // A name in backquotes of five words or more is that of a test.
+    let is_test = |name: &&str| {
+        name.matches('_').count() >= 4
+            && !name.contains(|c: char| !c.is_ascii_lowercase() && c != '_' && !c.is_ascii_digit())
+    };
+    let named: Vec<_> = page.split('`').skip(1).step_by(2).filter(is_test).collect();
+    assert!(named.len() > 20, "only {} tests are named", named.len());
+    let missing: Vec<_> = named.iter().filter(|name| !nights.contains(&format!("fn {name}("))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

@@ -6,7 +6,7 @@
 //! empty, and a job whose rows have an unexpected number of fields.
 //!
 //! An inventory can be a manifest as it is; one that is made up of rows of one's own is written with
-//! [`crate::inventory::DataWriter`] and [`crate::inventory::Manifest::to_json`].
+//! [`crate::inventory::DataWriter::batch_manifest`] and [`crate::inventory::Manifest::to_json`].
 
 mod reader;
 mod row;

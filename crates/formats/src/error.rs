@@ -8,19 +8,16 @@ use std::io;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// The bytes are not gzip, or a member's check value or length does not match its content.
-    #[error("{file}: not readable as gzip: {reason}; fetch the file again and compare its MD5 with the manifest")]
+    /// The bytes are not gzip, end within a member, or a member's check value or length does not match its content. The
+    /// decoder does not tell these apart.
+    #[error(
+        "{file}: not readable as gzip: {reason}; fetch the file again and compare its size and MD5 with the manifest"
+    )]
     Gzip {
         /// The file as the caller named it.
         file: String,
         /// What the decoder met.
         reason: String,
-    },
-    /// The file ends within a gzip member: a header, the compressed data or the trailer is cut.
-    #[error("{file}: the gzip data is cut off; fetch the file again and compare its size with the manifest")]
-    GzipTruncated {
-        /// The file as the caller named it.
-        file: String,
     },
     /// A row is longer than [`crate::MAX_ROW_BYTES`].
     #[error("{file} line {line}: the row is longer than {limit} bytes, so this is not the expected CSV")]

@@ -8,6 +8,7 @@
 //! `raw` (the row). A key that is not UTF-8 after decoding, which no key of S3 is, is `null` and stands in the member
 //! `key_hex` in hexadecimal; a broken escape in a key is kept as it is. Both are problems.
 
+mod codes;
 mod console;
 mod inventory;
 mod report;
@@ -61,7 +62,8 @@ struct Place {
     /// bucket.
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
-    /// Print totals, as one JSON document, in place of the rows.
+    /// Print totals, as one JSON document, in place of the rows. Of error codes, the 50 with the most rows are told each by
+    /// itself.
     #[arg(long)]
     stats: bool,
 }
@@ -116,12 +118,27 @@ impl ReportCommand {
     }
 }
 
-/// A key: text, or `null` and its bytes in hexadecimal.
-fn serialize_key<M: SerializeMap>(map: &mut M, key: Option<&[u8]>) -> Result<(), M::Error> {
+/// What every row begins with: the bucket and the key, as text, or `null` and its bytes in hexadecimal.
+fn serialize_place<M: SerializeMap>(map: &mut M, bucket: Option<&str>, key: Option<&[u8]>) -> Result<(), M::Error> {
+    map.serialize_entry("bucket", &bucket)?;
     let text = key.and_then(|key| str::from_utf8(key).ok());
     map.serialize_entry("key", &text)?;
     match (key, text) {
         (Some(key), None) => map.serialize_entry("key_hex", &hex::encode(key)),
         _ => Ok(()),
     }
+}
+
+/// What a row with problems ends with: their short names, and the row as it is.
+fn serialize_problems<'p, M: SerializeMap>(
+    map: &mut M,
+    codes: impl Iterator<Item = &'p str>,
+    raw: &[u8],
+) -> Result<(), M::Error> {
+    let codes: Vec<&str> = codes.collect();
+    if codes.is_empty() {
+        return Ok(());
+    }
+    map.serialize_entry("problems", &codes)?;
+    map.serialize_entry("raw", &String::from_utf8_lossy(raw))
 }

@@ -4,6 +4,7 @@
 //! the night's own, not this machine's.
 
 mod compare;
+mod counts;
 mod follow;
 mod keep;
 mod load;
@@ -17,8 +18,9 @@ use std::{io::Write, process::ExitCode, time::Instant};
 use anyhow::Result;
 
 pub use compare::{Comparison, Difference};
+pub use counts::CountedBy;
 pub use keep::{KeepError, file_name};
-pub use outcome::{ExecutionOutcome, Outcome, StageTime};
+pub use outcome::{ExecutionOutcome, FaultsOutcome, Outcome, StageTime};
 pub use settings::DemoSettings;
 
 use crate::{exit, lake};

@@ -4,9 +4,9 @@
 //! takes real time. A fleet watches the twin's queues from within the process instead, and starts a stage's worker when a
 //! message can be received.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use levee_clock::Clock;
+use levee_stage::Aws;
 use levee_twin::Twin;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -14,52 +14,48 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     deploy::{Plan, queue_arn},
     hosts::{Hosted, StageName},
+    supervised::Supervisor,
 };
 
-/// How long a worker that could not go on rests before it is started again, on the twin's clock.
-const REST: Duration = Duration::from_secs(30);
+/// Makes the workers' common settings for clients.
+type Hosting = Arc<dyn Fn(&Aws) -> Hosted + Send + Sync>;
 
-/// The workers of all stages on one twin. Dropped, they are killed.
+/// The workers of all stages on one twin, each stage a process of its own that can die. Dropped, they are killed.
 pub struct Fleet {
     _stages: JoinSet<()>,
 }
 
 impl Fleet {
-    /// Watches the queues that `plan` names, and hosts the workers of `hosted` on the twin's clock.
+    /// Watches the queues that `plan` names, and hosts the workers of what `hosting` makes.
     #[must_use]
-    pub fn start(twin: &Twin, plan: &Plan, hosted: Hosted) -> Self {
-        let hosted = Arc::new(hosted);
+    pub fn start(twin: &Twin, plan: &Plan, hosting: impl Fn(&Aws) -> Hosted + Send + Sync + 'static) -> Self {
+        let hosting: Hosting = Arc::new(hosting);
         let mut stages = JoinSet::new();
         for stage in StageName::ALL {
-            let queue = queue_arn(plan, stage.name());
-            let (twin, hosted) = (twin.clone(), Arc::clone(&hosted));
-            stages.spawn(async move { host_when_needed(&twin, &queue, stage, &hosted).await });
+            let (twin, queue, hosting) = (twin.clone(), queue_arn(plan, stage.name()), Arc::clone(&hosting));
+            let process = Supervisor::new(&twin, &plan.backup_account, move |aws| hosting(aws).workers(&[stage]));
+            stages.spawn(async move { host_when_needed(&twin, &queue, &process).await });
         }
         Self { _stages: stages }
     }
 }
 
 /// Ends when the queue is gone.
-async fn host_when_needed(twin: &Twin, queue: &str, stage: StageName, hosted: &Hosted) {
+async fn host_when_needed(twin: &Twin, queue: &str, process: &Supervisor) {
     while twin.queues().until_ready(queue).await.is_ok() {
         let shutdown = CancellationToken::new();
-        let worker = levee_stage::host(hosted.workers(&[stage]), shutdown.clone());
-        tokio::pin!(worker);
+        let running = process.run(shutdown.clone());
+        tokio::pin!(running);
         let ended = tokio::select! {
             biased;
-            ended = &mut worker => ended,
+            ended = &mut running => ended,
             _ = twin.queues().until_idle(queue) => {
                 shutdown.cancel();
-                worker.await
+                running.await
             }
         };
         if let Err(error) = ended {
-            tracing::warn!(%error, "a worker could not go on and is started again");
-            rest(twin.clock()).await;
+            tracing::warn!(%error, "a worker gave up and is started again");
         }
     }
-}
-
-async fn rest(clock: &Clock) {
-    clock.sleep(REST).await;
 }

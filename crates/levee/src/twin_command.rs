@@ -3,15 +3,16 @@
 use std::{
     io::Write,
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
 
 use anyhow::{Context, Result};
 use levee_stage::{LogFormat, init_telemetry};
-use levee_twin::{Twin, inventory::InventoryOptions, s3control::ControlOptions};
+use levee_twin::{FaultPlan, S3Endpoint, Twin, inventory::InventoryOptions, s3::S3Data, s3control::ControlOptions};
 
-use crate::exit;
+use crate::{exit, faults};
 
 /// The settings of `levee twin`.
 #[derive(Clone, Debug, clap::Args)]
@@ -36,6 +37,12 @@ pub struct TwinSettings {
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub seed: u64,
 
+    /// Keep what S3 holds in this folder, so that it is there again when the twin is started on it once more: buckets with
+    /// their settings, all versions of objects, unfinished uploads. Everything else is gone when the twin ends: queues and
+    /// their messages, state machines and executions, batch jobs, topics, rules and events. Without it all is in memory
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+
     /// Seconds between the inventories of a bucket; the first comes at once. AWS makes them daily or weekly
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(60..))]
     pub inventory_every: u32,
@@ -43,6 +50,16 @@ pub struct TwinSettings {
     /// Let inventories and batch jobs take the time that they take on AWS
     #[arg(long, conflicts_with = "inventory_every")]
     pub aws_pace: bool,
+
+    /// Hold the buckets in the S3 at this URL, in place of the twin's own. Batch jobs and inventories work there; inventory
+    /// configurations stay with the twin, and all other S3 calls are handed on to it. It must take 12-digit access key ids
+    /// for accounts, or at least not refuse them
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
+    pub s3_endpoint: Option<S3Endpoint>,
+
+    /// Play the faults of this TOML file from the start on; docs/faults.md describes it
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
 }
 
 impl TwinSettings {
@@ -78,14 +95,28 @@ pub fn run(settings: &TwinSettings) -> ExitCode {
 }
 
 async fn serve(settings: &TwinSettings) -> ExitCode {
+    let plan = settings.faults.as_deref().map_or_else(|| Ok(FaultPlan::default()), faults::read);
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(error) => return exit::usage(&error),
+    };
     let (inventories, jobs) = settings.pace();
-    let twin = Twin::builder()
+    let data = match settings.data.as_deref().map_or_else(|| Ok(S3Data::in_memory()), S3Data::in_folder) {
+        Ok(data) => data,
+        Err(error) => return exit::usage(&anyhow::Error::new(error).context("the twin is not served")),
+    };
+    let mut builder = Twin::builder()
         .seed(settings.seed)
         .region(&settings.region)
         .default_account(&settings.account)
         .inventories(inventories)
         .jobs(jobs)
-        .build();
+        .s3_data(data)
+        .faults(plan);
+    if let Some(endpoint) = &settings.s3_endpoint {
+        builder = builder.s3_endpoint(endpoint.clone());
+    }
+    let twin = builder.build();
     let address = SocketAddr::new(settings.host, settings.port);
     let server = match twin.serve(address).await {
         Ok(server) => server,
@@ -127,8 +158,12 @@ fn variables(address: SocketAddr, settings: &TwinSettings) -> String {
     } else {
         address
     };
+    let afterwards = match &settings.data {
+        Some(dir) => format!("what S3 holds stays in {}", dir.display()),
+        None => "all it holds is gone".to_owned(),
+    };
     format!(
-        "# The twin listens on {address}. Access key ids are account ids; Ctrl-C ends it, and all it holds is gone.\n\
+        "# The twin listens on {address}. Access key ids are account ids; Ctrl-C ends it, and {afterwards}.\n\
          export AWS_ENDPOINT_URL=http://{reachable}\n\
          export AWS_ENDPOINT_URL_S3_CONTROL=http://twin@{reachable}\n\
          export AWS_REGION={region}\n\

@@ -75,7 +75,7 @@ pub fn shutdown_on_signals() -> std::io::Result<CancellationToken> {
     let shutdown = CancellationToken::new();
     let cancel = shutdown.clone();
     tokio::spawn(async move {
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        tokio::select! { biased; _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         tracing::info!("told to stop: no more messages are received, running stages may finish");
         cancel.cancel();
     });

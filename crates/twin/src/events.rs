@@ -1,30 +1,37 @@
-//! Amazon EventBridge: event buses, rules with event patterns, targets that are queues and topics, in AWS JSON 1.1.
+//! Amazon EventBridge: event buses, rules with event patterns or schedules, targets that are queues, topics and state
+//! machines, in AWS JSON 1.1.
 //!
-//! Every accepted event is kept and can be read ([`EventBridge::events`]). Events reach their targets before PutEvents
-//! returns, so that their order is the order of the calls. Unlike AWS, an event for a bus that is not there is a failed
-//! entry. Schedules, archives, pipes, other targets and resource policies are refused.
+//! Every accepted event is kept and can be read ([`EventBridge::events`]). Events reach queues and topics before PutEvents
+//! returns, so that their order is the order of the calls; what fails in passing is tried again by the target's retry
+//! policy. Unlike AWS, an event for a bus that is not there is a failed entry. Archives, pipes, other targets and resource
+//! policies are refused.
 
-mod input;
+mod deliver;
+pub(crate) mod input;
 mod pattern;
 mod put;
 mod rules;
+mod scheduled;
 mod targets;
 mod transform;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
 };
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub(crate) use self::pattern::Pattern;
-use self::{put::NewEvent, targets::Target};
+use self::{put::NewEvent, scheduled::ScheduledRule, targets::Target};
 use crate::{
     env::{Call, Env},
+    needs,
     service::{Caller, JsonService, ServiceError},
     sfn::StatusChange,
     sns::Sns,
@@ -34,12 +41,39 @@ use crate::{
 /// How many accepted events are kept; older ones are forgotten.
 pub const EVENT_LIMIT: usize = 100_000;
 
-/// The EventBridge of the twin.
+/// The operations that are modelled.
+pub(crate) const OPERATIONS: &[&str] = &[
+    "CreateEventBus",
+    "DeleteEventBus",
+    "DeleteRule",
+    "DescribeEventBus",
+    "DescribeRule",
+    "DisableRule",
+    "EnableRule",
+    "ListEventBuses",
+    "ListRuleNamesByTarget",
+    "ListRules",
+    "ListTargetsByRule",
+    "PutEvents",
+    "PutRule",
+    "PutTargets",
+    "RemoveTargets",
+    "TestEventPattern",
+];
+
+/// The EventBridge of the twin. Its background work ends with it.
 pub struct EventBridge {
     env: Env,
     sqs: Arc<Sqs>,
     sns: Arc<Sns>,
+    /// Weak, because Step Functions holds this service to put its events on the bus.
+    states: OnceLock<Weak<dyn JsonService>>,
     state: Mutex<State>,
+    changes: watch::Sender<u64>,
+    /// For tasks of the background, which must not keep the service alive.
+    me: Weak<Self>,
+    stop: CancellationToken,
+    _ended: DropGuard,
 }
 
 /// An event that a bus accepted.
@@ -75,24 +109,50 @@ struct Bus {
 }
 
 struct Rule {
-    pattern: Pattern,
-    pattern_text: String,
+    pattern: Option<Pattern>,
+    pattern_text: Option<String>,
+    schedule: Option<ScheduledRule>,
     enabled: bool,
     description: Option<String>,
     targets: BTreeMap<String, Target>,
 }
 
 impl EventBridge {
-    /// An EventBridge with the default bus of every account.
+    /// An EventBridge with the default bus of every account. Must be called inside a tokio runtime.
     #[must_use]
-    pub fn new(env: Env, sqs: Arc<Sqs>, sns: Arc<Sns>) -> Self {
-        Self { env, sqs, sns, state: Mutex::default() }
+    pub fn new(env: Env, sqs: Arc<Sqs>, sns: Arc<Sns>) -> Arc<Self> {
+        let stop = CancellationToken::new();
+        let events = Arc::new_cyclic(|me| Self {
+            env,
+            sqs,
+            sns,
+            states: OnceLock::new(),
+            state: Mutex::default(),
+            changes: watch::Sender::new(0),
+            me: me.clone(),
+            stop: stop.clone(),
+            _ended: stop.drop_guard(),
+        });
+        events.keep_schedules();
+        events
+    }
+
+    /// Tells where Step Functions is, which comes after the bus that its events go to. Only the first call has an effect.
+    pub(crate) fn connect(&self, states: Weak<dyn JsonService>) {
+        let _ = self.states.set(states);
     }
 
     /// The accepted events, oldest first; at most the last [`EVENT_LIMIT`].
     #[must_use]
     pub fn events(&self) -> Vec<AcceptedEvent> {
         self.state().events.iter().cloned().collect()
+    }
+
+    /// How many accepted events are kept, and the last `limit` of them, oldest first.
+    pub(crate) fn latest(&self, limit: usize) -> (usize, Vec<AcceptedEvent>) {
+        let state = self.state();
+        let skipped = state.events.len().saturating_sub(limit);
+        (state.events.len(), state.events.iter().skip(skipped).cloned().collect())
     }
 
     /// Puts the event of an execution's status on the default bus of its account, as AWS does by itself.
@@ -193,6 +253,14 @@ impl EventBridge {
 }
 
 impl State {
+    fn record(&mut self, key: &BusKey, event: &Value, now: Timestamp) {
+        if self.events.len() >= EVENT_LIMIT {
+            self.events.pop_front();
+        }
+        let (account, bus) = (key.account.clone(), key.name.clone());
+        self.events.push_back(AcceptedEvent { account, bus, time: now, event: event.clone() });
+    }
+
     /// The bus; the default bus of an account is there from the start.
     fn bus(&mut self, key: &BusKey, now: Timestamp) -> Result<&mut Bus, ServiceError> {
         if key.name == "default" {
@@ -248,7 +316,8 @@ impl BusKey {
 impl JsonService for EventBridge {
     async fn call(&self, caller: &Caller, operation: &str, body: Value) -> Result<Value, ServiceError> {
         let resource = input::resource(&body);
-        self.env.gate.admit(&Call { service: "events", operation, caller, resource })?;
-        self.answer(caller, operation, &body)
+        let needs = needs::events(operation, caller, &body);
+        let call = Call { service: "events", operation, caller, resource, needs: &needs };
+        self.env.pass(&call, async { self.answer(caller, operation, &body) }).await
     }
 }

@@ -1,44 +1,44 @@
 //! The gate that every call passes: it keeps a record of the call and answers some calls with a planned fault.
 
+mod call;
 mod faults;
+mod filter;
+mod name;
+mod record;
+pub(crate) mod standing;
 
 use std::{
-    collections::VecDeque,
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use jiff::Timestamp;
 use levee_clock::Clock;
-use serde::Serialize;
 use tokio::sync::watch;
 
-pub use self::faults::{CallFault, FaultAnswer, FaultPlan, When};
+pub use self::{
+    call::{CallCount, Outcome, RecordedCall},
+    faults::{CallFault, FaultAnswer},
+    filter::{CallFilter, OutcomeFilter},
+    name::Name,
+};
+use self::{
+    faults::Strike,
+    record::{Place, Record},
+};
+pub use crate::faults::{FaultPlan, When};
 use crate::{
     env::{Call, Gate, Ids},
-    service::{Principal, ServiceError},
+    faults::Tally,
+    needs::Need,
+    service::ServiceError,
 };
 
-/// How many calls the record keeps; older ones are forgotten, [`CallGate::count`] still counts them.
+/// How many calls the record keeps unless told otherwise; older ones are forgotten, and still counted.
 pub const RECORD_LIMIT: usize = 200_000;
 
-/// One call as it was recorded, before it had any effect.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RecordedCall {
-    /// When the call came, by the twin's clock.
-    pub time: Timestamp,
-    /// The service's signing name: `s3`, `sqs`, `states`, `events`, `sns`, `s3control`.
-    pub service: String,
-    /// The operation, for example `PutObject`.
-    pub operation: String,
-    /// The caller's account.
-    pub account: String,
-    /// The caller's principal: `root`, a role's ARN, or a service's name.
-    pub principal: String,
-    /// The ARN, URL or name of what is acted on; empty where the call names nothing.
-    pub resource: String,
-    /// The code of the planned fault that the call was answered with. Errors of the services themselves are not here.
-    pub refused: Option<String>,
-}
+/// A call that the gate has let through and whose outcome it waits for.
+#[must_use = "the record waits for the call's outcome"]
+pub struct Admission(Option<Place>);
 
 /// The twin's gate.
 pub struct CallGate {
@@ -48,31 +48,55 @@ pub struct CallGate {
     count: watch::Sender<u64>,
 }
 
-#[derive(Default)]
 struct State {
-    calls: VecDeque<RecordedCall>,
+    record: Record,
     plan: FaultPlan,
-    /// For each rule of the plan, how many calls it has matched and how many of these it has answered.
-    seen: Vec<(u64, u64)>,
+    /// One for each rule of the plan about calls.
+    tallies: Vec<Tally>,
+    /// How often the rules of the plan have struck, by their list and their place in it.
+    struck: BTreeMap<(&'static str, usize), u64>,
+}
+
+impl Admission {
+    /// The admission of a gate without a record.
+    pub(crate) const UNRECORDED: Self = Self(None);
 }
 
 impl CallGate {
-    pub(crate) fn new(clock: Clock, ids: Ids, plan: FaultPlan) -> Self {
-        let gate = Self { clock, ids, state: Mutex::default(), count: watch::Sender::new(0) };
-        gate.set_faults(plan);
-        gate
+    pub(crate) fn new(clock: Clock, ids: Ids, record_limit: usize) -> Self {
+        let state = State {
+            record: Record::new(record_limit),
+            plan: FaultPlan::default(),
+            tallies: Vec::new(),
+            struck: BTreeMap::new(),
+        };
+        Self { clock, ids, state: Mutex::new(state), count: watch::Sender::new(0) }
     }
 
-    /// The recorded calls, oldest first; at most the last [`RECORD_LIMIT`].
+    /// The recorded calls, oldest first; at most as many as the record keeps.
     #[must_use]
     pub fn calls(&self) -> Vec<RecordedCall> {
-        self.state().calls.iter().cloned().collect()
+        self.state().record.after(0).collect()
     }
 
-    /// Takes the recorded calls out, oldest first: for whoever watches a twin that makes more calls than the record keeps.
+    /// The recorded calls that the filter takes, oldest first.
     #[must_use]
-    pub fn take_calls(&self) -> Vec<RecordedCall> {
-        std::mem::take(&mut self.state().calls).into()
+    pub fn calls_where(&self, filter: &CallFilter) -> Vec<RecordedCall> {
+        let state = self.state();
+        let found = state.record.after(filter.after).filter(|call| filter.takes(call));
+        found.take(filter.limit.unwrap_or(usize::MAX)).collect()
+    }
+
+    /// The last `limit` recorded calls that were answered with an error, latest first.
+    pub(crate) fn failures(&self, limit: usize) -> Vec<RecordedCall> {
+        self.state().record.failures().take(limit).collect()
+    }
+
+    /// How many calls there have been of each kind with each outcome since the twin was built, also of those that the
+    /// record has forgotten; ordered by service, operation, account, principal and outcome.
+    #[must_use]
+    pub fn call_counts(&self) -> Vec<CallCount> {
+        self.state().record.counts()
     }
 
     /// How many calls have been made since the twin was built.
@@ -94,11 +118,19 @@ impl CallGate {
         self.state().plan.clone()
     }
 
-    /// Puts another plan in force. Counts of calls and of answers start again.
-    pub fn set_faults(&self, plan: FaultPlan) {
+    /// Puts another plan in force. Counts start again.
+    pub(crate) fn set_faults(&self, plan: FaultPlan) {
         let mut state = self.state();
-        state.seen = vec![(0, 0); plan.calls.len()];
+        state.tallies = vec![Tally::default(); plan.calls.len()];
+        state.struck.clear();
         state.plan = plan;
+    }
+
+    /// How often each rule of the plan in force has struck, by its place in the plan (`calls[0]`); rules that have not are
+    /// absent.
+    #[must_use]
+    pub fn struck(&self) -> BTreeMap<String, u64> {
+        self.state().struck.iter().map(|((list, rule), times)| (format!("{list}[{rule}]"), *times)).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -107,31 +139,61 @@ impl CallGate {
 }
 
 impl Gate for CallGate {
-    fn admit(&self, call: &Call<'_>) -> Result<(), ServiceError> {
+    fn admit(&self, call: &Call<'_>) -> Result<Admission, ServiceError> {
         let mut state = self.state();
-        let State { calls, plan, seen } = &mut *state;
-        let fault = plan.answer(call, seen, &self.ids);
-        if calls.len() >= RECORD_LIMIT {
-            calls.pop_front();
+        let State { record, plan, tallies, struck } = &mut *state;
+        let strike = faults::strike(&plan.calls, call, tallies, &self.ids);
+        if let Some((rule, _)) = strike {
+            *struck.entry(("calls", rule)).or_insert(0) += 1;
         }
-        calls.push_back(RecordedCall {
-            time: self.clock.now(),
-            service: call.service.to_owned(),
-            operation: call.operation.to_owned(),
-            account: call.caller.account.clone(),
-            principal: principal(&call.caller.principal),
-            resource: call.resource.to_owned(),
-            refused: fault.as_ref().map(|error| error.code.clone()),
-        });
+        let fault = match strike.map(|(_, strike)| strike) {
+            None => None,
+            Some(Strike::Answer(error)) => Some(error),
+            Some(Strike::DeathAfter) => {
+                standing::die();
+                None
+            }
+            Some(Strike::Death) => {
+                standing::die();
+                // Nobody reads it: it only keeps the call from its effect.
+                Some(ServiceError::client("Death", "the caller died, as the plan of faults says"))
+            }
+        };
+        let place = record.add(call, self.clock.now());
+        if let Some(error) = &fault {
+            record.end(place, outcome(&error.code, error.status, true));
+        }
         drop(state);
         self.count.send_modify(|count| *count += 1);
-        fault.map_or(Ok(()), Err)
+        fault.map_or(Ok(Admission(Some(place))), Err)
+    }
+
+    fn need(&self, admission: &Admission, need: Need) {
+        if let Some(place) = admission.0 {
+            self.state().record.need(place, need);
+        }
+    }
+
+    fn conclude(&self, admission: Admission, error: Option<(&str, u16)>) {
+        if let Some(place) = admission.0 {
+            let outcome = error.map_or(Outcome::Ok, |(code, status)| outcome(code, status, false));
+            self.state().record.end(place, outcome);
+        }
+    }
+
+    fn refused(&self, call: &Call<'_>, code: &str, status: u16) {
+        let mut state = self.state();
+        let place = state.record.add(call, self.clock.now());
+        state.record.end(place, outcome(code, status, false));
+        drop(state);
+        self.count.send_modify(|count| *count += 1);
+    }
+
+    fn struck(&self, list: &'static str, rule: usize) {
+        *self.state().struck.entry((list, rule)).or_insert(0) += 1;
     }
 }
 
-fn principal(principal: &Principal) -> String {
-    match principal {
-        Principal::Root => "root".to_owned(),
-        Principal::Role(name) | Principal::Service(name) => name.clone(),
-    }
+fn outcome(code: &str, status: u16, planned: bool) -> Outcome {
+    Outcome::Error { code: code.into(), status, planned }
 }

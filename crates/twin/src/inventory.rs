@@ -26,7 +26,10 @@ use s3s::dto;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::{faults::InventoryFaults, plan::Plan};
+use self::{
+    faults::{Faults, InventoryFault, Rules},
+    plan::Plan,
+};
 use crate::{env::Env, s3control::S3Clients};
 
 /// Where the inventory configurations of all buckets are kept.
@@ -61,19 +64,11 @@ pub struct InventoryOptions {
     pub delivery_lag: Duration,
     /// How many rows a data file holds at most.
     pub rows_per_file: usize,
-    /// The plan of faults to begin with.
-    pub faults: InventoryFaults,
 }
 
 impl Default for InventoryOptions {
     fn default() -> Self {
-        Self {
-            scan_hour: 1,
-            scan_every: None,
-            delivery_lag: Duration::from_secs(20 * 3600),
-            rows_per_file: 500,
-            faults: InventoryFaults::default(),
-        }
+        Self { scan_hour: 1, scan_every: None, delivery_lag: Duration::from_secs(20 * 3600), rows_per_file: 500 }
     }
 }
 
@@ -158,9 +153,7 @@ pub(crate) struct Shared {
 
 #[derive(Default)]
 struct State {
-    faults: InventoryFaults,
-    /// Reports made since the plan of faults was set.
-    reports: u64,
+    faults: Rules,
     deliveries: Vec<Delivery>,
 }
 
@@ -176,7 +169,7 @@ impl Inventory {
         options: InventoryOptions,
     ) -> Self {
         let stop = CancellationToken::new();
-        let state = Mutex::new(State { faults: options.faults.clone(), ..State::default() });
+        let state = Mutex::default();
         let region = region.into();
         let shared = Arc::new(Shared { env, clients, configurations, region, options, state, stop: stop.clone() });
         let task = Arc::clone(&shared);
@@ -193,8 +186,10 @@ impl Inventory {
         let found = self.shared.configurations.all().into_iter().find(wanted);
         let found = found
             .ok_or_else(|| InventoryError::NoSuchConfiguration { bucket: bucket.to_owned(), id: id.to_owned() })?;
-        let (report, faults) = self.shared.scan(&found, scan).await?;
+        let faults = self.shared.faults_of_next(&found)?;
+        let report = self.shared.scan(&found, scan, &faults).await?;
         let delivered = self.shared.deliver(report, &faults).await;
+        self.shared.overwrite_later(found, scan, &faults);
         delivered.result.clone().map(|_| delivered)
     }
 
@@ -204,11 +199,9 @@ impl Inventory {
         self.shared.state().deliveries.clone()
     }
 
-    /// Sets the plan of faults for reports whose scan begins from now on; "first reports" are counted from here.
-    pub fn set_faults(&self, plan: InventoryFaults) {
-        let mut state = self.shared.state();
-        state.faults = plan;
-        state.reports = 0;
+    /// Sets the plan of faults for reports whose scan begins from now on.
+    pub(crate) fn set_faults(&self, rules: Vec<InventoryFault>) {
+        self.shared.state().faults = Rules::new(rules);
     }
 }
 
@@ -254,8 +247,9 @@ impl Shared {
                 }
             };
             tokio::select! {
-                () = timer => {}
+                biased;
                 changed = changes.changed() => if changed.is_err() { return },
+                () = timer => {}
             }
         }
     }
@@ -278,44 +272,69 @@ impl Shared {
     fn start(self: &Arc<Self>, one: ConfiguredInventory, scan: Timestamp) {
         let shared = Arc::clone(self);
         tokio::spawn(self.stop.clone().run_until_cancelled_owned(async move {
-            match shared.scan(&one, scan).await {
-                Ok((report, faults)) => {
-                    let late = faults.delay();
-                    shared.env.clock.sleep(shared.options.delivery_lag.saturating_add(late)).await;
-                    shared.deliver(report, &faults).await;
-                }
-                Err(error) => {
-                    let id = one.configuration.id.clone();
-                    shared.note(Delivery { bucket: one.bucket.clone(), id, scan, result: Err(error) });
-                }
+            if let Err(error) = shared.make(&one, scan).await {
+                shared.note_failed(&one, scan, error);
             }
         }));
     }
 
-    /// Lists the bucket; the faults that were chosen for the report go with it.
+    /// One report, from its scan to its delivery.
+    async fn make(self: &Arc<Self>, one: &ConfiguredInventory, scan: Timestamp) -> Result<(), InventoryError> {
+        let faults = self.faults_of_next(one)?;
+        let report = self.scan(one, scan, &faults).await?;
+        self.env.clock.sleep(self.options.delivery_lag.saturating_add(faults.delay())).await;
+        self.deliver(report, &faults).await;
+        self.overwrite_later(one.clone(), scan, &faults);
+        Ok(())
+    }
+
+    /// Counts one more report, which gets its faults for good when its scan begins.
+    fn faults_of_next(&self, one: &ConfiguredInventory) -> Result<Faults, InventoryError> {
+        let plan = Plan::of(one)?;
+        Ok(self.state().faults.next(&plan.bucket, &self.env))
+    }
+
+    /// Delivers the report once more where its faults say so, with what the bucket holds then.
+    fn overwrite_later(self: &Arc<Self>, one: ConfiguredInventory, scan: Timestamp, faults: &Faults) {
+        let Some(later) = faults.overwritten() else { return };
+        let shared = Arc::clone(self);
+        tokio::spawn(self.stop.clone().run_until_cancelled_owned(async move {
+            shared.env.clock.sleep(later).await;
+            let faultless = Faults::default();
+            match shared.scan(&one, scan, &faultless).await {
+                Ok(report) => {
+                    shared.deliver(report, &faultless).await;
+                }
+                Err(error) => shared.note_failed(&one, scan, error),
+            }
+        }));
+    }
+
+    /// Lists the bucket.
     async fn scan(
         &self,
         one: &ConfiguredInventory,
         scan: Timestamp,
-    ) -> Result<(Report, InventoryFaults), InventoryError> {
+        faults: &Faults,
+    ) -> Result<Report, InventoryError> {
         let plan = Plan::of(one)?;
-        let faults = {
-            let mut state = self.state();
-            state.reports += 1;
-            state.faults.for_report(&plan.bucket, state.reports - 1)
-        };
         let mut rows = scan::scan(self, &plan).await?;
         faults.spoil_rows(&plan, scan, &mut rows);
         scan::shuffle(&mut rows, &self.env.ids);
-        Ok((Report { plan, scan, rows }, faults))
+        Ok(Report { plan, scan, rows })
     }
 
-    async fn deliver(&self, report: Report, faults: &InventoryFaults) -> Delivery {
+    async fn deliver(&self, report: Report, faults: &Faults) -> Delivery {
         let result = deliver::deliver(self, &report, faults).await;
         let Report { plan, scan, .. } = report;
         let delivery = Delivery { bucket: plan.bucket, id: plan.id, scan, result };
         self.note(delivery.clone());
         delivery
+    }
+
+    fn note_failed(&self, one: &ConfiguredInventory, scan: Timestamp, error: InventoryError) {
+        let (bucket, id) = (one.bucket.clone(), one.configuration.id.clone());
+        self.note(Delivery { bucket, id, scan, result: Err(error) });
     }
 
     fn note(&self, delivery: Delivery) {

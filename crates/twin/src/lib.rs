@@ -7,20 +7,30 @@
 pub mod connector;
 pub mod env;
 pub mod events;
+pub mod faults;
 pub mod gate;
 pub mod inventory;
+pub mod needs;
+mod page;
+mod retry;
 pub mod router;
 pub mod s3;
+pub mod s3_endpoint;
 pub mod s3control;
+pub mod scheduler;
 pub mod server;
 pub mod service;
 pub mod sfn;
 pub mod sns;
 pub mod sqs;
+mod timetable;
 pub mod twin;
 
 pub use self::{
-    gate::{CallFault, FaultAnswer, FaultPlan, RecordedCall, When},
+    faults::{FaultPlan, When},
+    gate::{CallCount, CallFault, CallFilter, FaultAnswer, Outcome, OutcomeFilter, RecordedCall},
+    needs::Need,
+    s3_endpoint::S3Endpoint,
     server::Server,
     twin::{Twin, TwinBuilder},
 };

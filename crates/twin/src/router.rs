@@ -8,14 +8,20 @@ mod sts;
 
 use std::sync::{Arc, OnceLock};
 
-pub(crate) use self::sts::Sts;
+pub(crate) use self::{
+    answer::{json_body, rest_error},
+    query::pairs,
+    sts::{OPERATIONS as STS_OPERATIONS, Sts},
+};
 use self::{
     identify::{Protocol, Target},
     scope::{Scope, caller},
 };
 use crate::{
-    env::Ids,
+    env::{Call, Gate, Ids},
+    page::Page,
     service::{Caller, HttpService, JsonService, ServiceError},
+    sns::Sns,
     sqs::Sqs,
 };
 use bytes::Bytes;
@@ -32,13 +38,16 @@ pub struct Router {
 /// The services behind the router. What is absent is answered with `NotImplemented`.
 #[derive(Default)]
 pub(crate) struct Services {
+    pub(crate) gate: Option<Arc<dyn Gate>>,
+    pub(crate) page: Option<Page>,
     pub(crate) sqs: Option<Arc<Sqs>>,
     pub(crate) states: Option<Arc<dyn JsonService>>,
     pub(crate) events: Option<Arc<dyn JsonService>>,
-    pub(crate) sns: Option<Arc<dyn JsonService>>,
+    pub(crate) sns: Option<Arc<Sns>>,
     pub(crate) sts: Option<Arc<dyn JsonService>>,
     pub(crate) s3: Option<Arc<dyn HttpService>>,
     pub(crate) s3control: Option<Arc<dyn HttpService>>,
+    pub(crate) scheduler: Option<Arc<dyn HttpService>>,
 }
 
 impl Router {
@@ -55,6 +64,10 @@ impl Router {
     /// Answers one request. Every failure is an answer in the form of the service that was meant.
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         let scope = Scope::of(&request);
+        let own = scope.is_none() && !identify::is_virtual_hosted(&request);
+        if let Some(response) = self.page().filter(|_| own).and_then(|page| page.answer(&request)) {
+            return response;
+        }
         let caller = caller(&request, scope.as_ref(), &self.default_account, &self.region);
         let request_id = self.ids.uuid();
         let target = Target::of(&request, scope.as_ref());
@@ -68,6 +81,19 @@ impl Router {
         }
     }
 
+    fn page(&self) -> Option<&Page> {
+        self.services.get()?.page.as_ref()
+    }
+
+    /// Notes a call that no service gets to see; the error it is answered with.
+    fn refuse(&self, target: &Target, caller: &Caller, error: ServiceError) -> ServiceError {
+        if let Some(gate) = self.services.get().and_then(|services| services.gate.as_ref()) {
+            let (service, operation) = (target.service.as_str(), target.operation.as_str());
+            gate.refused(&Call { service, operation, caller, resource: "", needs: &[] }, &error.code, error.status);
+        }
+        error
+    }
+
     async fn dispatch(
         &self,
         target: &Target,
@@ -75,7 +101,8 @@ impl Router {
         request: Request<Bytes>,
         request_id: &str,
     ) -> Result<Response<Bytes>, ServiceError> {
-        let absent = || ServiceError::not_modelled(format_args!("the service {}", target.service));
+        let refuse = |error| self.refuse(target, caller, error);
+        let absent = || refuse(ServiceError::not_modelled(format_args!("the service {}", target.service)));
         let services = self.services.get().ok_or_else(absent)?;
         match (target.service.as_str(), target.protocol) {
             ("s3", _) => {
@@ -83,27 +110,37 @@ impl Router {
                 Ok(s3.handle(caller, identify::to_path_style(request)).await)
             }
             ("s3control", _) => Ok(services.s3control.as_ref().ok_or_else(absent)?.handle(caller, request).await),
+            ("scheduler", _) => Ok(services.scheduler.as_ref().ok_or_else(absent)?.handle(caller, request).await),
             ("sqs", Protocol::Json) => {
                 let sqs = services.sqs.as_ref().ok_or_else(absent)?;
                 let endpoint = identify::endpoint(&request);
-                let body = answer::json_body(request.body())?;
+                let body = answer::json_body(request.body()).map_err(refuse)?;
                 let result = sqs.call_at(&endpoint, caller, &target.operation, body).await?;
                 Ok(answer::json(target, &result))
+            }
+            ("sns", Protocol::Query) => {
+                let sns = services.sns.as_ref().ok_or_else(absent)?;
+                let endpoint = identify::endpoint(&request);
+                // The links in messages are plain GETs.
+                let get = request.method() == http::Method::GET;
+                let form = if get { request.uri().query().unwrap_or_default().as_bytes() } else { request.body() };
+                let result = sns.call_at(&endpoint, caller, &target.operation, &query::form(form).map_err(refuse)?)?;
+                Ok(answer::xml(query::document(&target.service, &target.operation, &result, request_id)))
             }
             (service, protocol) => {
                 let service = match service {
                     "states" => services.states.as_ref(),
                     "events" => services.events.as_ref(),
-                    "sns" => services.sns.as_ref(),
                     "sts" => services.sts.as_ref(),
                     _ => None,
                 };
                 let service = service.ok_or_else(absent)?;
                 if protocol != Protocol::Query {
-                    let body = answer::json_body(request.body())?;
+                    let body = answer::json_body(request.body()).map_err(refuse)?;
                     return Ok(answer::json(target, &service.call(caller, &target.operation, body).await?));
                 }
-                let result = service.call(caller, &target.operation, query::form(request.body())?).await?;
+                let body = query::form(request.body()).map_err(refuse)?;
+                let result = service.call(caller, &target.operation, body).await?;
                 Ok(answer::xml(query::document(&target.service, &target.operation, &result, request_id)))
             }
         }

@@ -12,6 +12,8 @@ pub mod faults;
 mod job;
 mod jobs;
 mod manifest;
+mod objects;
+mod overview;
 mod report;
 mod runner;
 mod spec;
@@ -26,17 +28,19 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub(crate) use self::copy::failed_call;
+pub(crate) use self::copy::{failed_call, with_reasons};
 pub use self::status::JobStatus;
 use self::{
-    faults::JobFaults,
+    faults::JobRules,
     jobs::{Created, Jobs},
     runner::Runner,
     wire::Operation,
     xml::Element,
 };
+pub(crate) use self::{overview::JobView, wire::OPERATIONS};
 use crate::{
     env::{Call, Env},
+    needs::{self, Need},
     service::{Caller, HttpService, ServiceError},
 };
 
@@ -44,6 +48,11 @@ use crate::{
 pub trait S3Clients: Send + Sync {
     /// A client whose calls are made by `caller`.
     fn client(&self, caller: &Caller) -> aws_sdk_s3::Client;
+
+    /// The account that owns a bucket, where that is known: the one that a planned fault of objects acts for.
+    fn owner(&self, _bucket: &str) -> Option<String> {
+        None
+    }
 }
 
 /// How jobs behave. Times are of the twin's clock.
@@ -71,8 +80,6 @@ pub struct ControlOptions {
     pub running_jobs: Option<usize>,
     /// How many rows a result file of a report holds at most.
     pub rows_per_result_file: usize,
-    /// The plan of faults to begin with.
-    pub faults: JobFaults,
 }
 
 impl Default for ControlOptions {
@@ -89,7 +96,6 @@ impl Default for ControlOptions {
             confirmation_limit: Duration::from_secs(30 * 24 * 3600),
             running_jobs: None,
             rows_per_result_file: 1_000_000,
-            faults: JobFaults::default(),
         }
     }
 }
@@ -114,27 +120,44 @@ impl S3Control {
     #[must_use]
     pub fn new(env: Env, clients: Arc<dyn S3Clients>, options: ControlOptions) -> Self {
         let stop = CancellationToken::new();
-        let jobs = Jobs::new(options.faults.clone());
+        let jobs = Jobs::new();
         let shared = Arc::new(Shared { env, clients, options, jobs, stop: stop.clone() });
         Self { shared, _stop: stop.drop_guard() }
     }
 
-    /// Sets the plan of faults, also for jobs that are running; "first jobs" are counted from here.
-    pub fn set_faults(&self, plan: JobFaults) {
-        self.shared.jobs.set_faults(plan);
+    /// Sets the plan of faults, also for jobs that are running; jobs are numbered from here.
+    pub(crate) fn set_faults(&self, rules: JobRules) {
+        self.shared.jobs.set_rules(rules);
     }
 
     fn answer(&self, caller: &Caller, request: &http::Request<Bytes>) -> Result<Element, ServiceError> {
-        let (operation, job) = wire::operation(request)?;
-        let call = Call { service: "s3control", operation: operation.name(), caller, resource: &job };
-        self.shared.env.gate.admit(&call)?;
+        let gate = &self.shared.env.gate;
+        let (operation, job) = wire::operation(request).inspect_err(|error| {
+            let call = Call { service: "s3control", operation: "", caller, resource: request.uri().path(), needs: &[] };
+            gate.refused(&call, &error.code, error.status);
+        })?;
+        let needs = needed(caller, &operation, &job, request.body());
+        let call = Call { service: "s3control", operation: operation.name(), caller, resource: &job, needs: &needs };
+        let admission = gate.admit(&call)?;
+        let result = self.carry_out(caller, operation, &job, request);
+        gate.conclude(admission, result.as_ref().err().map(ServiceError::noted));
+        result
+    }
+
+    fn carry_out(
+        &self,
+        caller: &Caller,
+        operation: Operation,
+        job: &str,
+        request: &http::Request<Bytes>,
+    ) -> Result<Element, ServiceError> {
         wire::check_account(caller, request)?;
         let now = self.shared.env.clock.now();
         let jobs = &self.shared.jobs;
         match operation {
             Operation::CreateJob => self.create(caller, &Element::parse(request.body()).map_err(malformed)?),
             Operation::DescribeJob => {
-                jobs.with(caller, &job, now, |job| Ok(Element::new("DescribeJobResult").with(job.descriptor(now))))
+                jobs.with(caller, job, now, |job| Ok(Element::new("DescribeJobResult").with(job.descriptor(now))))
             }
             Operation::ListJobs(query) => {
                 let (page, next) = query.page(jobs.list(caller, now));
@@ -143,7 +166,7 @@ impl S3Control {
                 let next = next.map(|token| Element::leaf("NextToken", token));
                 Ok(Element::new("ListJobsResult").with_some(next).with(list))
             }
-            Operation::UpdateJobPriority(priority) => jobs.with(caller, &job, now, |job| {
+            Operation::UpdateJobPriority(priority) => jobs.with(caller, job, now, |job| {
                 if job.status.is_terminal() {
                     return Err(illegal(job.status, "have its priority changed"));
                 }
@@ -153,9 +176,9 @@ impl S3Control {
                     .with(Element::leaf("Priority", priority)))
             }),
             Operation::UpdateJobStatus(status, reason) => {
-                jobs.with(caller, &job, now, |job| update_status(job, status, reason, now))
+                jobs.with(caller, job, now, |job| update_status(job, status, reason, now))
             }
-            Operation::GetJobTagging => jobs.with(caller, &job, now, |job| {
+            Operation::GetJobTagging => jobs.with(caller, job, now, |job| {
                 let mut list = Element::new("Tags");
                 list.children.extend(job.tags.iter().map(|(key, value)| {
                     Element::new("member").with(Element::leaf("Key", key)).with(Element::leaf("Value", value))
@@ -166,12 +189,12 @@ impl S3Control {
                 let body = Element::parse(request.body()).map_err(malformed)?;
                 let list = body.child("Tags").ok_or_else(|| malformed("Tags is required".to_owned()))?;
                 let tags = validate::tags(list, 50)?;
-                jobs.with(caller, &job, now, |job| {
+                jobs.with(caller, job, now, |job| {
                     job.tags = tags;
                     Ok(Element::new("PutJobTaggingResult"))
                 })
             }
-            Operation::DeleteJobTagging => jobs.with(caller, &job, now, |job| {
+            Operation::DeleteJobTagging => jobs.with(caller, job, now, |job| {
                 job.tags.clear();
                 Ok(Element::new("DeleteJobTaggingResult"))
             }),
@@ -193,6 +216,14 @@ impl S3Control {
         };
         Ok(Element::new("CreateJobResult").with(Element::leaf("JobId", id)))
     }
+}
+
+/// What the call needs; of a job that is to be made, the body tells it as far as it can be read.
+fn needed(caller: &Caller, operation: &Operation, job: &str, body: &Bytes) -> Vec<Need> {
+    let made = matches!(operation, Operation::CreateJob).then(|| Element::parse(body).ok()).flatten();
+    let role = made.as_ref().and_then(|request| request.text_of("RoleArn"));
+    let tagged = made.as_ref().and_then(|request| request.child("Tags")).is_some_and(|tags| !tags.children.is_empty());
+    needs::s3control(operation.name(), &needs::job_arn(caller, job), role, tagged)
 }
 
 fn update_status(

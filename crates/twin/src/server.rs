@@ -13,7 +13,7 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use crate::router::Router;
+use crate::{gate::standing, router::Router};
 
 /// How long a shutdown waits for requests in flight, such as long polls.
 const GRACE: Duration = Duration::from_secs(2);
@@ -37,8 +37,9 @@ impl Server {
         let stop = ended.clone();
         tasks.spawn(async move {
             tokio::select! {
-                () = endpoint.accept(&listener, &stop) => {}
+                biased;
                 () = stop.cancelled() => {}
+                () = endpoint.accept(&listener, &stop) => {}
             }
         });
         Ok(Self { addr, closing, ended: ended.drop_guard(), tasks })
@@ -77,16 +78,18 @@ impl Endpoint {
     async fn accept(&self, listener: &TcpListener, stop: &CancellationToken) {
         loop {
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                biased;
                 () = self.closing.cancelled() => return,
+                accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, _)) => {
                     let (endpoint, stop) = (self.clone(), stop.clone());
                     self.tasks.spawn(async move {
                         tokio::select! {
-                            () = endpoint.connection(stream) => {}
+                            biased;
                             () = stop.cancelled() => {}
+                            () = endpoint.connection(stream) => {}
                         }
                     });
                 }
@@ -105,11 +108,12 @@ impl Endpoint {
         let service = service_fn(move |request| answer(Arc::clone(&router), request));
         let mut connection = std::pin::pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
         let result = tokio::select! {
-            result = connection.as_mut() => result,
+            biased;
             () = self.closing.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
+            result = connection.as_mut() => result,
         };
         if let Err(error) = result {
             tracing::debug!(%error, "a connection ended early");
@@ -117,10 +121,13 @@ impl Endpoint {
     }
 }
 
-async fn answer(router: Arc<Router>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+/// Who calls over TCP can die by the plan of faults. Its process goes on, so the twin hangs up without an answer.
+async fn answer(router: Arc<Router>, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
     let (parts, body) = request.into_parts();
-    let body = body.collect().await?.to_bytes();
-    Ok(router.handle(Request::from_parts(parts, body)).await.map(Full::new))
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    let answer = standing::mortal(router.handle(Request::from_parts(parts, body))).await;
+    let answer = answer.ok_or_else(|| io::Error::other("the caller died, as the plan of faults says"))?;
+    Ok(answer.map(Full::new))
 }
 
 fn unusable(addr: SocketAddr, error: &io::Error) -> io::Error {

@@ -64,6 +64,11 @@ impl ServiceError {
     pub fn not_modelled(what: impl fmt::Display) -> Self {
         Self { code: "NotImplemented".into(), message: format!("the twin does not model {what}"), status: 501 }
     }
+
+    /// What the record of calls keeps of it.
+    pub(crate) fn noted(&self) -> (&str, u16) {
+        (&self.code, self.status)
+    }
 }
 
 impl fmt::Display for ServiceError {
@@ -81,7 +86,7 @@ pub trait JsonService: Send + Sync {
     async fn call(&self, caller: &Caller, operation: &str, body: Value) -> Result<Value, ServiceError>;
 }
 
-/// A service that is reached by HTTP method and path: S3 and S3 Control. Bodies are whole; the twin holds data in memory.
+/// A service that is reached by HTTP method and path: S3, S3 Control and EventBridge Scheduler. Bodies are whole; the twin holds data in memory.
 #[async_trait]
 pub trait HttpService: Send + Sync {
     /// Answers one request, errors included, in the service's own form.

@@ -17,6 +17,7 @@ mod history;
 mod integration;
 mod interpret;
 mod intrinsic;
+mod overview;
 mod parse;
 mod path;
 mod progress;
@@ -26,6 +27,7 @@ mod status;
 mod store;
 mod template;
 mod tokens;
+mod trail;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -34,12 +36,17 @@ use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::env::{Call, Env};
+use crate::needs;
 use crate::service::{Caller, JsonService, ServiceError};
 use execution::Execution;
 use store::Store;
 use tokens::Tokens;
 
+pub(crate) use api::OPERATIONS;
+pub(crate) use arn::machine as machine_arn;
+pub(crate) use overview::{EventView, RunCounts, RunDetail, RunView};
 pub use status::StatusChange;
+pub(crate) use trail::StateTrail;
 
 /// What Step Functions reaches outside of itself.
 ///
@@ -86,9 +93,10 @@ impl StepFunctions {
 #[async_trait]
 impl JsonService for StepFunctions {
     async fn call(&self, caller: &Caller, operation: &str, body: Value) -> Result<Value, ServiceError> {
-        let resource = api::resource(&body);
-        self.shared.env.gate.admit(&Call { service: "states", operation, caller, resource: &resource })?;
-        api::answer(&self.shared, caller, operation, &body)
+        let (resource, needs) = (api::resource(&body), needs::states(operation, caller, &body));
+        let call = Call { service: "states", operation, caller, resource: &resource, needs: &needs };
+        let work = async { api::answer(&self.shared, caller, operation, &body) };
+        self.shared.env.pass(&call, work).await
     }
 }
 

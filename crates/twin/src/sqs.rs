@@ -7,10 +7,12 @@
 //! of the twin's own services (EventBridge, SNS) need no policy.
 
 mod batch;
+pub mod faults;
 mod input;
 mod manage;
 mod message;
 mod moves;
+mod overview;
 mod queue;
 mod receive;
 mod send;
@@ -27,21 +29,49 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub(crate) use self::wire::query_error;
 use self::{
+    faults::{Faults, MessageFault},
     message::{Content, Message},
     moves::MoveTask,
     queue::{Queue, QueueKey},
 };
+pub(crate) use self::{overview::QueueView, wire::query_error};
 use crate::{
     env::{Call, Env},
+    needs::{self, Need},
     service::{Caller, JsonService, Principal, ServiceError},
 };
+
+/// The operations that are modelled.
+pub(crate) const OPERATIONS: &[&str] = &[
+    "CancelMessageMoveTask",
+    "ChangeMessageVisibility",
+    "ChangeMessageVisibilityBatch",
+    "CreateQueue",
+    "DeleteMessage",
+    "DeleteMessageBatch",
+    "DeleteQueue",
+    "GetQueueAttributes",
+    "GetQueueUrl",
+    "ListDeadLetterSourceQueues",
+    "ListMessageMoveTasks",
+    "ListQueueTags",
+    "ListQueues",
+    "PurgeQueue",
+    "ReceiveMessage",
+    "SendMessage",
+    "SendMessageBatch",
+    "SetQueueAttributes",
+    "StartMessageMoveTask",
+    "TagQueue",
+    "UntagQueue",
+];
 
 /// The SQS of the twin.
 pub struct Sqs {
     env: Env,
     queues: Mutex<Queues>,
+    faults: Mutex<Faults>,
 }
 
 /// Everything that SQS keeps.
@@ -64,7 +94,12 @@ impl Sqs {
     /// An SQS without queues.
     #[must_use]
     pub fn new(env: Env) -> Self {
-        Self { env, queues: Mutex::default() }
+        Self { env, queues: Mutex::default(), faults: Mutex::default() }
+    }
+
+    /// Sets the plan of faults for messages that are sent from now on.
+    pub(crate) fn set_faults(&self, rules: Vec<MessageFault>) {
+        *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = Faults::new(rules);
     }
 
     /// Answers one call of a client that uses `endpoint` (`http://127.0.0.1:4566`): the URLs of queues begin with it.
@@ -80,48 +115,66 @@ impl Sqs {
     ) -> Result<Value, ServiceError> {
         let request = Request { endpoint, caller, body: &body };
         let resource = request.resource();
-        self.env.gate.admit(&Call { service: "sqs", operation, caller, resource: &resource })?;
+        let needs = needs::sqs(operation, &resource, &body);
+        let call = Call { service: "sqs", operation, caller, resource: &resource, needs: &needs };
+        self.env.pass(&call, self.answer(&request, operation)).await
+    }
+
+    async fn answer(&self, request: &Request<'_>, operation: &str) -> Result<Value, ServiceError> {
         match operation {
-            "CreateQueue" => self.create(&request),
-            "DeleteQueue" => self.delete_queue(&request),
-            "GetQueueAttributes" => self.attributes(&request),
-            "GetQueueUrl" => self.url(&request),
-            "ListDeadLetterSourceQueues" => self.dead_letter_sources(&request),
-            "ListQueueTags" => self.tags(&request),
-            "ListQueues" => self.list(&request),
-            "PurgeQueue" => self.purge(&request),
-            "SetQueueAttributes" => self.set_attributes(&request),
-            "TagQueue" => self.tag(&request),
-            "UntagQueue" => self.untag(&request),
-            "SendMessage" => self.send(&request),
-            "SendMessageBatch" => self.send_batch(&request),
-            "ReceiveMessage" => self.receive(&request).await,
-            "DeleteMessage" => self.delete(&request),
-            "DeleteMessageBatch" => self.delete_batch(&request),
-            "ChangeMessageVisibility" => self.change_visibility(&request),
-            "ChangeMessageVisibilityBatch" => self.change_visibility_batch(&request),
-            "StartMessageMoveTask" => self.start_move(&request),
-            "ListMessageMoveTasks" => self.list_moves(&request),
-            "CancelMessageMoveTask" => self.cancel_move(&request),
+            "CreateQueue" => self.create(request),
+            "DeleteQueue" => self.delete_queue(request),
+            "GetQueueAttributes" => self.attributes(request),
+            "GetQueueUrl" => self.url(request),
+            "ListDeadLetterSourceQueues" => self.dead_letter_sources(request),
+            "ListQueueTags" => self.tags(request),
+            "ListQueues" => self.list(request),
+            "PurgeQueue" => self.purge(request),
+            "SetQueueAttributes" => self.set_attributes(request),
+            "TagQueue" => self.tag(request),
+            "UntagQueue" => self.untag(request),
+            "SendMessage" => self.send(request),
+            "SendMessageBatch" => self.send_batch(request),
+            "ReceiveMessage" => self.receive(request).await,
+            "DeleteMessage" => self.delete(request),
+            "DeleteMessageBatch" => self.delete_batch(request),
+            "ChangeMessageVisibility" => self.change_visibility(request),
+            "ChangeMessageVisibilityBatch" => self.change_visibility_batch(request),
+            "StartMessageMoveTask" => self.start_move(request),
+            "ListMessageMoveTasks" => self.list_moves(request),
+            "CancelMessageMoveTask" => self.cancel_move(request),
             _ => Err(ServiceError::not_modelled(format_args!("the SQS operation {operation}"))),
         }
     }
 
-    /// Puts a message of one of the twin's own services into the queue `arn`. `entry` has `MessageBody` and, as in
+    /// Puts a message of one of the twin's own services, such as `sns.amazonaws.com`, into the queue `arn`. `entry` has `MessageBody` and, as in
     /// SendMessage, `MessageAttributes`.
     ///
     /// # Errors
     /// `QueueDoesNotExist`, or a message that the queue does not take.
     pub(crate) fn deliver(&self, arn: &str, entry: &Value, service: &str) -> Result<(), ServiceError> {
         let key = QueueKey::from_arn(arn).ok_or_else(wire::no_queue)?;
-        let now = self.env.clock.now();
-        let mut queues = self.queues();
-        let queue = queues.live.get_mut(&key).ok_or_else(wire::no_queue)?;
-        let content = Content::parse(entry)?;
-        send::check_size(&content, queue)?;
-        let delay = queue.settings.delay();
-        queue.put(Message::new(self.env.ids.uuid(), content, service.to_owned(), now), delay, now);
-        Ok(())
+        let principal = Principal::Service(service.to_owned());
+        let caller = Caller { account: key.account.clone(), region: key.region.clone(), principal };
+        let needs = [Need::new("sqs:SendMessage", arn)];
+        let call = Call { service: "sqs", operation: "SendMessage", caller: &caller, resource: arn, needs: &needs };
+        self.env.pass_now(&call, || {
+            let now = self.env.clock.now();
+            let mut queues = self.queues();
+            let queue = queues.live.get_mut(&key).ok_or_else(wire::no_queue)?;
+            let content = Content::parse(entry)?;
+            send::check_size(&content, queue)?;
+            let delay = queue.settings.delay();
+            self.take_in(queue, Message::new(self.env.ids.uuid(), content, service.to_owned(), now), delay);
+            Ok(())
+        })
+    }
+
+    /// Puts a message that was sent into its queue, as the plan of faults has it.
+    fn take_in(&self, queue: &mut Queue, message: Message, delay: i64) {
+        let name = queue.arn.rsplit(':').next().unwrap_or_default();
+        let fate = self.faults.lock().unwrap_or_else(PoisonError::into_inner).fate(name, &self.env);
+        queue.put_with(message, delay, &fate, self.env.clock.now());
     }
 
     fn queues(&self) -> MutexGuard<'_, Queues> {

@@ -3,7 +3,7 @@
 mod builder;
 mod wiring;
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
@@ -11,17 +11,19 @@ use aws_smithy_async::{
     rt::sleep::{SharedAsyncSleep, TokioSleep},
     time::TimeSource,
 };
-use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_smithy_runtime_api::client::{http::HttpClient, stalled_stream_protection::StalledStreamProtectionConfig};
 use levee_clock::Clock;
 
 pub use self::builder::TwinBuilder;
 use crate::{
     connector::Connector,
     events::{AcceptedEvent, EventBridge},
-    gate::{CallGate, FaultPlan, RecordedCall},
+    faults::FaultPlan,
+    gate::{CallCount, CallFilter, CallGate, RecordedCall},
     inventory::Inventory,
     router::Router,
     s3control::S3Control,
+    scheduler::Scheduler,
     server::Server,
     service::Principal,
     sqs::Sqs,
@@ -40,6 +42,7 @@ struct Inner {
     control: Arc<S3Control>,
     inventory: Inventory,
     queues: Arc<Sqs>,
+    scheduler: Arc<Scheduler>,
 }
 
 impl Twin {
@@ -73,10 +76,22 @@ impl Twin {
         &self.0.clock
     }
 
-    /// The calls made so far, oldest first; at most the last [`crate::gate::RECORD_LIMIT`].
+    /// The calls made so far, oldest first; at most as many as the record keeps ([`TwinBuilder::record_limit`]).
     #[must_use]
     pub fn calls(&self) -> Vec<RecordedCall> {
         self.0.gate.calls()
+    }
+
+    /// Those of [`Twin::calls`] that the filter takes.
+    #[must_use]
+    pub fn calls_where(&self, filter: &CallFilter) -> Vec<RecordedCall> {
+        self.0.gate.calls_where(filter)
+    }
+
+    /// How many calls there have been of each kind with each outcome, also of those that the record has forgotten.
+    #[must_use]
+    pub fn call_counts(&self) -> Vec<CallCount> {
+        self.0.gate.call_counts()
     }
 
     /// The gate: counts of calls, waiting for a call, the plan of faults.
@@ -91,12 +106,17 @@ impl Twin {
         self.0.gate.faults()
     }
 
-    /// Puts another plan of faults in force: for calls from the next one on, for jobs and inventories from the next one
-    /// that begins. Counts start again.
+    /// Puts another plan of faults in force: for calls and messages from the next one on, for inventories from the next
+    /// scan, for schedules from the next invocation, for jobs at once. Counts start again.
     pub fn set_faults(&self, plan: FaultPlan) {
-        self.0.control.set_faults(plan.jobs.clone());
-        self.0.inventory.set_faults(plan.inventories.clone());
-        self.0.gate.set_faults(plan);
+        self.0.set_faults(plan);
+    }
+
+    /// How often each rule of the plan in force has struck, by its place in the plan (`calls[0]`); rules that have not are
+    /// absent.
+    #[must_use]
+    pub fn struck(&self) -> BTreeMap<String, u64> {
+        self.0.gate.struck()
     }
 
     /// The events that the buses of all accounts accepted, oldest first; at most the last [`crate::events::EVENT_LIMIT`].
@@ -105,13 +125,13 @@ impl Twin {
         self.0.events.events()
     }
 
-    /// The batch jobs: their faults can be changed while the twin runs.
+    /// The batch jobs.
     #[must_use]
     pub fn jobs(&self) -> &S3Control {
         &self.0.control
     }
 
-    /// The inventory service: reports at once, what was delivered, its faults.
+    /// The inventory service: reports at once, what was delivered.
     #[must_use]
     pub fn inventory(&self) -> &Inventory {
         &self.0.inventory
@@ -132,6 +152,16 @@ impl Twin {
     }
 }
 
+impl Inner {
+    fn set_faults(&self, plan: FaultPlan) {
+        self.control.set_faults((&plan).into());
+        self.inventory.set_faults(plan.inventories.clone());
+        self.queues.set_faults(plan.messages.clone());
+        self.scheduler.set_faults(plan.schedules.clone());
+        self.gate.set_faults(plan);
+    }
+}
+
 /// The SDK's view of the twin's clock, for signatures.
 #[derive(Debug)]
 struct SdkTime(Clock);
@@ -142,9 +172,9 @@ impl TimeSource for SdkTime {
     }
 }
 
-/// SDK settings for `principal` of `account` on `connector`.
+/// SDK settings for `principal` of `account` on `http`.
 pub(crate) fn sdk_config(
-    connector: Connector,
+    http: impl HttpClient + 'static,
     clock: &Clock,
     region: &str,
     account: &str,
@@ -160,7 +190,7 @@ pub(crate) fn sdk_config(
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(connector)
+        .http_client(http)
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .time_source(SdkTime(clock.clone()))
         // Bodies are whole in memory; on a paused clock a reader that thinks for long would look like a stalled stream.

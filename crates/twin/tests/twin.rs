@@ -2,12 +2,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod twin {
+    mod calls;
     mod common;
     mod events;
     mod gate;
     mod inventory;
+    mod notifications;
+    mod page;
     mod s3;
+    mod s3_endpoint;
     mod s3control;
+    mod scheduler;
     mod server;
     mod sfn_common;
     mod sfn_language;

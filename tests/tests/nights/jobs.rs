@@ -2,18 +2,14 @@
 
 use levee_twin::{
     FaultPlan,
-    s3control::faults::{JobFault, JobFaultKind, JobFaults, ReportFault, ReportFaultKind, RowClass, RowFault},
+    faults::{JobFault, JobFaultKind, ReportFault, ReportFaultKind, RowClass, RowFault, When},
 };
 use rstest::rstest;
 
 use super::support::{SOURCE, assert_failed, assert_succeeded, assert_whole, day, objects, ready};
 
-fn jobs(faults: JobFaults) -> FaultPlan {
-    FaultPlan { jobs: faults, ..FaultPlan::default() }
-}
-
 fn first_job(kind: JobFaultKind) -> FaultPlan {
-    jobs(JobFaults { jobs: vec![JobFault { kind, after_tasks: 3, first_jobs: Some(1) }], ..JobFaults::default() })
+    JobFault { after_tasks: 3, when: When::First(1), ..JobFault::new(kind) }.into()
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,8 +61,7 @@ async fn complete_job_with_failed_rows_is_no_success_and_a_redrive_copies_exactl
     #[case] name: &str,
 ) {
     let mut rig = ready().await;
-    let rows = vec![RowFault { keys: "*/part-0*".to_owned(), class, first_jobs: Some(1) }];
-    rig.set_faults(jobs(JobFaults { rows, ..JobFaults::default() }));
+    rig.set_faults(RowFault { when: When::First(1), ..RowFault::new("*/part-0*", class) }.into());
     let execution = rig.start(day()).await.unwrap();
     let ended = rig.until_ended(&execution).await.unwrap();
     assert_failed(&ended, "Levee.CopyIncomplete", &["10 of 12", name, "part-03"]);
@@ -100,12 +95,12 @@ async fn source_policy_that_is_missing_denies_every_row_until_it_is_mended() {
 #[case::part_missing(ReportFaultKind::PartMissing, "Levee.ReportMissing")]
 #[case::unreadable_row(ReportFaultKind::BadRow, "Levee.ReportDoesNotReconcile")]
 #[case::row_dropped(ReportFaultKind::RowDropped, "Levee.ReportDoesNotReconcile")]
+#[case::row_duplicated(ReportFaultKind::RowDuplicated, "Levee.ReportDoesNotReconcile")]
 #[case::checksum(ReportFaultKind::ChecksumWrong, "Levee.ReportDoesNotReconcile")]
 #[tokio::test(start_paused = true)]
 async fn report_that_cannot_be_trusted_fails_closed_twice(#[case] kind: ReportFaultKind, #[case] error: &str) {
     let mut rig = ready().await;
-    let reports = vec![ReportFault { kind, first_jobs: None }];
-    rig.set_faults(jobs(JobFaults { reports, ..JobFaults::default() }));
+    rig.set_faults(ReportFault::new(kind).into());
     let execution = rig.start(day()).await.unwrap();
     assert_failed(&rig.until_ended(&execution).await.unwrap(), error, &["report", "redrive"]);
     rig.redrive(&execution).await.unwrap();
@@ -116,8 +111,7 @@ async fn report_that_cannot_be_trusted_fails_closed_twice(#[case] kind: ReportFa
 #[tokio::test(start_paused = true)]
 async fn late_report_is_waited_for() {
     let mut rig = ready().await;
-    let reports = vec![ReportFault { kind: ReportFaultKind::Late { seconds: 1200 }, first_jobs: None }];
-    rig.set_faults(jobs(JobFaults { reports, ..JobFaults::default() }));
+    rig.set_faults(ReportFault::new(ReportFaultKind::Late { seconds: 1200 }).into());
     let execution = rig.start(day()).await.unwrap();
     assert_succeeded(&rig.until_ended(&execution).await.unwrap());
     assert_whole(&rig, &objects(), 1).await;

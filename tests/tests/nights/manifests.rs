@@ -6,7 +6,7 @@ use levee_formats::inventory::Manifest;
 use levee_tests::{Rig, RigBuilder};
 use levee_twin::{
     FaultPlan,
-    inventory::faults::{InventoryFault, InventoryFaultKind, InventoryFaults},
+    faults::{InventoryFault, InventoryFaultKind},
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -18,8 +18,7 @@ fn time(text: &str) -> Timestamp {
 }
 
 fn every_inventory(kind: InventoryFaultKind) -> FaultPlan {
-    let reports = vec![InventoryFault { kind, bucket: None, first_reports: None }];
-    FaultPlan { inventories: InventoryFaults { reports }, ..FaultPlan::default() }
+    InventoryFault::new(kind).into()
 }
 
 /// A filled rig without any delivery; none comes by itself.

@@ -29,7 +29,7 @@ async fn transient_errors_are_retried_and_the_night_succeeds(
     rig.set_faults(fault(service, operation, resource, Some(STRIKES), answer));
     let execution = rig.start(day()).await.unwrap();
     assert_succeeded(&rig.until_ended(&execution).await.unwrap());
-    let struck = rig.twin.calls().iter().filter(|call| call.refused.is_some()).count();
+    let struck = rig.twin.calls().iter().filter(|call| call.planned_fault().is_some()).count();
     assert_eq!(struck as u64, STRIKES);
     assert_whole(&rig, &objects(), 1).await;
 }
@@ -80,6 +80,25 @@ async fn same_message_twice_has_the_effect_of_one(
     assert_succeeded(&rig.until_ended(&execution).await.unwrap());
     rig.clock.sleep(Duration::from_secs(3600)).await;
     assert_eq!(rig.messages_in(stage).await.unwrap(), 0, "the duplicate is still there");
+    assert_whole(&rig, &objects(), 1).await;
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn crash_of_a_stage_is_tried_again_by_the_state_machine(
+    #[values("manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse")] stage: &str,
+) {
+    let rig = ready().await;
+    let _others = rig.hands(&others(stage), &rig.accounts.backup);
+    let execution = rig.start_alone(day()).await.unwrap();
+    let message = rig.capture(stage).await.unwrap();
+    // What a worker reports whose stage panicked.
+    let body: serde_json::Value = serde_json::from_str(&message.body).unwrap();
+    let failure = rig.accounts.backup.sfn.send_task_failure().task_token(body["task_token"].as_str().unwrap());
+    failure.error(levee_stage::StageError::STAGE_PANICKED).cause("index out of bounds").send().await.unwrap();
+    let _hands = rig.hands(&[stage_named(stage)], &rig.accounts.backup);
+    assert_succeeded(&rig.until_ended(&execution).await.unwrap());
+    assert_eq!(rig.scheduled(&execution).await.unwrap()[stage], 2);
     assert_whole(&rig, &objects(), 1).await;
 }
 

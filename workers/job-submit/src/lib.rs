@@ -2,6 +2,10 @@
 //!
 //! Three things keep it one: the ledger's record of the attempt, the job's description, which ListJobs answers for 90 days,
 //! and the deterministic request token, for calls that overlap.
+//!
+//! None of them knows the execution, so that a new execution of the same source and day, which takes over from one that ended
+//! without success, finds that one's job and goes on with it. A job that had failed by then is made again as the next attempt:
+//! the new execution asks for the work once more, as a redrive of the old one would have done.
 
 mod choice;
 mod request;
@@ -9,8 +13,13 @@ mod request;
 pub use choice::{Attempt, choose};
 pub use request::JobRequest;
 
-use aws_sdk_s3control::operation::{create_job::CreateJobError, list_jobs::ListJobsOutput};
-use aws_sdk_s3control::{config::http::HttpResponse, error::SdkError};
+use aws_sdk_s3control::operation::create_job::CreateJobError;
+use aws_sdk_s3control::{
+    config::http::HttpResponse,
+    error::SdkError,
+    types::{JobListDescriptor, JobStatus},
+};
+use jiff::Timestamp;
 use levee_ledger::{
     Ledger, RunKey, names,
     state::{Bucket, Copy, Job, Manifest, Report, Run},
@@ -92,12 +101,22 @@ impl JobSubmit {
         }
     }
 
-    /// The id of the request's job, made now or earlier.
-    async fn job_id(&self, request: &JobRequest) -> Result<String, StageError> {
-        if let Some(id) = self.find(&request.description).await? {
-            tracing::info!(job = %id, "found the job that an earlier try had made");
-            return Ok(id);
+    /// The id of the request's job, made now or earlier. None when it is one that failed before this execution began.
+    async fn job_id(&self, request: &JobRequest, began: Timestamp) -> Result<Option<String>, StageError> {
+        match self.find(&request.description).await? {
+            Some(job) if is_past(&job, began) => {
+                tracing::info!(job = job.job_id(), "the job of an earlier execution had failed: it is made again");
+                Ok(None)
+            }
+            Some(job) => {
+                tracing::info!(job = job.job_id(), "found the job that an earlier try had made");
+                id_of(&job, request).map(Some)
+            }
+            None => self.create(request).await.map(Some),
         }
+    }
+
+    async fn create(&self, request: &JobRequest) -> Result<String, StageError> {
         let call = request.fill(self.aws.s3control.create_job()).map_err(|error| {
             StageError::permanent(
                 StageError::INPUT_INVALID,
@@ -121,8 +140,8 @@ impl JobSubmit {
         error: SdkError<CreateJobError, HttpResponse>,
     ) -> Result<String, StageError> {
         let known_token = error.as_service_error().is_some_and(CreateJobError::is_idempotency_exception);
-        if known_token && let Some(id) = self.find(&request.description).await? {
-            return Ok(id);
+        if known_token && let Some(job) = self.find(&request.description).await? {
+            return id_of(&job, request);
         }
         let transient = is_transient(&error);
         let refused = aws_error(&format!("CreateJob for {}", request.description), error);
@@ -130,7 +149,7 @@ impl JobSubmit {
     }
 
     /// Looks for the job by its description, newest first, as far back as AWS remembers.
-    async fn find(&self, description: &str) -> Result<Option<String>, StageError> {
+    async fn find(&self, description: &str) -> Result<Option<JobListDescriptor>, StageError> {
         let mut token = None;
         loop {
             let page = self
@@ -143,8 +162,8 @@ impl JobSubmit {
                 .send()
                 .await
                 .map_err(|error| aws_error(&format!("ListJobs in account {}", self.account), error))?;
-            if let Some(id) = described(&page, description) {
-                return Ok(Some(id));
+            if let Some(job) = described(page.jobs(), description) {
+                return Ok(Some(job.clone()));
             }
             match page.next_token() {
                 Some(next) => token = Some(next.to_owned()),
@@ -154,9 +173,25 @@ impl JobSubmit {
     }
 }
 
-fn described(page: &ListJobsOutput, description: &str) -> Option<String> {
-    let job = page.jobs().iter().find(|job| job.description() == Some(description))?;
-    job.job_id().map(str::to_owned)
+fn described<'a>(jobs: &'a [JobListDescriptor], description: &str) -> Option<&'a JobListDescriptor> {
+    jobs.iter().find(|job| job.description() == Some(description))
+}
+
+fn id_of(job: &JobListDescriptor, request: &JobRequest) -> Result<String, StageError> {
+    job.job_id().map(str::to_owned).ok_or_else(|| {
+        let cause = format!("ListJobs answered a job without an id: {}; it is tried again", request.description);
+        StageError::transient(StageError::AWS_UNAVAILABLE, cause)
+    })
+}
+
+/// Whether the job was made for an execution before the one that `began`, and has failed or is about to.
+///
+/// A job of this execution is never past: only a redrive may ask for it again, and the stage JobPoll decides that.
+fn is_past(job: &JobListDescriptor, began: Timestamp) -> bool {
+    use JobStatus::{Cancelled, Cancelling, Failed, Failing};
+    let failed = matches!(job.status(), Some(Failed | Failing | Cancelled | Cancelling));
+    let before = job.creation_time().is_some_and(|made| made.secs() < began.as_second());
+    failed && before
 }
 
 fn rejected(request: &JobRequest, refused: &StageError, known_token: bool) -> StageError {
@@ -186,13 +221,21 @@ impl Stage for JobSubmit {
     async fn run(&self, context: &Context, input: Input) -> Result<Progress<Job>, StageError> {
         let run = RunKey::new(&input.run.source, input.manifest.backup_date, &context.execution);
         self.ledger.check_claim(&run).await?;
-        let attempt = choose(&input.manifest, input.job.as_ref(), input.copy.as_ref(), input.report.as_ref())?;
-        let record = run.record(&format!("03-job-submit-attempt-{}.json", attempt.number));
-        if let Some(job) = self.ledger.read::<Job>(&record).await? {
-            return Ok(Progress::Done(job.value));
-        }
-        let request = self.request(&input, &attempt);
-        let id = if attempt.manifest.rows == 0 { None } else { Some(self.job_id(&request).await?) };
+        let mut attempt = choose(&input.manifest, input.job.as_ref(), input.copy.as_ref(), input.report.as_ref())?;
+        let (request, record, id) = loop {
+            let record = run.record(&format!("03-job-submit-attempt-{}.json", attempt.number));
+            if let Some(job) = self.ledger.read::<Job>(&record).await? {
+                return Ok(Progress::Done(job.value));
+            }
+            let request = self.request(&input, &attempt);
+            if attempt.manifest.rows == 0 {
+                break (request, record, None);
+            }
+            match self.job_id(&request, context.execution.start_time).await? {
+                Some(id) => break (request, record, Some(id)),
+                None => attempt.number = attempt.number.saturating_add(1),
+            }
+        };
         tracing::info!(
             attempt = attempt.number,
             job = id.as_deref(),

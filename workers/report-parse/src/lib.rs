@@ -21,7 +21,7 @@ use levee_stage::{Aws, CommonSettings, Context, EventBus, NoSettings, Progress, 
 use read::ReportSource;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tally::{Tally, reconcile};
+use tally::{Tally, reconcile, reconcile_all};
 
 /// The error of a report that did not arrive in time.
 pub const REPORT_MISSING: &str = "Levee.ReportMissing";
@@ -93,7 +93,7 @@ impl ReportParse {
         let Some(manifest) = source.manifest().await? else { return wait(context, input, &source, "manifest.json") };
         let mut failures = Failures::new(&self.ledger, &stem(run, input.job.attempt), with_versions(&input.job));
         match self.rows(&source, &manifest, input, &mut failures).await {
-            Ok(Ok(tally)) => self.account_for(context, run, input, &tally, failures).await,
+            Ok(Ok(tally)) => self.account_for(context, run, &source, input, &tally, failures).await,
             Ok(Err(missing)) => {
                 failures.abort().await;
                 wait(context, input, &source, &missing)
@@ -127,6 +127,7 @@ impl ReportParse {
         &self,
         context: &Context,
         run: &RunKey,
+        source: &ReportSource<'_>,
         input: &Input,
         tally: &Tally,
         failures: Failures,
@@ -146,6 +147,10 @@ impl ReportParse {
             retry_manifest: None,
         };
         if tally.failed == 0 {
+            if let Err(problem) = reconcile_all(copied_in_all, input.manifest.objects) {
+                failures.abort().await;
+                return Err(source.unreconciled(&problem));
+            }
             let report = self.ledger.write_once(&record(run, attempt), &report).await?.into_stored(report).value;
             tracing::info!(rows = report.rows, copied_in_all, "every row of the report succeeded");
             return Ok(Progress::Done(report));

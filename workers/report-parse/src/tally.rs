@@ -105,6 +105,18 @@ pub(crate) fn reconcile(tally: &Tally, copy: &Copy, job: &Job) -> Result<(), Str
     if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
 }
 
+/// Whether the objects that all attempts have copied are the objects of the inventory. For the attempt after which no row is
+/// left: what it was given is only known to be what was missing if the sum is right.
+///
+/// # Errors
+/// The sum and the count, when they differ.
+pub(crate) fn reconcile_all(copied_in_all: u64, objects: u64) -> Result<(), String> {
+    if copied_in_all == objects {
+        return Ok(());
+    }
+    Err(format!("over all attempts {copied_in_all} objects were copied, the inventory has {objects}"))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -141,6 +153,18 @@ mod tests {
     #[test]
     fn numbers_that_agree_reconcile() {
         assert_eq!(reconcile(&tally(5, 2, 0, 0), &copy(7, 5, 2), &job(7)), Ok(()));
+    }
+
+    #[rstest]
+    #[case::retry_of_too_few(11, 12, false)]
+    #[case::retry_of_too_many(13, 12, false)]
+    #[case::all(12, 12, true)]
+    fn attempts_must_add_up_to_the_inventory(#[case] copied: u64, #[case] objects: u64, #[case] agrees: bool) {
+        let result = reconcile_all(copied, objects);
+        assert_eq!(result.is_ok(), agrees, "{result:?}");
+        if let Err(problem) = result {
+            assert!(problem.contains(&copied.to_string()) && problem.contains(&objects.to_string()), "{problem}");
+        }
     }
 
     #[rstest]

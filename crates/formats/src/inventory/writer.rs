@@ -8,16 +8,27 @@ use jiff::Timestamp;
 use super::{Column, ManifestError, Schema};
 use crate::{KeyCodec, WriteError, csv, digest::TallyWriter};
 
-/// Writes one gzipped CSV data file as S3 Inventory does: every field in quotes, LF after every row, no header, keys
-/// form-encoded, `true` and `false`, times in UTC with milliseconds, and an empty field for the null version and for
-/// what is absent.
+/// Writes one gzipped CSV data file in the dialect of S3 Inventory: every field in quotes, LF after every row, no header,
+/// keys form-encoded, `true` and `false`, times in UTC with milliseconds, and an empty field for what is absent.
+///
+/// The null version is where inventories and manifests differ: S3 Inventory leaves its field empty, and Batch Operations
+/// fails a task whose version is empty and wants the literal `null` (Amazon S3 User Guide, "Specifying a manifest for a
+/// Batch Operations job"). So the two are written by [`DataWriter::inventory`] and by [`DataWriter::batch_manifest`].
 ///
 /// The same rows give the same bytes: the gzip header has neither time nor name.
 pub struct DataWriter<W: Write> {
     gzip: GzEncoder<TallyWriter<W>>,
     schema: Schema,
+    purpose: Purpose,
     line: Vec<u8>,
     rows: u64,
+}
+
+/// Who reads the file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Inventory,
+    BatchManifest,
 }
 
 /// A row to be written. Members whose column the schema lacks are left out.
@@ -62,23 +73,40 @@ pub struct WrittenDataFile<W> {
 }
 
 impl<W: Write> DataWriter<W> {
-    /// A writer of rows of the schema. Refuses a schema that is not one of CSV files.
-    pub fn new(writer: W, schema: &Schema) -> Result<Self, ManifestError> {
+    /// A writer of rows as S3 Inventory writes them, with an empty field for the null version. Refuses a schema that is not
+    /// one of CSV files.
+    pub fn inventory(writer: W, schema: &Schema) -> Result<Self, ManifestError> {
+        Self::new(writer, schema, Purpose::Inventory)
+    }
+
+    /// A writer of rows that Batch Operations is to work through, for a manifest in the format of inventories that is made
+    /// up of rows of one's own: the null version is the literal `null`, and delete markers, which cannot be copied, are
+    /// refused. Refuses a schema that is not one of CSV files.
+    pub fn batch_manifest(writer: W, schema: &Schema) -> Result<Self, ManifestError> {
+        Self::new(writer, schema, Purpose::BatchManifest)
+    }
+
+    fn new(writer: W, schema: &Schema, purpose: Purpose) -> Result<Self, ManifestError> {
         if !schema.is_csv() {
             return Err(ManifestError::NotCsv { schema: schema.to_string() });
         }
         let gzip = GzBuilder::new().write(TallyWriter::new(writer), Compression::default());
-        Ok(Self { gzip, schema: schema.clone(), line: Vec::new(), rows: 0 })
+        Ok(Self { gzip, schema: schema.clone(), purpose, line: Vec::new(), rows: 0 })
     }
 
-    /// Writes a row. A field with a line end, which no inventory can have, is refused and nothing is written.
+    /// Writes a row. A field with a line end, which no inventory can have, is refused and nothing is written; so is a delete
+    /// marker in a manifest for Batch Operations.
     pub fn row(&mut self, record: &Record<'_>) -> Result<(), WriteError> {
+        if self.purpose == Purpose::BatchManifest && record.is_delete_marker {
+            let value = String::from_utf8_lossy(record.key).into_owned();
+            return Err(WriteError::Field { field: "key", value, reason: "a delete marker has nothing to copy" });
+        }
         self.line.clear();
         for (index, column) in self.schema.columns().iter().enumerate() {
             if index > 0 {
                 self.line.push(b',');
             }
-            let field = record.field(column);
+            let field = record.field(column, self.purpose);
             if field.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
                 let value = String::from_utf8_lossy(&field).into_owned();
                 return Err(WriteError::Field { field: "inventory field", value, reason: "it holds a line end" });
@@ -100,12 +128,16 @@ impl<W: Write> DataWriter<W> {
 }
 
 impl<'a> Record<'a> {
-    fn field(&self, column: &Column) -> Cow<'a, [u8]> {
+    fn field(&self, column: &Column, purpose: Purpose) -> Cow<'a, [u8]> {
         let text = |text: &'a str| Cow::Borrowed(text.as_bytes());
         match column {
             Column::Bucket => text(self.bucket),
             Column::Key => Cow::Owned(KeyCodec::Form.encode(self.key).into_bytes()),
-            Column::VersionId => text(self.version_id.filter(|id| *id != "null").unwrap_or_default()),
+            Column::VersionId => text(match (self.version_id.filter(|id| *id != "null"), purpose) {
+                (Some(id), _) => id,
+                (None, Purpose::Inventory) => "",
+                (None, Purpose::BatchManifest) => "null",
+            }),
             Column::IsLatest => text(boolean(self.is_latest)),
             Column::IsDeleteMarker => text(boolean(self.is_delete_marker)),
             Column::Size => Cow::Owned(self.size.map(|size| size.to_string()).unwrap_or_default().into_bytes()),

@@ -113,7 +113,7 @@ fn the_writer_has_the_dialect_of_s3() {
         storage_class: Some("STANDARD"),
         ..Record::default()
     };
-    let mut writer = DataWriter::new(Vec::new(), &all()).unwrap();
+    let mut writer = DataWriter::inventory(Vec::new(), &all()).unwrap();
     writer.row(&record).unwrap();
     let written = writer.finish().unwrap();
     let mut plain = Vec::new();
@@ -125,6 +125,22 @@ fn the_writer_has_the_dialect_of_s3() {
     assert_eq!(written.md5, levee_formats::md5_hex(&written.writer));
 }
 
+#[rstest]
+#[case::absent(None)]
+#[case::named(Some("null"))]
+fn manifest_for_batch_operations_names_the_null_version(#[case] version_id: Option<&str>) {
+    let schema = Schema::parse("Bucket, Key, VersionId").unwrap();
+    let record = Record { bucket: "lake-src", key: b"a b", version_id, ..Record::default() };
+    let mut writer = DataWriter::batch_manifest(Vec::new(), &schema).unwrap();
+    writer.row(&record).unwrap();
+    let marker = writer.row(&Record { is_delete_marker: true, ..record }).unwrap_err();
+    assert!(marker.to_string().contains("delete marker"), "{marker}");
+    let written = writer.finish().unwrap();
+    let mut plain = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&written.writer[..]), &mut plain).unwrap();
+    assert_eq!((plain.as_str(), written.rows), ("\"lake-src\",\"a+b\",\"null\"\n", 1));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -133,7 +149,7 @@ proptest! {
         rows in prop::collection::vec(("\\PC{1,40}|[\\x00-\\x7f]{1,40}", "[a-zA-Z0-9._-]{0,32}", any::<bool>(), any::<u64>(), 0i64..4_000_000_000_000), 0..40),
         piece in 1usize..2000,
     ) {
-        let mut writer = DataWriter::new(Vec::new(), &all()).unwrap();
+        let mut writer = DataWriter::inventory(Vec::new(), &all()).unwrap();
         for (key, version, latest, size, millis) in &rows {
             let record = Record {
                 bucket: "lake-src", key: key.as_bytes(), version_id: Some(version), is_latest: *latest, size: Some(*size),

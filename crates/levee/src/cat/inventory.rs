@@ -198,8 +198,7 @@ impl<'r> Document<'r> {
 impl Serialize for Document<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("bucket", &self.bucket)?;
-        super::serialize_key(&mut map, self.key)?;
+        super::serialize_place(&mut map, self.bucket, self.key)?;
         let mut other = BTreeMap::new();
         for column in self.columns {
             match column {
@@ -225,11 +224,7 @@ impl Serialize for Document<'_> {
         if !other.is_empty() {
             map.serialize_entry("other", &other)?;
         }
-        if !self.problems.is_empty() {
-            let codes: Vec<&str> = self.problems.iter().map(RowProblem::code).collect();
-            map.serialize_entry("problems", &codes)?;
-            map.serialize_entry("raw", &String::from_utf8_lossy(self.raw))?;
-        }
+        super::serialize_problems(&mut map, self.problems.iter().map(RowProblem::code), self.raw)?;
         map.end()
     }
 }

@@ -1,6 +1,6 @@
 //! `levee report cat`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use levee_formats::{
@@ -9,7 +9,7 @@ use levee_formats::{
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::{console::Console, source::Source};
+use super::{codes::ErrorCodes, console::Console, source::Source};
 
 /// What is asked of a report.
 pub(super) struct Wanted {
@@ -170,18 +170,13 @@ impl<'r> Document<'r> {
 impl Serialize for Document<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("bucket", &self.bucket)?;
-        super::serialize_key(&mut map, self.key)?;
+        super::serialize_place(&mut map, self.bucket, self.key)?;
         map.serialize_entry("version_id", &self.version_id)?;
         map.serialize_entry("status", &self.status)?;
         map.serialize_entry("http_status", &self.http_status)?;
         map.serialize_entry("error_code", &self.error_code)?;
         map.serialize_entry("message", &self.message)?;
-        if !self.problems.is_empty() {
-            let codes: Vec<&str> = self.problems.iter().map(RowProblem::code).collect();
-            map.serialize_entry("problems", &codes)?;
-            map.serialize_entry("raw", &String::from_utf8_lossy(self.raw))?;
-        }
+        super::serialize_problems(&mut map, self.problems.iter().map(RowProblem::code), self.raw)?;
         map.end()
     }
 }
@@ -195,7 +190,8 @@ struct Totals {
     succeeded: u64,
     failed: u64,
     unreadable: u64,
-    failed_by_error_code: BTreeMap<String, u64>,
+    #[serde(flatten)]
+    codes: ErrorCodes,
 }
 
 #[derive(Serialize)]
@@ -214,11 +210,7 @@ impl Totals {
             Ok(row) if row.status == TaskStatus::Succeeded => self.succeeded += 1,
             Ok(row) => {
                 self.failed += 1;
-                let code = row.error_code.as_deref().unwrap_or("(none)");
-                match self.failed_by_error_code.get_mut(code) {
-                    Some(count) => *count += 1,
-                    None => drop(self.failed_by_error_code.insert(code.to_owned(), 1)),
-                }
+                self.codes.add(row.error_code.as_deref().unwrap_or("(none)"));
             }
         }
         self.rows = self.succeeded + self.failed;

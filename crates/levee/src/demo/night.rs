@@ -5,25 +5,26 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use levee_clock::Clock;
-use levee_ledger::state::{Manifest, Report};
+use levee_ledger::state::Manifest;
 use levee_stage::Aws;
-use levee_twin::{Twin, service::Principal};
-use serde::de::DeserializeOwned;
+use levee_twin::{FaultPlan, Twin, service::Principal};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Comparison, DemoSettings, Outcome,
     compare::{Side, compare},
+    counts::{Counts, part},
     follow::{Followed, follow},
     keep, load,
+    outcome::FaultsOutcome,
     progress::Progress,
     settings::SETTLE_DAYS,
 };
 use crate::{
     deploy::{Accounts, Deployed, Plan, deploy},
-    hosts::{Hosted, StageName},
     lake::LakeFile,
+    supervised::{Lives, Supervisor},
 };
 
 /// The hour, UTC, of the schedule: the inventory of the day is still to be delivered then, and the night waits for it.
@@ -35,32 +36,40 @@ pub(super) async fn play(settings: &DemoSettings, files: Vec<LakeFile>) -> Resul
     // The warehouse is written at noon of the backup date: after the scan of that day, long before the one that counts.
     let clock = Clock::starting_at(utc(settings.backup_date, 12)?);
     let twin = Twin::builder().clock(clock.clone()).seed(settings.seed).region(&plan.region).build();
-    let accounts = Accounts {
-        warehouse: Aws::new(&twin.sdk_config(&plan.warehouse_account, &Principal::Root)),
-        backup: Aws::new(&twin.sdk_config(&plan.backup_account, &Principal::Root)),
-    };
+    // Faults are for the workers: what prepares, watches and proves the night meets none.
+    let clients = |account| Aws::new(&twin.sdk_config_on(twin.connector().sheltered(), account, &Principal::Root));
+    let accounts = Accounts { warehouse: clients(&plan.warehouse_account), backup: clients(&plan.backup_account) };
     let progress = Progress::new();
     let deployed = deploy(&accounts, &plan).await.context("cannot set up the deployment")?;
     fill(&accounts, &plan, files, &progress).await?;
+    // Rules of the plan of faults number what comes from the start of this day on: its inventory is the first one.
+    let tick = settings.backup_date.saturating_add(jiff::Span::new().days(i64::from(SETTLE_DAYS)));
+    clock.sleep_until(utc(tick, 0)?).await;
+    twin.set_faults(settings.plan_of_faults()?);
     // The workers start with the schedule's tick. Before it they would only ask empty queues, and every question of two
     // simulated days takes real time.
-    let tick = settings.backup_date.saturating_add(jiff::Span::new().days(i64::from(SETTLE_DAYS)));
     clock.sleep_until(utc(tick, SCHEDULE_HOUR)?).await;
     let shutdown = CancellationToken::new();
-    let hosted = Hosted::in_process(&accounts.backup, &plan, clock.clone());
-    let workers = tokio::spawn(levee_stage::host(hosted.workers(&StageName::ALL), shutdown.clone()));
+    let supervisor = Supervisor::of_deployment(&twin, &plan);
+    let (lives, stop) = (supervisor.lives(), shutdown.clone());
+    let workers = tokio::spawn(async move { supervisor.run(stop).await });
     let night = run(&accounts, &plan, &deployed, settings, &clock, &progress);
     let followed = tokio::select! {
+        biased;
         followed = night => followed?,
         ended = workers => return Err(early_end(ended)),
     };
     shutdown.cancel();
-    finish(&accounts, &plan, settings, followed, &progress).await
+    let mut outcome = finish(&accounts, &plan, settings, followed, &progress).await?;
+    let faults = twin.faults();
+    outcome.faults =
+        (faults != FaultPlan::default()).then(|| FaultsOutcome::new(&faults, twin.struck(), *lives.borrow()));
+    Ok(outcome)
 }
 
-fn early_end(ended: Result<Result<(), levee_stage::WorkerError>, tokio::task::JoinError>) -> anyhow::Error {
+fn early_end(ended: Result<Result<Lives, levee_stage::WorkerError>, tokio::task::JoinError>) -> anyhow::Error {
     match ended {
-        Ok(Ok(())) => anyhow!("the workers ended before the night did"),
+        Ok(Ok(_)) => anyhow!("the workers ended before the night did"),
         Ok(Err(error)) => anyhow::Error::new(error).context("a worker cannot go on"),
         Err(error) => anyhow::Error::new(error).context("the workers crashed"),
     }
@@ -113,14 +122,15 @@ async fn finish(
         None => format!("bucket {}, gone with the demo; --out DIR keeps it", plan.ledger_bucket),
     };
     let manifest: Option<Manifest> = part(&followed.state, "manifest")?;
-    let report: Option<Report> = part(&followed.state, "report")?;
-    let classes = report.as_ref().map(|report| serde_json::to_value(&report.failed_by_class)).transpose()?;
+    let counts = Counts::of(accounts, plan, &followed.state, &plan.execution_name(settings.backup_date)).await?;
     Ok(Outcome {
         objects: manifest.as_ref().map(|manifest| manifest.objects),
         bytes: manifest.as_ref().and_then(|manifest| manifest.bytes),
-        succeeded: report.as_ref().map_or(0, |report| report.succeeded),
-        failed: report.as_ref().map_or(0, |report| report.failed),
-        failed_by_class: classes.map(serde_json::from_value).transpose()?.unwrap_or_default(),
+        succeeded: counts.succeeded,
+        failed: counts.failed,
+        failed_by_class: counts.failed_by_class,
+        counted_by: counts.counted_by,
+        faults: None,
         source_bucket: plan.source.clone(),
         snapshot_bucket: snapshot,
         backup_date: settings.backup_date.to_string(),
@@ -132,12 +142,6 @@ async fn finish(
         simulated_seconds: followed.simulated_seconds,
         real_seconds: 0.0,
     })
-}
-
-/// One stage's part of the state; absent when the stage was not reached.
-fn part<T: DeserializeOwned>(state: &Value, name: &str) -> Result<Option<T>> {
-    let Some(value) = state.get(name) else { return Ok(None) };
-    serde_json::from_value(value.clone()).with_context(|| format!("cannot read the part {name} of the state"))
 }
 
 async fn prove(accounts: &Accounts, plan: &Plan, snapshot: &str, progress: &Progress) -> Result<Comparison> {

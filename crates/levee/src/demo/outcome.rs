@@ -3,9 +3,11 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
+use levee_twin::FaultPlan;
 use serde::Serialize;
 
-use super::{Comparison, progress::readable};
+use super::{Comparison, CountedBy, progress::readable};
+use crate::supervised::Lives;
 
 /// What a night came to. The JSON form of the demo's outcome; fields are only ever added.
 #[derive(Clone, Debug, Serialize)]
@@ -14,12 +16,14 @@ pub struct Outcome {
     pub objects: Option<u64>,
     /// Their bytes.
     pub bytes: Option<u64>,
-    /// Objects that the completion report says were copied.
-    pub succeeded: u64,
-    /// Objects that it says were not.
-    pub failed: u64,
-    /// Those by class; classes without objects are absent.
+    /// Objects that were copied, as `counted_by` has counted them; null when nobody has.
+    pub succeeded: Option<u64>,
+    /// Objects that were not.
+    pub failed: Option<u64>,
+    /// Those by class, where the report was read; classes without objects are absent.
     pub failed_by_class: BTreeMap<String, u64>,
+    /// Who counted; null when the night failed before anybody could.
+    pub counted_by: Option<CountedBy>,
     /// The source bucket.
     pub source_bucket: String,
     /// The dated bucket; null when the night failed before it was made.
@@ -40,6 +44,20 @@ pub struct Outcome {
     pub simulated_seconds: f64,
     /// What the whole demo took, on this machine's clock.
     pub real_seconds: f64,
+    /// What the plan of faults did; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub faults: Option<FaultsOutcome>,
+}
+
+/// What a plan of faults did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FaultsOutcome {
+    /// How often each rule struck, by its place in the plan (`calls[0]`).
+    pub struck: BTreeMap<String, u64>,
+    /// How often the workers' process died by the plan.
+    pub deaths: u64,
+    /// How often it ended because a worker could not go on.
+    pub failures: u64,
 }
 
 /// How long a stage took.
@@ -66,6 +84,15 @@ pub struct ExecutionOutcome {
     pub error: Option<String>,
     /// What happened, to what, and what to do.
     pub cause: Option<String>,
+}
+
+impl FaultsOutcome {
+    pub(super) fn new(plan: &FaultPlan, struck: BTreeMap<String, u64>, lives: Lives) -> Self {
+        // Rules that never struck are the surprising ones: they have a line, too.
+        let mut all: BTreeMap<_, _> = plan.rules().into_iter().map(|rule| (rule, 0)).collect();
+        all.extend(struck);
+        Self { struck: all, deaths: lives.deaths, failures: lives.failures }
+    }
 }
 
 impl Outcome {
@@ -108,13 +135,19 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unknown = || "not known".to_owned();
-        let failed = if self.failed_by_class.is_empty() {
-            self.failed.to_string()
-        } else {
+        let counted = |count: Option<u64>| match (count, self.counted_by) {
+            (None, _) => unknown(),
+            (Some(count), Some(CountedBy::Job)) => {
+                format!("{count}, as the job counts, without a report that proves it")
+            }
+            (Some(count), _) => count.to_string(),
+        };
+        let mut failed = counted(self.failed);
+        if !self.failed_by_class.is_empty() {
             let classes: Vec<_> =
                 self.failed_by_class.iter().map(|(class, count)| format!("{class} {count}")).collect();
-            format!("{} ({})", self.failed, classes.join(", "))
-        };
+            failed = format!("{failed} ({})", classes.join(", "));
+        }
         let mut facts = Table::new();
         facts.load_style(UTF8_FULL_CONDENSED).set_header(["", "this night"]);
         facts.add_row(["backup date", &self.backup_date]);
@@ -122,9 +155,12 @@ impl fmt::Display for Outcome {
         facts.add_row(["snapshot bucket", self.snapshot_bucket.as_deref().unwrap_or("not made")]);
         facts.add_row(["objects", &self.objects.map_or_else(unknown, |count| count.to_string())]);
         facts.add_row(["bytes", &self.bytes.map_or_else(unknown, |count| count.to_string())]);
-        facts.add_row(["succeeded", &self.succeeded.to_string()]);
+        facts.add_row(["succeeded", &counted(self.succeeded)]);
         facts.add_row(["failed", &failed]);
         facts.add_row(["ledger", &self.ledger]);
+        if let Some(faults) = &self.faults {
+            facts.add_row(["faults", &faults.to_string()]);
+        }
         let mut stages = Table::new();
         stages.load_style(UTF8_FULL_CONDENSED).set_header(["stage", "result", "time (simulated)"]);
         for stage in &self.stages {
@@ -139,6 +175,16 @@ impl fmt::Display for Outcome {
         writeln!(f, "{facts}\n{stages}")?;
         writeln!(f, "The night's times are simulated; in real time the demo took {:.1} s.", self.real_seconds)?;
         write!(f, "{}", self.verdict())
+    }
+}
+
+impl fmt::Display for FaultsOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rules = self.struck.iter().map(|(rule, times)| format!("{rule} struck {times} times"));
+        let ends = [("the workers died", self.deaths), ("the workers gave up", self.failures)];
+        let ends =
+            ends.into_iter().filter(|(_, times)| *times > 0).map(|(what, times)| format!("{what} {times} times"));
+        write!(f, "{}", rules.chain(ends).collect::<Vec<_>>().join("\n"))
     }
 }
 

@@ -75,7 +75,7 @@ impl Step {
 }
 
 fn style() -> ProgressStyle {
-    ProgressStyle::with_template("{prefix:<17} [{bar:24}] {msg}")
+    ProgressStyle::with_template("{prefix:<17} [{bar:24}] {wide_msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ")
 }

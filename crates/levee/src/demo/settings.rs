@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use jiff::civil::Date;
+use levee_twin::FaultPlan;
+
+use crate::faults;
 
 /// The settings of `levee demo`.
 #[derive(Clone, Debug, clap::Args)]
@@ -31,6 +34,10 @@ pub struct DemoSettings {
     /// Keep the ledger and the snapshot bucket as files in this folder, which must be empty or absent
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+
+    /// Play the faults of this TOML file, from the start of the day of the night on; docs/faults.md describes it
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
 }
 
 /// Days that Inventory gets to become consistent before the night begins.
@@ -39,6 +46,7 @@ pub(super) const SETTLE_DAYS: u8 = 2;
 impl DemoSettings {
     /// Finds what would fail only after the night.
     pub(super) fn check(&self) -> Result<()> {
+        self.plan_of_faults()?;
         let Some(out) = &self.out else { return Ok(()) };
         if !out.try_exists().with_context(|| format!("cannot look at {}", out.display()))? {
             return Ok(());
@@ -48,6 +56,13 @@ impl DemoSettings {
             bail!("{} is not empty, and --out overwrites nothing; name a new folder", out.display());
         }
         Ok(())
+    }
+}
+
+impl DemoSettings {
+    /// The faults to play; none without a file.
+    pub(super) fn plan_of_faults(&self) -> Result<FaultPlan> {
+        self.faults.as_deref().map_or_else(|| Ok(FaultPlan::default()), faults::read)
     }
 }
 

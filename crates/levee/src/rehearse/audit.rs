@@ -162,14 +162,14 @@ impl<'a> Audit<'a> {
     /// Every source must have a run for every backup date.
     fn missing_runs(&mut self, runs: &[Seen]) {
         let begun: BTreeSet<_> = runs.iter().map(|run| (run.source.as_str(), run.backup_date)).collect();
-        let first = runs.iter().map(|run| run.backup_date).min();
-        let wanted = usize::from(self.outcome.days) * self.plans.len();
-        if begun.len() != wanted {
-            let what = format!(
-                "{} of {wanted} runs were never started (the first date is {first:?})",
-                wanted.abs_diff(begun.len())
-            );
-            self.outcome.violations.push(what);
+        let days = (0..i64::from(self.month.days)).map(|index| self.month.day(index));
+        let wanted: BTreeSet<_> =
+            days.flat_map(|day| self.plans.iter().map(move |plan| (plan.source.as_str(), day))).collect();
+        for (source, day) in wanted.difference(&begun) {
+            self.outcome.violations.push(format!("the run of {source} for {day} was never started"));
+        }
+        for (source, day) in begun.difference(&wanted) {
+            self.outcome.violations.push(format!("a run of {source} for {day} was started that nobody asked for"));
         }
     }
 }

@@ -29,6 +29,8 @@ use crate::{
 pub(super) const SETTLE_DAYS: u8 = 2;
 /// The hour, UTC, at which the schedules tick: an hour before the inventory of the day is delivered.
 const TICK_HOUR: i8 = 20;
+/// The hour, UTC, of the warehouse's maintenance: before the inventory's scan, so that what it removes is not listed.
+const MAINTENANCE_HOUR: i8 = 0;
 /// The hour, UTC, at which the operator looks at last night, and the day's faults change.
 const OFFICE_HOUR: i8 = 9;
 /// How long after the last tick every run must have ended: redrives of it included, each with its own waits.
@@ -52,11 +54,13 @@ async fn play_and(month: Month, meddle: impl AsyncFnOnce(&Stage) -> Result<()>) 
         writer.keep_history().await?;
         writer.first_day().await?;
     }
-    let fleet = Fleet::start(&stage.twin, stage.plan()?, stage.hosted()?);
+    let fleet = stage.fleet()?;
     let mut operator = Operator::new(stage.accounts.backup.clone(), stage.deployed.state_machine_arn.clone());
     let mut witness = Witness::new(&stage.plans);
     let ticks = i64::from(SETTLE_DAYS)..i64::from(SETTLE_DAYS) + i64::from(month.days);
     for index in 1..=ticks.end + WIND_DOWN_DAYS {
+        stage.until(month.day(index), MAINTENANCE_HOUR).await?;
+        try_join_all(writers.iter_mut().map(Writer::night)).await?;
         stage.until(month.day(index), OFFICE_HOUR).await?;
         witness.look(&stage.twin);
         operator.look_after().await?;
@@ -122,8 +126,9 @@ impl Stage {
         self.plans.first().context("a rehearsal needs a source")
     }
 
-    fn hosted(&self) -> Result<Hosted> {
-        Ok(Hosted::in_process(&self.accounts.backup, self.plan()?, self.clock.clone()))
+    fn fleet(&self) -> Result<Fleet> {
+        let (plan, clock) = (self.plan()?.clone(), self.clock.clone());
+        Ok(Fleet::start(&self.twin, self.plan()?, move |aws| Hosted::in_process(aws, &plan, clock.clone())))
     }
 
     fn writers(&self) -> Vec<Writer> {

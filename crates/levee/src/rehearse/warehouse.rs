@@ -20,7 +20,7 @@ pub(super) struct Writer {
     bucket: String,
     random: Rng,
     tables: Vec<Table>,
-    days: u32,
+    nights: u32,
 }
 
 struct Table {
@@ -33,7 +33,7 @@ impl Writer {
     /// A writer with its own stream of chance.
     pub(super) fn new(s3: Client, bucket: &str, seed: u64) -> Self {
         let tables = TABLES.map(|root| Table { root, version: 0, files: Vec::new() }).into();
-        Self { s3, bucket: bucket.to_owned(), random: Rng::with_seed(seed), tables, days: 0 }
+        Self { s3, bucket: bucket.to_owned(), random: Rng::with_seed(seed), tables, nights: 0 }
     }
 
     /// Keeps every version of every object, so that the audit can tell what a key held when it was copied.
@@ -52,13 +52,20 @@ impl Writer {
         Ok(())
     }
 
-    /// A day's work: appends, now and then a vacuum.
+    /// A day's work: appends.
     pub(super) async fn day(&mut self) -> Result<()> {
-        self.days += 1;
         for index in 0..self.tables.len() {
             let files = self.random.usize(0..3);
             self.append(index, files).await?;
-            if self.days.is_multiple_of(VACUUM_EVERY) {
+        }
+        Ok(())
+    }
+
+    /// A night's work: now and then a vacuum.
+    pub(super) async fn night(&mut self) -> Result<()> {
+        self.nights += 1;
+        if self.nights.is_multiple_of(VACUUM_EVERY) {
+            for index in 0..self.tables.len() {
                 self.vacuum(index).await?;
             }
         }

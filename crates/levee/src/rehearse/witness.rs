@@ -1,6 +1,9 @@
 //! Watches what was called, and keeps what must not have been.
 
-use levee_twin::{Twin, gate::RecordedCall};
+use levee_twin::{
+    Twin,
+    gate::{CallFilter, RecordedCall},
+};
 
 use crate::deploy::Plan;
 
@@ -19,6 +22,7 @@ const REMOVING: [&str; 6] = [
 pub(super) struct Witness {
     sources: Vec<String>,
     warehouse: String,
+    /// The number of the last call that was looked at.
     calls: u64,
     removals: Vec<String>,
 }
@@ -32,8 +36,8 @@ impl Witness {
 
     /// Takes over what the twin has recorded since the last look.
     pub(super) fn look(&mut self, twin: &Twin) {
-        for call in twin.gate().take_calls() {
-            self.calls += 1;
+        for call in twin.gate().calls_where(&CallFilter { after: self.calls, ..CallFilter::default() }) {
+            self.calls = call.number;
             if REMOVING.contains(&call.operation.as_str()) && !self.is_writers_own(&call) {
                 let RecordedCall { time, operation, principal, resource, .. } = call;
                 self.removals.push(format!("{time} {principal} called {operation} on {resource}"));

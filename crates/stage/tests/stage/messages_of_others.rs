@@ -41,6 +41,20 @@ async fn two_copies_at_once_end_the_task_once() {
     assert_eq!((world.backlog().await, stage.calls()), ((0, 0, 0), 2));
 }
 
+#[tokio::test(start_paused = true)]
+async fn poison_stays_in_a_queue_without_a_dead_letter_queue_and_the_worker_lives_on() {
+    let world = World::new().await;
+    world.without_dead_letters().await;
+    let stage = Probe::new(async |_, _| Ok(Progress::Done(json!(1))));
+    let _worker = world.work(&stage);
+    world.send("hello").await;
+    world.clock.sleep(Duration::from_secs(3600)).await;
+    let (visible, hidden, delayed) = world.backlog().await;
+    assert_eq!((visible + hidden + delayed, stage.calls()), (1, 0), "it is neither lost nor worked on");
+    assert!(world.dead_letters().await.is_empty());
+    assert_eq!(world.end_of(&world.start().await).await.status, ExecutionStatus::Succeeded);
+}
+
 #[rstest]
 #[case::no_json("hello", "not a task message")]
 #[case::no_message(r#"{"version":1}"#, "task_token")]

@@ -169,6 +169,12 @@ impl World {
         self.aws.sqs.send_message().queue_url(url).message_body(body).send().await.unwrap();
     }
 
+    /// Takes the dead-letter queue away from the stage's queue.
+    pub(crate) async fn without_dead_letters(&self) {
+        let call = self.aws.sqs.set_queue_attributes().queue_url(self.url(QUEUE).await);
+        call.attributes(QueueAttributeName::RedrivePolicy, "").send().await.unwrap();
+    }
+
     /// (visible, hidden, delayed) messages of the stage's queue.
     pub(crate) async fn backlog(&self) -> (u32, u32, u32) {
         let url = self.url(QUEUE).await;

@@ -1,16 +1,16 @@
-//! Reading the members of a call's body, and the errors of EventBridge.
+//! Reading the members of a call's body, and the errors of EventBridge and of its Scheduler.
 
 use serde_json::Value;
 
 use crate::service::ServiceError;
 
 /// A text that must be there.
-pub(super) fn text<'a>(body: &'a Value, member: &str) -> Result<&'a str, ServiceError> {
+pub(crate) fn text<'a>(body: &'a Value, member: &str) -> Result<&'a str, ServiceError> {
     optional_text(body, member)?.ok_or_else(|| invalid(format!("{member} is required")))
 }
 
 /// A text that may be absent or null.
-pub(super) fn optional_text<'a>(body: &'a Value, member: &str) -> Result<Option<&'a str>, ServiceError> {
+pub(crate) fn optional_text<'a>(body: &'a Value, member: &str) -> Result<Option<&'a str>, ServiceError> {
     match body.get(member) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -27,7 +27,7 @@ pub(super) fn list<'a>(body: &'a Value, member: &str) -> Result<&'a [Value], Ser
 }
 
 /// Refuses members that the twin does not model.
-pub(super) fn refuse(body: &Value, members: &[&str], of: &str) -> Result<(), ServiceError> {
+pub(crate) fn refuse(body: &Value, members: &[&str], of: &str) -> Result<(), ServiceError> {
     match members.iter().find(|member| body.get(**member).is_some_and(|value| !value.is_null())) {
         Some(member) => Err(ServiceError::not_modelled(format_args!("{member} of {of}"))),
         None => Ok(()),
@@ -41,7 +41,7 @@ pub(super) fn resource(body: &Value) -> &str {
     names.or_else(|| first.and_then(|entry| entry.get("EventBusName"))).and_then(Value::as_str).unwrap_or_default()
 }
 
-pub(super) fn invalid(reason: impl Into<String>) -> ServiceError {
+pub(crate) fn invalid(reason: impl Into<String>) -> ServiceError {
     ServiceError::client("ValidationException", reason)
 }
 

@@ -1,7 +1,7 @@
 //! Event patterns, as rules of EventBridge and filter policies of SNS have them.
 //!
 //! Supported: exact values, `prefix`, `suffix` (both also with `equals-ignore-case`), `anything-but` (values, and one of
-//! the text matchers), `numeric`, `exists`, `equals-ignore-case`, `wildcard`, `$or`. Anything else is refused by its name.
+//! the text matchers), `numeric`, `exists`, `cidr`, `equals-ignore-case`, `wildcard`, `$or`. Anything else is refused by its name.
 
 mod compile;
 mod matcher;
@@ -77,6 +77,14 @@ mod tests {
     #[case(json!({"detail": {"objects": ["1200"]}}), false)]
     #[case(json!({"detail": {"bucket": [{"wildcard": "lake-*-mar-*"}]}}), true)]
     #[case(json!({"detail": {"bucket": [{"wildcard": "lake-*-apr-*"}]}}), false)]
+    #[case(json!({"detail": {"star": [{"wildcard": "a\\**c"}]}}), true)]
+    #[case(json!({"detail": {"star": [{"wildcard": "a\\*c"}]}}), false)]
+    #[case(json!({"detail": {"ip": [{"cidr": "10.0.0.0/24"}]}}), true)]
+    #[case(json!({"detail": {"ip": [{"cidr": "10.0.1.0/24"}]}}), false)]
+    #[case(json!({"detail": {"ip": [{"cidr": "::/0"}]}}), false)]
+    #[case(json!({"detail": {"ip6": [{"cidr": "2001:db8::/32"}]}}), true)]
+    #[case(json!({"detail": {"bucket": [{"cidr": "0.0.0.0/0"}]}}), false)]
+    #[case(json!({"detail": {"bucket": [{"anything-but": {"wildcard": "lake-*"}}]}}), false)]
     #[case(json!({"detail": {"bucket": [{"anything-but": ["x", "y"]}]}}), true)]
     #[case(json!({"detail": {"bucket": [{"anything-but": {"prefix": "lake"}}]}}), false)]
     #[case(json!({"detail": {"absent": [{"exists": false}]}}), true)]
@@ -93,7 +101,7 @@ mod tests {
     fn pattern_matches_as_the_guide_says(#[case] pattern: Value, #[case] expected: bool) {
         let event = json!({
             "source": "levee", "detail-type": "Run Completed",
-            "detail": {"failed": 0, "objects": 1200, "bucket": "lake-events-31-mar-2026", "none": null,
+            "detail": {"failed": 0, "objects": 1200, "bucket": "lake-events-31-mar-2026", "none": null, "star": "a*b-c", "ip": "10.0.0.77", "ip6": "2001:db8::7",
                 "tables": ["a", "b"], "parts": [{"n": 1}, {"n": 2}]},
         });
         assert_eq!(Pattern::parse(&pattern.to_string()).unwrap().matches(&event), expected);
@@ -108,7 +116,9 @@ mod tests {
     #[case(r#"{"source": [{"prefix": 1}]}"#, "InvalidEventPatternException")]
     #[case(r#"{"source": [{"exists": "yes"}]}"#, "InvalidEventPatternException")]
     #[case(r#"{"source": [{"wildcard": "a**"}]}"#, "InvalidEventPatternException")]
-    #[case(r#"{"source": [{"cidr": "10.0.0.0/8"}]}"#, "NotImplemented")]
+    #[case(r#"{"source": [{"wildcard": "a\\b"}]}"#, "InvalidEventPatternException")]
+    #[case(r#"{"source": [{"cidr": "10.0.0.0/33"}]}"#, "InvalidEventPatternException")]
+    #[case(r#"{"source": [{"shellstyle": "10*"}]}"#, "NotImplemented")]
     fn pattern_that_is_not_understood_is_refused(#[case] pattern: &str, #[case] code: &str) {
         assert_eq!(Pattern::parse(pattern).unwrap_err().code, code);
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{AcceptedEvent, BusKey, EVENT_LIMIT, EventBridge, input, targets::Target};
+use super::{BusKey, EventBridge, deliver::Delivery, input, targets::Target};
 use crate::service::{Caller, ServiceError};
 
 /// The most bytes of all entries of one call.
@@ -91,7 +91,7 @@ impl EventBridge {
         });
         let deliveries = self.keep(key, &event, now);
         for (rule, target) in deliveries {
-            self.deliver(key, &rule, &target, &event, now);
+            self.deliver(Delivery { bus: key.clone(), rule, target, event: event.clone(), accepted: now });
         }
         id
     }
@@ -99,37 +99,10 @@ impl EventBridge {
     /// Records the event; returns the targets that want it, with the names of their rules.
     fn keep(&self, key: &BusKey, event: &Value, now: Timestamp) -> Vec<(String, Target)> {
         let mut state = self.state();
-        if state.events.len() >= EVENT_LIMIT {
-            state.events.pop_front();
-        }
-        let (account, bus) = (key.account.clone(), key.name.clone());
-        state.events.push_back(AcceptedEvent { account, bus, time: now, event: event.clone() });
+        state.record(key, event, now);
         let Ok(bus) = state.bus(key, now) else { return Vec::new() };
-        let rules = bus.rules.iter().filter(|(_, rule)| rule.enabled && rule.pattern.matches(event));
+        let rules = bus.rules.iter().filter(|(_, rule)| rule.enabled && rule.wants(event));
         rules.flat_map(|(name, rule)| rule.targets.values().map(|target| (name.clone(), target.clone()))).collect()
-    }
-
-    fn deliver(&self, key: &BusKey, rule: &str, target: &Target, event: &Value, now: Timestamp) {
-        let delivered = target.input.apply(event, &key.rule_arn(rule), rule, now).and_then(|message| {
-            if target.arn.starts_with("arn:aws:sqs:") {
-                self.sqs.deliver(&target.arn, &json!({"MessageBody": message}), "events.amazonaws.com")
-            } else {
-                self.sns.deliver(&target.arn, &message)
-            }
-        });
-        let Err(error) = delivered else { return };
-        tracing::warn!(rule, target = target.arn, %error, "an event could not be delivered");
-        if let Some(queue) = &target.dead_letter_arn {
-            let letter = json!({"MessageBody": event.to_string(), "MessageAttributes": {
-                "RULE_ARN": {"DataType": "String", "StringValue": key.rule_arn(rule)},
-                "TARGET_ARN": {"DataType": "String", "StringValue": target.arn},
-                "ERROR_CODE": {"DataType": "String", "StringValue": error.code},
-                "ERROR_MESSAGE": {"DataType": "String", "StringValue": error.message},
-            }});
-            if let Err(error) = self.sqs.deliver(queue, &letter, "events.amazonaws.com") {
-                tracing::warn!(rule, queue, %error, "an event could not be put into the dead-letter queue and is lost");
-            }
-        }
     }
 }
 
@@ -150,6 +123,6 @@ fn seconds(value: &Value) -> Option<Timestamp> {
     }
 }
 
-fn whole_seconds(time: Timestamp) -> Timestamp {
+pub(super) fn whole_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{BusKey, EventBridge, Pattern, Rule, input};
+use super::{BusKey, EventBridge, Pattern, Rule, input, scheduled::ScheduledRule};
 use crate::service::{Caller, ServiceError};
 
 impl EventBridge {
@@ -16,20 +16,29 @@ impl EventBridge {
                 "{name} is not a name of a rule: 1 to 64 letters, digits, '.', '-', '_'"
             )));
         }
-        input::refuse(body, &["ScheduleExpression"], "rules (use EventBridge Scheduler)")?;
-        let pattern_text = input::text(body, "EventPattern")?.to_owned();
-        let pattern = Pattern::parse(&pattern_text)?;
+        let pattern_text = input::optional_text(body, "EventPattern")?.map(str::to_owned);
+        let pattern = pattern_text.as_deref().map(Pattern::parse).transpose()?;
+        let schedule = input::optional_text(body, "ScheduleExpression")?.filter(|text| !text.is_empty());
+        let schedule = schedule.map(|text| ScheduledRule::parse(text, self.env.clock.now())).transpose()?;
+        if pattern.is_none() && schedule.is_none() {
+            return Err(input::invalid("Parameter(s) EventPattern or ScheduleExpression must be specified."));
+        }
         let enabled = match input::optional_text(body, "State")? {
             None | Some("ENABLED") => true,
             Some("DISABLED") => false,
             Some(other) => return Err(ServiceError::not_modelled(format_args!("the state {other} of rules"))),
         };
         let description = input::optional_text(body, "Description")?.map(str::to_owned);
-        self.on_bus(caller, body, |key, rules| {
+        let answer = self.on_bus(caller, body, |key, rules| {
+            if schedule.is_some() && key.name != "default" {
+                return Err(input::invalid("ScheduleExpression is supported only on the default event bus."));
+            }
             let targets = rules.remove(name).map(|rule| rule.targets).unwrap_or_default();
-            rules.insert(name.to_owned(), Rule { pattern, pattern_text, enabled, description, targets });
+            rules.insert(name.to_owned(), Rule { pattern, pattern_text, schedule, enabled, description, targets });
             Ok(json!({"RuleArn": key.rule_arn(name)}))
-        })
+        });
+        self.changed();
+        answer
     }
 
     pub(super) fn delete_rule(&self, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
@@ -49,10 +58,16 @@ impl EventBridge {
     }
 
     pub(super) fn switch_rule(&self, caller: &Caller, body: &Value, on: bool) -> Result<Value, ServiceError> {
-        self.on_rule(caller, body, "Name", |_, _, rule| {
+        let now = self.env.clock.now();
+        let answer = self.on_rule(caller, body, "Name", |_, _, rule| {
+            if let Some(schedule) = rule.schedule.as_mut().filter(|_| on && !rule.enabled) {
+                schedule.begin(now);
+            }
             rule.enabled = on;
             Ok(json!({}))
-        })
+        });
+        self.changed();
+        answer
     }
 
     pub(super) fn list_rules(&self, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
@@ -100,12 +115,22 @@ impl EventBridge {
 }
 
 impl Rule {
+    /// Whether an event is one that the rule's pattern asks for.
+    pub(super) fn wants(&self, event: &Value) -> bool {
+        self.pattern.as_ref().is_some_and(|pattern| pattern.matches(event))
+    }
+
     fn to_json(&self, key: &BusKey, name: &str) -> Map<String, Value> {
         let mut members = Map::new();
         let mut put = |member: &str, value: Value| members.insert(member.to_owned(), value);
         put("Name", json!(name));
         put("Arn", json!(key.rule_arn(name)));
-        put("EventPattern", json!(self.pattern_text));
+        if let Some(text) = &self.pattern_text {
+            put("EventPattern", json!(text));
+        }
+        if let Some(schedule) = &self.schedule {
+            put("ScheduleExpression", json!(schedule.text));
+        }
         put("State", json!(if self.enabled { "ENABLED" } else { "DISABLED" }));
         put("EventBusName", json!(key.name));
         if let Some(text) = &self.description {

@@ -1,9 +1,12 @@
-//! The targets of rules: queues and topics.
+//! The targets of rules: queues, topics and state machines.
 
 use serde_json::{Value, json};
 
 use super::{EventBridge, input, transform::Input};
-use crate::service::{Caller, ServiceError};
+use crate::{
+    retry::RetryPolicy,
+    service::{Caller, ServiceError},
+};
 
 /// The most targets of one rule.
 const TARGET_LIMIT: usize = 5;
@@ -15,10 +18,21 @@ const KNOWN: [&str; 8] =
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     pub(super) arn: String,
+    pub(super) kind: Kind,
+    pub(super) retries: RetryPolicy,
     pub(super) input: Input,
     pub(super) dead_letter_arn: Option<String>,
     /// As it was put.
     given: Value,
+}
+
+/// What a target is.
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    Queue,
+    Topic,
+    /// A state machine, of which an execution is started as this role.
+    StateMachine(String),
 }
 
 impl EventBridge {
@@ -61,16 +75,37 @@ impl Target {
             return Err(ServiceError::not_modelled(format_args!("{name} of targets")));
         }
         let arn = input::text(target, "Arn")?;
-        let queue_or_topic = ["arn:aws:sqs:", "arn:aws:sns:"].iter().any(|prefix| arn.starts_with(prefix));
-        if !queue_or_topic || arn.ends_with(".fifo") {
-            return Err(ServiceError::not_modelled(format_args!("the target {arn}: only standard queues and topics")));
+        let kind = Kind::of(arn, target)?;
+        let dead_letter_config = target.get("DeadLetterConfig").unwrap_or(&Value::Null);
+        let dead_letter_arn = input::optional_text(dead_letter_config, "Arn")?;
+        if let Some(queue) = dead_letter_arn.filter(|arn| !arn.starts_with("arn:aws:sqs:") || arn.ends_with(".fifo")) {
+            return Err(input::invalid(format!("DeadLetterConfig.Arn {queue} is not a standard SQS queue")));
         }
-        let dead_letter_arn = target.get("DeadLetterConfig").and_then(|config| config.get("Arn"));
         Ok(Self {
             arn: arn.to_owned(),
+            kind,
+            retries: RetryPolicy::parse(target)?,
             input: Input::parse(target)?,
-            dead_letter_arn: dead_letter_arn.and_then(Value::as_str).map(str::to_owned),
+            dead_letter_arn: dead_letter_arn.map(str::to_owned),
             given: target.clone(),
         })
+    }
+}
+
+impl Kind {
+    fn of(arn: &str, target: &Value) -> Result<Self, ServiceError> {
+        let role = input::optional_text(target, "RoleArn")?;
+        let is_machine = arn.starts_with("arn:aws:states:") && arn.contains(":stateMachine:");
+        match role {
+            _ if arn.ends_with(".fifo") => {}
+            _ if arn.starts_with("arn:aws:sqs:") => return Ok(Self::Queue),
+            _ if arn.starts_with("arn:aws:sns:") => return Ok(Self::Topic),
+            Some(role) if is_machine => return Ok(Self::StateMachine(role.to_owned())),
+            None if is_machine => return Err(input::invalid(format!("RoleArn is required for target {arn}."))),
+            _ => {}
+        }
+        Err(ServiceError::not_modelled(format_args!(
+            "the target {arn}: only standard queues, standard topics and state machines"
+        )))
     }
 }

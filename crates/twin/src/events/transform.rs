@@ -6,6 +6,9 @@ use serde_json::Value;
 use super::input;
 use crate::service::ServiceError;
 
+/// The most variables of a template.
+const VARIABLE_LIMIT: usize = 100;
+
 /// What a target gets.
 #[derive(Clone, Debug)]
 pub(super) enum Input {
@@ -46,12 +49,21 @@ impl Input {
     fn transformer(transformer: &Value) -> Result<Self, ServiceError> {
         let template = input::text(transformer, "InputTemplate")?.to_owned();
         let paths = transformer.get("InputPathsMap").and_then(Value::as_object).into_iter().flatten();
-        let parts = paths
+        let parts: Vec<_> = paths
             .map(|(name, path)| {
+                if name.starts_with("aws.") {
+                    return Err(input::invalid(format!("InputPathsMap: the name {name} is reserved")));
+                }
                 let path = path.as_str().ok_or_else(|| input::invalid("InputPathsMap must hold strings"))?;
                 Ok((name.clone(), Path::parse(path)?))
             })
             .collect::<Result<_, ServiceError>>()?;
+        if parts.len() > VARIABLE_LIMIT {
+            return Err(input::invalid(format!(
+                "InputPathsMap has {} names; the limit is {VARIABLE_LIMIT}",
+                parts.len()
+            )));
+        }
         Ok(Self::Template { parts, template })
     }
 
@@ -71,22 +83,35 @@ impl Input {
                 path.of(event).map(Value::to_string).ok_or_else(absent)
             }
             Self::Template { parts, template } => fill(template, |name| {
+                let mut without_detail = event.clone();
+                without_detail.as_object_mut().map(|members| members.shift_remove("detail"));
                 let reserved = match name {
                     "aws.events.rule-arn" => Some(Value::from(rule_arn)),
                     "aws.events.rule-name" => Some(Value::from(rule)),
                     "aws.events.event.ingestion-time" => Some(Value::from(now.to_string())),
-                    "aws.events.event" | "aws.events.event.json" => Some(event.clone()),
+                    "aws.events.event" => Some(without_detail),
+                    "aws.events.event.json" => Some(event.clone()),
                     _ => None,
                 };
                 let named = parts.iter().find(|(known, _)| known == name);
                 // A part that the event does not have is empty.
                 reserved.or_else(|| named.map(|(_, path)| path.of(event).cloned().unwrap_or(Value::Null)))
-            }),
+            })
+            .map(minified),
         }
     }
 }
 
-/// Puts values in the place of `<name>`: within quotes as text, outside of quotes as JSON.
+/// "The JSON that is passed to the target is minified."
+fn minified(text: String) -> String {
+    match serde_json::from_str::<Value>(&text) {
+        Ok(value @ (Value::Object(_) | Value::Array(_))) => value.to_string(),
+        _ => text,
+    }
+}
+
+/// Puts values in the place of `<name>`: outside of quotes as JSON, within quotes as text, which is not escaped: "EventBridge
+/// doesn't escape values extracted by Input Path". So a value with quotes spoils a JSON template, here as there.
 fn fill(template: &str, value: impl Fn(&str) -> Option<Value>) -> Result<String, ServiceError> {
     let (mut out, mut rest, mut quoted) = (String::with_capacity(template.len()), template, false);
     while let Some(c) = rest.chars().next() {
@@ -110,10 +135,7 @@ fn fill(template: &str, value: impl Fn(&str) -> Option<Value>) -> Result<String,
 fn placed(value: &Value, quoted: bool) -> String {
     match value {
         Value::Null if quoted => String::new(),
-        Value::String(text) if quoted => {
-            let json = Value::from(text.as_str()).to_string();
-            json.get(1..json.len().saturating_sub(1)).unwrap_or_default().to_owned()
-        }
+        Value::String(text) if quoted => text.clone(),
         value => value.to_string(),
     }
 }
@@ -164,8 +186,17 @@ mod tests {
     #[case(json!({"InputPath": "$.detail-type"}), r#""Run""#)]
     #[case(
         json!({"InputTransformer": {"InputPathsMap": {"n": "$.detail.n", "k": "$.detail.files[0].key", "no": "$.x"},
-            "InputTemplate": "{\"count\": <n>, \"text\": \"<k> of <n> by <aws.events.rule-name><no>\", \"key\": <k>}"}}),
-        r#"{"count": 3, "text": "a\"b of 3 by rule", "key": "a\"b"}"#
+            "InputTemplate": "{\"count\": <n>, \"text\": \"part of <n> by <aws.events.rule-name><no>\", \"key\": <k>}"}}),
+        r#"{"count":3,"text":"part of 3 by rule","key":"a\"b"}"#
+    )]
+    #[case::text_is_not_escaped(
+        json!({"InputTransformer": {"InputPathsMap": {"k": "$.detail.files[0].key"},
+            "InputTemplate": "\"<k> by <aws.events.rule-arn>\""}}),
+        r#""a"b by arn""#
+    )]
+    #[case::event_with_and_without_its_detail(
+        json!({"InputTransformer": {"InputTemplate": "{\"all\": <aws.events.event.json>, \"head\": <aws.events.event>, \"at\": <aws.events.event.ingestion-time>}"}}),
+        r#"{"all":{"detail":{"n":3,"files":[{"key":"a\"b"}]},"detail-type":"Run"},"head":{"detail-type":"Run"},"at":"1970-01-01T00:00:00Z"}"#
     )]
     fn target_gets_what_it_asked_for(#[case] target: Value, #[case] expected: &str) {
         let event = json!({"detail": {"n": 3, "files": [{"key": "a\"b"}]}, "detail-type": "Run"});
@@ -177,6 +208,7 @@ mod tests {
     #[case(json!({"InputPath": "$.a", "Input": "1"}), "ValidationException")]
     #[case(json!({"Input": "{"}), "ValidationException")]
     #[case(json!({"InputPath": "$.a[*]"}), "NotImplemented")]
+    #[case(json!({"InputTransformer": {"InputPathsMap": {"aws.events.event": "$"}, "InputTemplate": "1"}}), "ValidationException")]
     fn input_that_is_not_understood_is_refused(#[case] target: Value, #[case] code: &str) {
         assert_eq!(Input::parse(&target).unwrap_err().code, code);
     }

@@ -1,31 +1,13 @@
-//! Planned faults: which calls are answered with which error.
+//! Planned faults of calls: which ones are struck, and what becomes of them.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
+use super::standing;
 use crate::{
     env::{Call, Ids},
-    inventory::faults::InventoryFaults,
-    s3control::faults::JobFaults,
+    faults::{Tally, When},
     service::ServiceError,
 };
-
-/// The faults that a twin plays. The default plan has none.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FaultPlan {
-    /// Calls that are answered with an error instead of being carried out. The first rule that strikes decides.
-    pub calls: Vec<CallFault>,
-    /// What goes wrong with batch jobs, their rows and their reports.
-    #[serde(skip_serializing_if = "is_default")]
-    pub jobs: JobFaults,
-    /// What goes wrong with inventories.
-    #[serde(skip_serializing_if = "is_default")]
-    pub inventories: InventoryFaults,
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
-}
 
 /// One rule: the calls it is about, which of these it strikes, and the answer they get.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,48 +25,93 @@ pub struct CallFault {
     /// The caller's account; every account without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// Which of the matching calls are struck.
+    /// Which of the matching calls are struck. SDK retries are calls of their own.
     #[serde(default)]
     pub when: When,
     /// The most calls that the rule strikes; no limit without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
-    /// What the struck calls are answered with.
+    /// What becomes of the struck calls.
     pub answer: FaultAnswer,
 }
 
-/// Which of the calls that a rule matches are struck.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum When {
-    /// All of them.
-    #[default]
-    Always,
-    /// Only the one with this number, counted from 1.
-    Nth(u64),
-    /// Those whose number is a multiple of this.
-    Every(u64),
-    /// Each with this probability (0 to 1), drawn from the twin's seed.
-    Rate(f64),
+/// What becomes of a call that is struck.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum FaultAnswer {
+    /// It has no effect and is answered with this error, in the service's own form.
+    Error {
+        /// The error code, for example `SlowDown`.
+        code: String,
+        /// The HTTP status, 400 to 599.
+        #[serde(deserialize_with = "error_status")]
+        status: u16,
+        /// The message for people; a text that says the fault was planned without one.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        message: String,
+    },
+    /// It has no effect and is answered as the service answers when it throttles.
+    Throttled,
+    /// It has no effect and is answered as the service answers when it fails inside.
+    Internal,
+    /// It has no effect and is answered as the service answers what a policy denies.
+    Denied,
+    /// The caller dies over it and the call never reaches the service. Only callers that can die are struck
+    /// ([`crate::connector::Connector::mortal`], and every client over TCP): for others the rule is skipped.
+    Death,
+    /// The call has its effect, and the caller dies before the answer reaches it. Strikes as `Death` does.
+    DeathAfter,
 }
 
-/// An error that a struck call is answered with, in the service's own form.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FaultAnswer {
-    /// The error code, for example `SlowDown`.
-    pub code: String,
-    /// The HTTP status.
-    pub status: u16,
-    /// The message for people; a text that says the fault was planned without one.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub message: String,
+/// What the gate does with a struck call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Strike {
+    Answer(ServiceError),
+    Death,
+    DeathAfter,
+}
+
+impl CallFault {
+    /// A rule that strikes every call of every service.
+    #[must_use]
+    pub fn new(answer: FaultAnswer) -> Self {
+        let when = When::Always;
+        Self { service: None, operation: None, resource: None, account: None, when, limit: None, answer }
+    }
+
+    /// The same rule for one operation of one service only.
+    #[must_use]
+    pub fn of(self, service: &str, operation: &str) -> Self {
+        Self { service: Some(service.to_owned()), operation: Some(operation.to_owned()), ..self }
+    }
+
+    /// The same rule, striking these of the calls.
+    #[must_use]
+    pub fn when(self, when: When) -> Self {
+        Self { when, ..self }
+    }
+
+    /// The same rule, striking at most so many calls.
+    #[must_use]
+    pub fn limit(self, limit: u64) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
+    fn matches(&self, call: &Call<'_>) -> bool {
+        let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
+        let deadly = matches!(self.answer, FaultAnswer::Death | FaultAnswer::DeathAfter);
+        is(&self.service, call.service)
+            && is(&self.operation, call.operation)
+            && is(&self.account, &call.caller.account)
+            && self.resource.as_deref().is_none_or(|part| call.resource.contains(part))
+            && (!deadly || standing::is_mortal())
+    }
 }
 
 impl FaultAnswer {
     /// An answer of `code` with the HTTP `status`.
     pub fn new(code: impl Into<String>, status: u16) -> Self {
-        Self { code: code.into(), status, message: String::new() }
+        Self::Error { code: code.into(), status, message: String::new() }
     }
 
     /// S3's throttling, 503.
@@ -99,7 +126,7 @@ impl FaultAnswer {
         Self::new("InternalError", 500)
     }
 
-    /// The throttling of the other services, 400.
+    /// The throttling of the JSON services, 400.
     #[must_use]
     pub fn throttling() -> Self {
         Self::new("ThrottlingException", 400)
@@ -110,75 +137,82 @@ impl FaultAnswer {
     pub fn access_denied() -> Self {
         Self::new("AccessDenied", 403)
     }
-}
 
-impl FaultPlan {
-    /// Adds a rule for one operation of one service that strikes every call.
-    #[must_use]
-    pub fn call(self, service: &str, operation: &str, answer: FaultAnswer) -> Self {
-        self.call_when(service, operation, When::Always, answer)
-    }
-
-    /// Adds a rule for one operation of one service.
-    #[must_use]
-    pub fn call_when(mut self, service: &str, operation: &str, when: When, answer: FaultAnswer) -> Self {
-        self.calls.push(CallFault {
-            service: Some(service.to_owned()),
-            operation: Some(operation.to_owned()),
-            resource: None,
-            account: None,
-            when,
-            limit: None,
-            answer,
-        });
-        self
-    }
-
-    /// The error for `call`, if a rule strikes it; counts the call for every rule that matches.
-    pub(super) fn answer(&self, call: &Call<'_>, seen: &mut [(u64, u64)], ids: &Ids) -> Option<ServiceError> {
-        let mut struck = None;
-        for (rule, (matched, answered)) in self.calls.iter().zip(seen) {
-            if !rule.matches(call) {
-                continue;
-            }
-            *matched += 1;
-            let spent = rule.limit.is_some_and(|limit| *answered >= limit);
-            if struck.is_none() && !spent && rule.when.strikes(*matched, ids) {
-                *answered += 1;
-                struck = Some(rule.answer.error());
-            }
-        }
-        struck
+    fn strike(&self, service: &str) -> Strike {
+        let (code, status, message) = match self {
+            Self::Error { code, status, message } => (code.as_str(), *status, message.as_str()),
+            Self::Throttled => throttled(service),
+            Self::Internal => internal(service),
+            Self::Denied => denied(service),
+            Self::Death => return Strike::Death,
+            Self::DeathAfter => return Strike::DeathAfter,
+        };
+        let message = if message.is_empty() { "a planned fault of the twin" } else { message };
+        Strike::Answer(ServiceError { code: code.to_owned(), message: message.to_owned(), status })
     }
 }
 
-impl CallFault {
-    fn matches(&self, call: &Call<'_>) -> bool {
-        let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
-        is(&self.service, call.service)
-            && is(&self.operation, call.operation)
-            && is(&self.account, &call.caller.account)
-            && self.resource.as_deref().is_none_or(|part| call.resource.contains(part))
+/// Finds the rule that strikes the call, by its place in the plan, and counts the call for every rule that is about it.
+pub(super) fn strike(
+    rules: &[CallFault],
+    call: &Call<'_>,
+    tallies: &mut [Tally],
+    ids: &Ids,
+) -> Option<(usize, Strike)> {
+    if standing::is_sheltered() {
+        return None;
     }
-}
-
-impl When {
-    fn strikes(self, number: u64, ids: &Ids) -> bool {
-        match self {
-            Self::Always => true,
-            Self::Nth(wanted) => number == wanted,
-            Self::Every(step) => step > 0 && number.is_multiple_of(step),
-            // A draw of 53 bits is exact in a double.
-            #[allow(clippy::cast_precision_loss)]
-            Self::Rate(rate) => (ids.below(1 << 53) as f64) < rate * (1_u64 << 53) as f64,
+    let mut struck = None;
+    for (place, (rule, tally)) in rules.iter().zip(tallies).enumerate() {
+        if rule.matches(call) && tally.meet(rule.when, rule.limit, ids, &format!("call {place}")) && struck.is_none() {
+            tally.strike();
+            struck = Some((place, rule.answer.strike(call.service)));
         }
     }
+    struck
 }
 
-impl FaultAnswer {
-    fn error(&self) -> ServiceError {
-        let message = if self.message.is_empty() { "a planned fault of the twin" } else { &self.message };
-        ServiceError { code: self.code.clone(), message: message.to_owned(), status: self.status }
+type Parts = (&'static str, u16, &'static str);
+
+// The codes are those of the services' API references and models: S3 "Error responses"; S3 Control's model; "Common
+// Errors" of SQS, Step Functions, EventBridge and STS; EventBridge's and SNS's own errors. Where a model names no status,
+// 400 for the caller's errors and 500 for the service's, as Smithy has it.
+
+fn throttled(service: &str) -> Parts {
+    match service {
+        "s3" => ("SlowDown", 503, "Please reduce your request rate."),
+        "s3control" => ("TooManyRequestsException", 400, "Too many requests"),
+        "sns" => ("Throttled", 429, "Rate exceeded"),
+        "sts" => ("Throttling", 400, "Rate exceeded"),
+        _ => ("ThrottlingException", 400, "Rate exceeded"),
+    }
+}
+
+fn internal(service: &str) -> Parts {
+    let text = "We encountered an internal error. Please try again.";
+    match service {
+        "s3" | "sns" => ("InternalError", 500, text),
+        "s3control" => ("InternalServiceException", 500, text),
+        "events" => ("InternalException", 500, text),
+        "scheduler" => ("InternalServerException", 500, text),
+        _ => ("InternalFailure", 500, text),
+    }
+}
+
+fn denied(service: &str) -> Parts {
+    match service {
+        "s3" | "s3control" | "sts" => ("AccessDenied", 403, "Access Denied"),
+        "sns" => ("AuthorizationError", 403, "The caller is not authorized to perform the operation"),
+        _ => ("AccessDeniedException", 400, "The caller is not authorized to perform the operation"),
+    }
+}
+
+fn error_status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    let status = u16::deserialize(deserializer)?;
+    if (400..=599).contains(&status) {
+        Ok(status)
+    } else {
+        Err(D::Error::custom(format_args!("an error has an HTTP status from 400 to 599, and not {status}")))
     }
 }
 
@@ -188,47 +222,39 @@ mod tests {
     use super::*;
     use crate::service::{Caller, Principal};
 
-    fn struck(plan: &FaultPlan, calls: u64) -> Vec<u64> {
+    fn rule() -> CallFault {
+        CallFault::new(FaultAnswer::Throttled).of("s3", "PutObject")
+    }
+
+    fn struck(rules: &[CallFault], calls: u64) -> Vec<usize> {
         let caller = Caller { account: "111111111111".into(), region: "us-east-1".into(), principal: Principal::Root };
-        let call = Call { service: "s3", operation: "PutObject", caller: &caller, resource: "bucket/key" };
-        let (mut seen, ids) = (vec![(0, 0); plan.calls.len()], Ids::new(7));
-        (1..=calls).filter(|_| plan.answer(&call, &mut seen, &ids).is_some()).collect()
+        let call = Call { service: "s3", operation: "PutObject", caller: &caller, resource: "bucket/key", needs: &[] };
+        let (mut tallies, ids) = (vec![Tally::default(); rules.len()], Ids::new(7));
+        (0..calls).filter_map(|_| strike(rules, &call, &mut tallies, &ids)).map(|(rule, _)| rule).collect()
     }
 
-    fn plan(when: When) -> FaultPlan {
-        FaultPlan::default().call_when("s3", "PutObject", when, FaultAnswer::slow_down())
-    }
-
-    #[test]
-    fn rules_strike_the_calls_that_they_name() {
-        assert_eq!(struck(&plan(When::Always), 3), [1, 2, 3]);
-        assert_eq!(struck(&plan(When::Nth(2)), 5), [2]);
-        assert_eq!(struck(&plan(When::Every(2)), 5), [2, 4]);
-        assert_eq!(struck(&plan(When::Rate(0.0)), 50), Vec::<u64>::new());
-        assert_eq!(struck(&plan(When::Rate(1.0)), 3), [1, 2, 3]);
-        let some = struck(&plan(When::Rate(0.5)), 200).len();
-        assert!((60..140).contains(&some), "{some}");
+    #[rstest::rstest]
+    #[case::this_operation(rule(), 2)]
+    #[case::another_operation(CallFault { operation: Some("GetObject".into()), ..rule() }, 0)]
+    #[case::another_service(CallFault { service: Some("sqs".into()), ..rule() }, 0)]
+    #[case::another_account(CallFault { account: Some("222222222222".into()), ..rule() }, 0)]
+    #[case::this_resource(CallFault { resource: Some("key".into()), ..rule() }, 2)]
+    #[case::another_resource(CallFault { resource: Some("lock".into()), ..rule() }, 0)]
+    #[case::nobody_who_can_die(CallFault { answer: FaultAnswer::Death, ..rule() }, 0)]
+    fn rules_strike_the_calls_that_they_name(#[case] rule: CallFault, #[case] expected: usize) {
+        assert_eq!(struck(&[rule], 2).len(), expected);
     }
 
     #[test]
-    fn limits_and_filters_hold() {
-        let mut limited = plan(When::Always);
-        limited.calls[0].limit = Some(2);
-        assert_eq!(struck(&limited, 5), [1, 2]);
-        let mut other = plan(When::Always);
-        other.calls[0].account = Some("222222222222".into());
-        assert!(struck(&other, 3).is_empty());
-        let mut named = plan(When::Always);
-        named.calls[0].resource = Some("key".into());
-        assert_eq!(struck(&named, 1), [1]);
+    fn the_first_rule_that_strikes_decides_and_only_it_spends_its_limit() {
+        let rules = [rule().limit(1), rule().when(When::Every(2)).limit(2), rule().limit(2)];
+        assert_eq!(struck(&rules, 8), [0, 1, 2, 1, 2]);
     }
 
-    #[test]
-    fn plans_are_written_as_json_and_unknown_fields_are_refused() {
-        let text = r#"{"calls":[{"service":"s3","when":{"nth":3},"answer":{"code":"SlowDown","status":503}}]}"#;
-        let plan: FaultPlan = serde_json::from_str(text).unwrap();
-        assert_eq!(plan.calls[0].when, When::Nth(3));
-        assert_eq!(serde_json::to_string(&plan).unwrap(), text);
-        assert!(serde_json::from_str::<FaultPlan>(r#"{"call":[]}"#).is_err());
+    #[tokio::test]
+    async fn deaths_strike_those_who_can_die_and_nothing_strikes_the_sheltered() {
+        let deadly = [CallFault::new(FaultAnswer::DeathAfter)];
+        assert_eq!(standing::mortal(async { struck(&deadly, 1).len() }).await, Some(1));
+        assert_eq!(standing::sheltered(async { struck(&[rule()], 1).len() }).await, 0);
     }
 }

@@ -10,7 +10,7 @@ use levee_formats::inventory::{Column, DataFile, DataWriter, FileFormat, Manifes
 
 use super::{
     InventoryError, Report, Shared,
-    faults::{InventoryFaultKind, InventoryFaults},
+    faults::{Faults, InventoryFaultKind},
     plan::{Encryption, Plan},
     scan::ScannedObject,
 };
@@ -26,7 +26,7 @@ const VERSION: &str = "2016-11-30";
 pub(crate) async fn deliver(
     shared: &Shared,
     report: &Report,
-    faults: &InventoryFaults,
+    faults: &Faults,
 ) -> Result<(String, String), InventoryError> {
     let plan = &report.plan;
     let base = match &plan.destination_prefix {
@@ -80,7 +80,7 @@ pub(crate) async fn deliver(
 
 fn data_file(plan: &Plan, rows: &[ScannedObject], key: String) -> Result<(DataFile, Vec<u8>), InventoryError> {
     let unwritable = |why: String| InventoryError::Write { bucket: plan.bucket.clone(), why };
-    let mut writer = DataWriter::new(Vec::new(), &plan.schema).map_err(|error| unwritable(error.to_string()))?;
+    let mut writer = DataWriter::inventory(Vec::new(), &plan.schema).map_err(|error| unwritable(error.to_string()))?;
     for row in rows {
         let further: Vec<(Column, &str)> =
             row.further.iter().map(|(column, value)| (column.clone(), value.as_str())).collect();
@@ -106,7 +106,7 @@ fn data_file(plan: &Plan, rows: &[ScannedObject], key: String) -> Result<(DataFi
 }
 
 /// The bytes that are really put; `None` for a data file that is planned to be missing.
-fn spoiled(mut body: Vec<u8>, first: bool, faults: &InventoryFaults) -> Option<Vec<u8>> {
+fn spoiled(mut body: Vec<u8>, first: bool, faults: &Faults) -> Option<Vec<u8>> {
     if first && faults.has(&InventoryFaultKind::DataFileMissing) {
         return None;
     }

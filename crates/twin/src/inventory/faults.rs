@@ -6,27 +6,23 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{plan::Plan, scan::ScannedObject};
-
-/// Everything that is to go wrong with inventories. The default is nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct InventoryFaults {
-    /// The faults; a report has all that fit.
-    pub reports: Vec<InventoryFault>,
-}
+use crate::{
+    env::Env,
+    faults::{Tally, When, fits},
+};
 
 /// One fault, and the reports that have it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InventoryFault {
     /// What is wrong.
     pub kind: InventoryFaultKind,
-    /// Only in reports on this source bucket.
-    #[serde(default)]
+    /// Which source buckets, by name: `*` stands for any run of characters, `?` for one; every bucket without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bucket: Option<String>,
-    /// Only in the first so many reports scanned since the plan was set; in every one when absent.
+    /// Which of the reports on these buckets, in the order of their scans.
     #[serde(default)]
-    pub first_reports: Option<u64>,
+    pub when: When,
 }
 
 /// What is wrong with a report.
@@ -60,36 +56,78 @@ pub enum InventoryFaultKind {
         /// Their keys.
         keys: Vec<String>,
     },
+    /// The report is delivered again into the same dated folder, with what the bucket holds by then: other data files, and
+    /// a `manifest.json` and a `manifest.checksum` that take the place of the first ones (new versions in a versioned
+    /// bucket).
+    Overwritten {
+        /// How long after the first delivery.
+        seconds: u64,
+    },
 }
 
-impl InventoryFaults {
-    /// The faults of the report on `bucket` that is number `ordinal`, from 0, since the plan was set.
-    pub(crate) fn for_report(&self, bucket: &str, ordinal: u64) -> Self {
-        let fits = |fault: &&InventoryFault| {
-            fault.bucket.as_deref().is_none_or(|wanted| wanted == bucket)
-                && fault.first_reports.is_none_or(|count| ordinal < count)
-        };
-        Self { reports: self.reports.iter().filter(fits).cloned().collect() }
+impl InventoryFault {
+    /// A rule that strikes every report on every bucket.
+    #[must_use]
+    pub fn new(kind: InventoryFaultKind) -> Self {
+        Self { kind, bucket: None, when: When::Always }
+    }
+}
+
+/// The rules in force.
+#[derive(Default)]
+pub(crate) struct Rules(Vec<(InventoryFault, Tally)>);
+
+/// The faults of one report.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Faults(Vec<InventoryFaultKind>);
+
+impl Rules {
+    pub(crate) fn new(rules: Vec<InventoryFault>) -> Self {
+        Self(rules.into_iter().map(|rule| (rule, Tally::default())).collect())
     }
 
+    /// Counts a report on `bucket` and picks its faults.
+    pub(crate) fn next(&mut self, bucket: &str, env: &Env) -> Faults {
+        let mut faults = Vec::new();
+        for (place, (rule, tally)) in self.0.iter_mut().enumerate() {
+            let about = fits(rule.bucket.as_deref(), bucket);
+            if about && tally.meet(rule.when, None, &env.ids, &format!("inventory {place}")) {
+                tally.strike();
+                env.gate.struck("inventories", place);
+                faults.push(rule.kind.clone());
+            }
+        }
+        Faults(faults)
+    }
+}
+
+impl Faults {
     /// Whether the report has that fault.
     pub(crate) fn has(&self, kind: &InventoryFaultKind) -> bool {
-        self.reports.iter().any(|fault| fault.kind == *kind)
+        self.0.contains(kind)
     }
 
     /// How much later than usual the report comes.
     pub(crate) fn delay(&self) -> Duration {
-        let seconds = self.reports.iter().filter_map(|fault| match fault.kind {
-            InventoryFaultKind::Late { seconds } => Some(seconds),
+        let seconds = self.0.iter().filter_map(|fault| match fault {
+            InventoryFaultKind::Late { seconds } => Some(*seconds),
             _ => None,
         });
-        Duration::from_secs(seconds.sum())
+        Duration::from_secs(seconds.fold(0, u64::saturating_add))
+    }
+
+    /// How long after the report another one takes its place.
+    pub(crate) fn overwritten(&self) -> Option<Duration> {
+        self.0.iter().find_map(|fault| match fault {
+            InventoryFaultKind::Overwritten { seconds } => Some(Duration::from_secs(*seconds)),
+            _ => None,
+        })
     }
 
     /// Takes out and adds rows.
     pub(crate) fn spoil_rows(&self, plan: &Plan, scan: Timestamp, rows: &mut Vec<ScannedObject>) {
-        for fault in &self.reports {
-            match &fault.kind {
+        for fault in &self.0 {
+            match fault {
                 InventoryFaultKind::RecentMissing { seconds } => {
                     let from = scan.saturating_sub(Duration::from_secs(*seconds)).unwrap_or(Timestamp::MIN);
                     rows.retain(|row| row.last_modified < from);

@@ -42,15 +42,18 @@ pub(crate) fn error(target: &Target, error: &ServiceError, request_id: &str) -> 
                 format!("<ErrorResponse><Error>{inner}</Error><RequestId>{request_id}</RequestId></ErrorResponse>");
             respond(error.status, "text/xml", body)
         }
-        Protocol::Rest => {
-            let (code, message) = (escape(&error.code), escape(&error.message));
-            let inner = format!("<Code>{code}</Code><Message>{message}</Message><RequestId>{request_id}</RequestId>");
-            let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
-            respond(error.status, "application/xml", format!("{head}<Error>{inner}</Error>"))
-        }
+        Protocol::Rest => rest_error(error, request_id),
     };
     stamp(&mut response, request_id);
     response
+}
+
+/// An error in the form of S3.
+pub(crate) fn rest_error(error: &ServiceError, request_id: &str) -> Response<Bytes> {
+    let (code, message) = (escape(&error.code), escape(&error.message));
+    let inner = format!("<Code>{code}</Code><Message>{message}</Message><RequestId>{request_id}</RequestId>");
+    let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+    respond(error.status, "application/xml", format!("{head}<Error>{inner}</Error>"))
 }
 
 fn json_error(target: &Target, error: &ServiceError) -> Response<Bytes> {

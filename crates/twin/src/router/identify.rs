@@ -1,7 +1,7 @@
 //! Which service and operation a request is for.
 
 use bytes::Bytes;
-use http::{Request, Uri, header::HOST};
+use http::{HeaderValue, Request, Uri, header::HOST};
 
 use super::scope::{Scope, header};
 
@@ -52,12 +52,17 @@ impl Target {
     }
 }
 
+/// The action of a form body, or of a GET such as the links in the messages of SNS.
 fn form_action(request: &Request<Bytes>) -> Option<String> {
-    if !header(request, "content-type")?.starts_with("application/x-www-form-urlencoded") {
-        return None;
+    let action = |text: &str| text.split('&').find_map(|pair| pair.strip_prefix("Action=")).map(str::to_owned);
+    if request.method() == http::Method::GET && request.uri().path() == "/" {
+        let linked = |name: &String| ["ConfirmSubscription", "Unsubscribe"].contains(&name.as_str());
+        if let Some(name) = request.uri().query().and_then(action).filter(linked) {
+            return Some(name);
+        }
     }
-    let body = std::str::from_utf8(request.body()).ok()?;
-    body.split('&').find_map(|pair| pair.strip_prefix("Action=")).map(str::to_owned)
+    let form = header(request, "content-type")?.starts_with("application/x-www-form-urlencoded");
+    std::str::from_utf8(request.body()).ok().filter(|_| form).and_then(action)
 }
 
 /// The endpoint that the client used, without a slash at the end: queue URLs begin with it.
@@ -71,12 +76,23 @@ fn authority(request: &Request<Bytes>) -> Option<&str> {
     host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str))
 }
 
-/// Moves the bucket of a virtual-hosted request (`bucket.s3.region.amazonaws.com`, `bucket.localhost`) into the path.
+/// Whether the host names a bucket.
+pub(crate) fn is_virtual_hosted(request: &Request<Bytes>) -> bool {
+    authority(request).and_then(virtual_bucket).is_some()
+}
+
+/// Moves the bucket of a virtual-hosted request (`bucket.s3.region.amazonaws.com`, `bucket.localhost`) into the path, and
+/// takes it off the `Host` header, so that whoever gets the request next does not find it a second time.
 pub(crate) fn to_path_style(mut request: Request<Bytes>) -> Request<Bytes> {
     let Some(bucket) = authority(&request).and_then(virtual_bucket) else { return request };
     let rest = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     if let Ok(uri) = format!("/{bucket}{rest}").parse::<Uri>() {
         *request.uri_mut() = uri;
+    }
+    let host = request.headers().get(HOST).and_then(|value| value.to_str().ok());
+    let behind = host.and_then(|host| host.strip_prefix(&bucket)?.strip_prefix('.'));
+    if let Some(host) = behind.and_then(|host| HeaderValue::from_str(host).ok()) {
+        request.headers_mut().insert(HOST, host);
     }
     request
 }
@@ -132,17 +148,24 @@ mod tests {
     }
 
     #[test]
+    fn links_in_messages_are_calls_of_sns() {
+        let confirm = request("/?Action=ConfirmSubscription&Token=t", &[], "");
+        assert_eq!(Target::of(&confirm, None), Target::new("sns", "ConfirmSubscription", Protocol::Query));
+        assert_eq!(Target::of(&request("/?Action=Publish", &[], ""), None).service, "s3");
+    }
+
+    #[test]
     fn virtual_hosts_become_paths() {
-        for (host, path) in [
-            ("lake.s3.us-east-1.amazonaws.com", "/lake/k?x=1"),
-            ("a.b.s3.amazonaws.com", "/a.b/k?x=1"),
-            ("lake.localhost:4566", "/lake/k?x=1"),
-            ("s3.us-east-1.amazonaws.com", "/k?x=1"),
-            ("localhost:4566", "/k?x=1"),
-            ("127.0.0.1:4566", "/k?x=1"),
+        for (host, path, behind) in [
+            ("lake.s3.us-east-1.amazonaws.com", "/lake/k?x=1", "s3.us-east-1.amazonaws.com"),
+            ("a.b.s3.amazonaws.com", "/a.b/k?x=1", "s3.amazonaws.com"),
+            ("lake.localhost:4566", "/lake/k?x=1", "localhost:4566"),
+            ("s3.us-east-1.amazonaws.com", "/k?x=1", "s3.us-east-1.amazonaws.com"),
+            ("localhost:4566", "/k?x=1", "localhost:4566"),
+            ("127.0.0.1:4566", "/k?x=1", "127.0.0.1:4566"),
         ] {
             let moved = to_path_style(request("/k?x=1", &[("host", host)], ""));
-            assert_eq!(moved.uri().to_string(), path, "{host}");
+            assert_eq!((moved.uri().to_string().as_str(), header(&moved, "host")), (path, Some(behind)), "{host}");
         }
     }
 

@@ -26,6 +26,13 @@ pub(super) fn form(body: &[u8]) -> Result<Value, ServiceError> {
     Ok(shape(root))
 }
 
+/// The decoded members of a query string, in order.
+pub(crate) fn pairs(query: &str) -> Vec<(String, String)> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.map(|(name, value)| (decode(name), decode(value))).collect()
+}
+
 fn decode(text: &str) -> String {
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }

@@ -1,7 +1,5 @@
 //! The one door of all operations: the gate, the bucket, its owner, the permissions.
 
-use std::sync::MutexGuard;
-
 use http::StatusCode;
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
@@ -9,12 +7,9 @@ use super::{
     Backend,
     context::Context,
     policy::{Question, Verdict},
-    store::{self, Bucket, State},
+    store::{self, Bucket, Locked, State},
 };
-use crate::{
-    env::Call,
-    service::{Principal, ServiceError},
-};
+use crate::service::{Principal, ServiceError};
 
 /// What an operation acts on.
 #[derive(Clone, Copy)]
@@ -40,7 +35,7 @@ impl Target<'_> {
 
 /// The store, locked for an operation that was let in.
 pub(crate) struct Entered<'a> {
-    state: MutexGuard<'a, State>,
+    state: Locked<'a>,
     bucket: String,
 }
 
@@ -50,7 +45,7 @@ impl Entered<'_> {
     }
 
     pub(crate) fn bucket_mut(&mut self) -> S3Result<&mut Bucket> {
-        self.state.buckets.get_mut(&self.bucket).ok_or_else(no_such_bucket)
+        self.state.bucket_mut(&self.bucket).ok_or_else(no_such_bucket)
     }
 
     pub(crate) fn state(&mut self) -> &mut State {
@@ -67,29 +62,32 @@ impl Backend {
         operation: &str,
         target: Target<'_>,
         expected_owner: Option<&str>,
-        actions: &[&str],
+        actions: &[&'static str],
     ) -> S3Result<Entered<'_>> {
-        self.admit(context, operation, &target.arn())?;
+        let arn = target.arn();
+        for action in actions {
+            context.flight.need(action, &arn);
+        }
+        Self::admit(context, operation, &arn)?;
         let state = self.store.lock();
         let bucket = find(&state, target.bucket())?;
         expect_owner(bucket, expected_owner)?;
         for action in actions {
-            authorize(bucket, context, action, &target.arn())?;
+            permit(bucket, context, action, &arn)?;
         }
         let bucket = target.bucket().to_owned();
         Ok(Entered { state, bucket })
     }
 
-    /// Passes the gate; for calls that no bucket stands behind, too.
-    pub(crate) fn admit(&self, context: &Context, operation: &str, resource: &str) -> S3Result<()> {
-        let call = Call { service: "s3", operation, caller: &context.caller, resource };
-        self.env.gate.admit(&call).map_err(from_service_error)
+    /// Passes the gate; for calls that no bucket stands behind, too. What the call needs is noted before.
+    pub(crate) fn admit(context: &Context, operation: &str, resource: &str) -> S3Result<()> {
+        context.flight.admit(&context.caller, operation, resource).map_err(from_service_error)
     }
 }
 
 /// The bucket, or `NoSuchBucket`.
 pub(crate) fn find<'a>(state: &'a State, bucket: &str) -> S3Result<&'a Bucket> {
-    state.buckets.get(bucket).ok_or_else(no_such_bucket)
+    state.buckets().get(bucket).ok_or_else(no_such_bucket)
 }
 
 fn no_such_bucket() -> S3Error {
@@ -104,8 +102,14 @@ pub(crate) fn expect_owner(bucket: &Bucket, expected: Option<&str>) -> S3Result<
     }
 }
 
-/// Refuses what the caller may not do.
-pub(crate) fn authorize(bucket: &Bucket, context: &Context, action: &str, resource: &str) -> S3Result<()> {
+/// Notes that the call needs the action and refuses what the caller may not do.
+pub(crate) fn authorize(bucket: &Bucket, context: &Context, action: &'static str, resource: &str) -> S3Result<()> {
+    context.flight.need(action, resource);
+    permit(bucket, context, action, resource)
+}
+
+/// Refuses what the caller may not do; for needs that have been noted.
+pub(crate) fn permit(bucket: &Bucket, context: &Context, action: &str, resource: &str) -> S3Result<()> {
     let own = bucket.account == context.caller.account;
     let root = own && context.caller.principal == Principal::Root;
     let mending = ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"].contains(&action);

@@ -9,7 +9,7 @@ use s3s::{
 use super::{
     Backend,
     access::Target,
-    checksum::StoredChecksum,
+    checksum::{StoredChecksum, tell_checksum},
     context::Context,
     get,
     list::page_size,
@@ -78,14 +78,8 @@ fn parts(object: &Object, most: Option<i32>, marker: Option<i32>) -> S3Result<dt
 }
 
 fn part_entry(part: &FinishedPart) -> dto::ObjectPart {
-    let fields = StoredChecksum::fields(part.checksum.as_ref());
-    dto::ObjectPart {
-        part_number: Some(part.number),
-        size: i64::try_from(part.size).ok(),
-        checksum_crc32: fields.checksum_crc32,
-        checksum_crc32c: fields.checksum_crc32c,
-        checksum_crc64nvme: fields.checksum_crc64nvme,
-        checksum_sha1: fields.checksum_sha1,
-        checksum_sha256: fields.checksum_sha256,
-    }
+    let mut entry =
+        dto::ObjectPart { part_number: Some(part.number), size: i64::try_from(part.size).ok(), ..Default::default() };
+    tell_checksum!(entry, part.checksum.as_ref());
+    entry
 }

@@ -9,7 +9,7 @@ use super::{
     access::Target,
     context::Context,
     list::canonical_user,
-    store::{Bucket, Settings, Versioning, bucket_arn},
+    store::{BucketData, Settings, Versioning, bucket_arn},
 };
 
 const RESERVED_PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
@@ -21,7 +21,11 @@ impl Backend {
         context: &Context,
         input: dto::CreateBucketInput,
     ) -> S3Result<dto::CreateBucketOutput> {
-        self.admit(context, "CreateBucket", &bucket_arn(&input.bucket))?;
+        let arn = bucket_arn(&input.bucket);
+        for action in creating(&input) {
+            context.flight.need(action, &arn);
+        }
+        Self::admit(context, "CreateBucket", &arn)?;
         let name = input.bucket;
         if RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
             || RESERVED_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
@@ -30,7 +34,7 @@ impl Backend {
         }
         let region = bucket_region(&context.caller.region, input.create_bucket_configuration)?;
         let mut state = self.store.lock();
-        if let Some(there) = state.buckets.get(&name) {
+        if let Some(there) = state.buckets().get(&name) {
             return Err(if there.account == context.caller.account {
                 s3_error!(
                     BucketAlreadyOwnedByYou,
@@ -62,7 +66,7 @@ impl Backend {
             }),
             ..Settings::default()
         };
-        let bucket = Bucket {
+        let bucket = BucketData {
             name: name.clone(),
             account: context.caller.account.clone(),
             region,
@@ -72,7 +76,7 @@ impl Backend {
             objects: BTreeMap::new(),
             uploads: BTreeMap::new(),
         };
-        state.buckets.insert(name.clone(), bucket);
+        state.add_bucket(bucket);
         Ok(dto::CreateBucketOutput { location: Some(format!("/{name}")) })
     }
 
@@ -94,7 +98,7 @@ impl Backend {
             return Err(s3_error!(BucketNotEmpty, "The bucket you tried to delete is not empty.{more}"));
         }
         let listed = !bucket.settings.inventories.is_empty();
-        entered.state().buckets.remove(&input.bucket);
+        entered.state().remove_bucket(&input.bucket);
         if listed {
             self.inventories.send_modify(|changes| *changes += 1);
         }
@@ -118,13 +122,14 @@ impl Backend {
         context: &Context,
         input: dto::ListBucketsInput,
     ) -> S3Result<dto::ListBucketsOutput> {
-        self.admit(context, "ListBuckets", "")?;
+        context.flight.need("s3:ListAllMyBuckets", "*");
+        Self::admit(context, "ListBuckets", "")?;
         let state = self.store.lock();
         let prefix = input.prefix.clone().unwrap_or_default();
         let after = input.continuation_token.unwrap_or_default();
         let most = usize::try_from(input.max_buckets.unwrap_or(10_000)).unwrap_or_default();
         let mut buckets: Vec<dto::Bucket> = state
-            .buckets
+            .buckets()
             .values()
             .filter(|bucket| bucket.account == context.caller.account)
             .filter(|bucket| bucket.name.starts_with(&prefix) && bucket.name > after)
@@ -191,7 +196,7 @@ impl Backend {
         if configuration.mfa_delete.is_some_and(|mfa| mfa.as_str() == "Enabled") {
             return Err(s3_error!(NotImplemented, "the twin does not model MFA delete"));
         }
-        bucket.versioning = match configuration.status.as_ref().map(dto::BucketVersioningStatus::as_str) {
+        let versioning = match configuration.status.as_ref().map(dto::BucketVersioningStatus::as_str) {
             Some("Enabled") => Versioning::Enabled,
             Some("Suspended") if bucket.settings.object_lock => {
                 return Err(s3_error!(
@@ -202,6 +207,7 @@ impl Backend {
             Some("Suspended") => Versioning::Suspended,
             _ => return Err(s3_error!(MalformedXML, "The versioning status must be Enabled or Suspended")),
         };
+        bucket.set_versioning(versioning);
         Ok(dto::PutBucketVersioningOutput::default())
     }
 }
@@ -219,6 +225,14 @@ pub(crate) fn check_ownership(ownership: &dto::ObjectOwnership) -> S3Result<()> 
 }
 
 /// The Region of a new bucket: the one that the request names, else the one that it is sent to.
+/// What creating a bucket needs, by the API reference of CreateBucket.
+fn creating(input: &dto::CreateBucketInput) -> impl Iterator<Item = &'static str> {
+    let lock = ["s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning"];
+    let lock = lock.into_iter().filter(|_| input.object_lock_enabled_for_bucket == Some(true));
+    let ownership = input.object_ownership.is_some().then_some("s3:PutBucketOwnershipControls");
+    ["s3:CreateBucket"].into_iter().chain(lock).chain(ownership)
+}
+
 fn bucket_region(called: &str, configuration: Option<dto::CreateBucketConfiguration>) -> S3Result<String> {
     let Some(configuration) = configuration else { return Ok(called.to_owned()) };
     if configuration.bucket.is_some() || configuration.location.is_some() {

@@ -1,15 +1,20 @@
 //! The checksums that S3 verifies on upload, keeps, and returns.
 
+use std::io;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use md5::{Digest, Md5};
 use s3s::{
-    S3Result,
-    crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Sha1, Sha256},
+    S3Error, S3Result,
+    crypto::{Checksum, Crc32, Crc32c, Crc64Nvme, Sha1, Sha256},
     dto, s3_error,
 };
+use serde::{Deserialize, Serialize};
+
+use super::body::Body;
 
 /// A checksum algorithm of the S3 API.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum Algorithm {
     Crc32,
     Crc32c,
@@ -19,7 +24,8 @@ pub(crate) enum Algorithm {
 }
 
 /// A checksum as it is kept with an object or a part.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct StoredChecksum {
     pub(crate) algorithm: Algorithm,
     /// Base64, with `-N` behind a composite one.
@@ -58,6 +64,18 @@ impl Algorithm {
             Self::Sha1 => Sha1::checksum(data).as_ref().to_vec(),
             Self::Sha256 => Sha256::checksum(data).as_ref().to_vec(),
         }
+    }
+
+    /// The checksum of a whole body, read piece by piece.
+    pub(crate) fn of_body(self, body: &Body) -> S3Result<StoredChecksum> {
+        let digest = match self {
+            Self::Crc32 => digest_of::<Crc32>(body),
+            Self::Crc32c => digest_of::<Crc32c>(body),
+            Self::Crc64Nvme => digest_of::<Crc64Nvme>(body),
+            Self::Sha1 => digest_of::<Sha1>(body),
+            Self::Sha256 => digest_of::<Sha256>(body),
+        }?;
+        Ok(StoredChecksum { algorithm: self, value: STANDARD.encode(digest), composite: false })
     }
 
     /// The checksum of a whole object.
@@ -99,6 +117,23 @@ impl StoredChecksum {
         fields
     }
 }
+
+/// Puts a checksum into any output that has a member per algorithm.
+macro_rules! tell_checksum {
+    ($output:expr, $checksum:expr) => {{
+        let fields = $crate::s3::checksum::StoredChecksum::fields($checksum);
+        $output.checksum_crc32 = fields.checksum_crc32;
+        $output.checksum_crc32c = fields.checksum_crc32c;
+        $output.checksum_crc64nvme = fields.checksum_crc64nvme;
+        $output.checksum_sha1 = fields.checksum_sha1;
+        $output.checksum_sha256 = fields.checksum_sha256;
+    }};
+    ($output:expr, $checksum:expr, typed) => {{
+        $crate::s3::checksum::tell_checksum!($output, $checksum);
+        $output.checksum_type = $checksum.map($crate::s3::checksum::StoredChecksum::kind);
+    }};
+}
+pub(crate) use tell_checksum;
 
 /// The checksums that a request states.
 #[derive(Default)]
@@ -159,6 +194,28 @@ impl Stated {
 /// The MD5 of `data`, in hexadecimal: the ETag of an object put whole.
 pub(crate) fn md5_hex(data: &[u8]) -> String {
     hex::encode(Md5::digest(data))
+}
+
+/// As [`md5_hex`], of a body that is read piece by piece.
+pub(crate) fn md5_hex_of(body: &Body) -> S3Result<String> {
+    let mut hasher = Md5::new();
+    for chunk in body.chunks() {
+        hasher.update(&chunk.map_err(unreadable)?);
+    }
+    Ok(hex::encode(hasher.finalize()))
+}
+
+/// What a call answers when bytes that are kept in a folder cannot be read.
+pub(crate) fn unreadable(error: io::Error) -> S3Error {
+    s3_error!(error, InternalError, "the twin cannot read the object's bytes")
+}
+
+fn digest_of<C: Checksum>(body: &Body) -> S3Result<Vec<u8>> {
+    let mut checksum = C::new();
+    for chunk in body.chunks() {
+        checksum.update(&chunk.map_err(unreadable)?);
+    }
+    Ok(checksum.finalize().as_ref().to_vec())
 }
 
 /// Checks `Content-MD5`.

@@ -16,6 +16,19 @@ pub(crate) struct ReadConditions {
     pub(crate) if_unmodified_since: Option<Timestamp>,
 }
 
+/// The conditions of a read, from any input that has them.
+macro_rules! read_conditions {
+    ($input:expr) => {
+        $crate::s3::conditions::ReadConditions {
+            if_match: $input.if_match.take(),
+            if_none_match: $input.if_none_match.take(),
+            if_modified_since: $input.if_modified_since.take(),
+            if_unmodified_since: $input.if_unmodified_since.take(),
+        }
+    };
+}
+pub(crate) use read_conditions;
+
 impl ReadConditions {
     /// Checks in the order of RFC 9110: `If-Match` takes precedence over `If-Unmodified-Since`, `If-None-Match` over
     /// `If-Modified-Since`. A copy answers 412 where a read answers 304.

@@ -6,7 +6,7 @@ use http::{
     header::{HeaderName, IF_MATCH, IF_NONE_MATCH},
 };
 
-use super::policy::Facts;
+use super::{flight::Flight, policy::Facts};
 use crate::service::{Caller, Principal};
 
 /// Names the bucket for which an AWS service acts (`aws:SourceArn`). Only services of the twin send it.
@@ -19,6 +19,8 @@ pub(crate) const SOURCE_ACCOUNT: HeaderName = HeaderName::from_static("x-levee-t
 pub(crate) struct Context {
     pub(crate) caller: Caller,
     pub(crate) facts: Facts,
+    /// The call, for the record.
+    pub(crate) flight: Flight,
     /// The decoded body.
     pub(crate) body: Bytes,
     /// `If-Match` and `If-None-Match`, which the protocol layer does not read for copies.
@@ -28,7 +30,7 @@ pub(crate) struct Context {
 
 impl Context {
     /// Gathers it from a decoded request.
-    pub(crate) fn new(caller: &Caller, headers: &HeaderMap, body: Bytes) -> Self {
+    pub(crate) fn new(caller: &Caller, flight: Flight, headers: &HeaderMap, body: Bytes) -> Self {
         let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         // Anyone could send these headers; only a service is believed.
         let service = matches!(caller.principal, Principal::Service(_));
@@ -39,6 +41,6 @@ impl Context {
             encryption: text(&HeaderName::from_static("x-amz-server-side-encryption")),
         };
         let (if_match, if_none_match) = (headers.get(IF_MATCH).cloned(), headers.get(IF_NONE_MATCH).cloned());
-        Self { caller: caller.clone(), facts, body, if_match, if_none_match }
+        Self { caller: caller.clone(), facts, flight, body, if_match, if_none_match }
     }
 }

@@ -9,7 +9,7 @@ use s3s::{
 use super::{
     Backend,
     access::{self, Target},
-    checksum::{Algorithm, StoredChecksum},
+    checksum::{Algorithm, StoredChecksum, md5_hex_of, tell_checksum},
     conditions::{ReadConditions, check_write},
     context::Context,
     get,
@@ -31,8 +31,33 @@ pub(crate) struct SourceRequest<'a> {
     pub(crate) with_tags: bool,
 }
 
+/// Builds a [`SourceRequest`] from the input of any copy.
+macro_rules! source_request {
+    ($input:expr, $with_tags:expr) => {
+        $crate::s3::copy::SourceRequest {
+            conditions: $crate::s3::conditions::ReadConditions {
+                if_match: $input.copy_source_if_match.take(),
+                if_none_match: $input.copy_source_if_none_match.take(),
+                if_modified_since: $input.copy_source_if_modified_since.take(),
+                if_unmodified_since: $input.copy_source_if_unmodified_since.take(),
+            },
+            source: &$input.copy_source,
+            expected_owner: $input.expected_source_bucket_owner.as_deref(),
+            with_tags: $with_tags,
+        }
+    };
+}
+pub(crate) use source_request;
+
+/// Notes that the call reads the source.
+pub(crate) fn need_source(context: &Context, source: &dto::CopySource) {
+    if let dto::CopySource::Bucket { bucket, key, version_id } = source {
+        context.flight.need(get::read_action(version_id.as_deref()), &object_arn(bucket, key));
+    }
+}
+
 impl Backend {
-    /// Reads the source of a copy with the caller's own rights.
+    /// Reads the source of a copy with the caller's own rights. [`need_source`] has been called.
     pub(crate) fn read_source(
         &self,
         context: &Context,
@@ -46,7 +71,7 @@ impl Backend {
         access::expect_owner(bucket, request.expected_owner)?;
         let version_id = version_id.as_deref();
         let arn = object_arn(&bucket.name, key);
-        access::authorize(bucket, context, get::read_action(version_id), &arn)?;
+        access::permit(bucket, context, get::read_action(version_id), &arn)?;
         let (version, object) = get::find(bucket, context, key, version_id).map_err(as_source_error)?;
         if request.with_tags && !object.tags.is_empty() {
             let action = if version_id.is_some() { "s3:GetObjectVersionTagging" } else { "s3:GetObjectTagging" };
@@ -82,20 +107,11 @@ impl Backend {
         let changes = replace_metadata || replace_tags || draft.storage_class.is_some() || draft.encryption.is_some();
         let target = Target::Object(&input.bucket, &input.key);
         let owner = input.expected_bucket_owner.as_deref();
+        need_source(context, &input.copy_source);
         let mut entered = self.enter(context, "CopyObject", target, owner, &actions)?;
-        let request = SourceRequest {
-            source: &input.copy_source,
-            expected_owner: input.expected_source_bucket_owner.as_deref(),
-            conditions: ReadConditions {
-                if_match: input.copy_source_if_match.take(),
-                if_none_match: input.copy_source_if_none_match.take(),
-                if_modified_since: input.copy_source_if_modified_since.take(),
-                if_unmodified_since: input.copy_source_if_unmodified_since.take(),
-            },
-            with_tags: !replace_tags,
-        };
+        let request = source_request!(input, !replace_tags);
         let source = self.read_source(context, entered.state(), &request)?;
-        self.check_copy_limit(source.object.body.len() as u64)?;
+        self.check_copy_limit(source.object.body.len())?;
         if is_same(&input) && !changes {
             return Err(s3_error!(
                 InvalidRequest,
@@ -117,10 +133,11 @@ impl Backend {
             object.tags = source.object.tags.clone();
         }
         let asked = input.checksum_algorithm.as_ref().map(Algorithm::parse).transpose()?;
-        object.fill(source.object.body.clone(), copied_checksum(&source.object, asked));
-        let output = copy_output(&object, source.version_id, self.now());
-        let version_id = self.store_object(bucket, &input.key, object);
-        Ok(dto::CopyObjectOutput { version_id, ..output })
+        let checksum = copied_checksum(&source.object, asked)?;
+        object.fill(source.object.body.clone(), md5_of(&source.object)?, checksum);
+        let mut output = copy_output(&object, source.version_id, self.now());
+        output.version_id = self.store_object(bucket, &input.key, object);
+        Ok(output)
     }
 }
 
@@ -157,29 +174,32 @@ fn is_same(input: &dto::CopyObjectInput) -> bool {
 }
 
 /// The copy keeps the source's algorithm and gets a checksum of the whole, unless another algorithm is asked for.
-fn copied_checksum(source: &Object, asked: Option<Algorithm>) -> StoredChecksum {
+fn copied_checksum(source: &Object, asked: Option<Algorithm>) -> S3Result<StoredChecksum> {
     match (&source.checksum, asked) {
-        (Some(kept), None) if !kept.composite => kept.clone(),
-        (Some(kept), Some(algorithm)) if kept.algorithm == algorithm && !kept.composite => kept.clone(),
+        (Some(kept), None) if !kept.composite => Ok(kept.clone()),
+        (Some(kept), Some(algorithm)) if kept.algorithm == algorithm && !kept.composite => Ok(kept.clone()),
         (kept, asked) => {
             let algorithm = asked.or(kept.as_ref().map(|kept| kept.algorithm)).unwrap_or(Algorithm::Crc64Nvme);
-            algorithm.of(&source.body)
+            algorithm.of_body(&source.body)
         }
     }
 }
 
+/// The MD5 of the bytes: the ETag of an object put whole says it, of any other the bytes are read.
+fn md5_of(source: &Object) -> S3Result<String> {
+    if source.parts.is_empty() && source.encryption.algorithm == "AES256" {
+        return Ok(source.etag.clone());
+    }
+    md5_hex_of(&source.body)
+}
+
 fn copy_output(object: &Object, source_version: Option<String>, modified: dto::Timestamp) -> dto::CopyObjectOutput {
-    let fields = StoredChecksum::fields(object.checksum.as_ref());
-    let result = dto::CopyObjectResult {
+    let mut result = dto::CopyObjectResult {
         e_tag: Some(ETag::Strong(object.etag.clone())),
         last_modified: Some(modified),
-        checksum_crc32: fields.checksum_crc32,
-        checksum_crc32c: fields.checksum_crc32c,
-        checksum_crc64nvme: fields.checksum_crc64nvme,
-        checksum_sha1: fields.checksum_sha1,
-        checksum_sha256: fields.checksum_sha256,
-        checksum_type: fields.checksum_type,
+        ..Default::default()
     };
+    tell_checksum!(result, object.checksum.as_ref(), typed);
     dto::CopyObjectOutput {
         copy_object_result: Some(result),
         copy_source_version_id: source_version,

@@ -8,7 +8,7 @@ use super::{
     conditions::check_write,
     context::Context,
     lock,
-    store::{Bucket, Content, Version, Versioning, object_arn},
+    store::{Bucket, Content, NULL_VERSION, Version, Versioning, object_arn},
 };
 
 /// The most keys of one DeleteObjects.
@@ -51,6 +51,10 @@ impl Backend {
         input: dto::DeleteObjectsInput,
     ) -> S3Result<dto::DeleteObjectsOutput> {
         let owner = input.expected_bucket_owner.as_deref();
+        for object in &input.delete.objects {
+            let action = delete_action(object.version_id.as_deref());
+            context.flight.need(action, &object_arn(&input.bucket, &object.key));
+        }
         let mut entered = self.enter(context, "DeleteObjects", Target::Bucket(&input.bucket), owner, &[])?;
         let bucket = entered.bucket_mut()?;
         if input.delete.objects.is_empty() || input.delete.objects.len() > MOST_KEYS {
@@ -91,7 +95,7 @@ impl Backend {
             return Err(s3_error!(NotImplemented, "the twin does not model conditional deletes by time or size"));
         }
         let version = object.version_id.as_deref();
-        access::authorize(bucket, context, delete_action(version), &object_arn(&bucket.name, &object.key))?;
+        access::permit(bucket, context, delete_action(version), &object_arn(&bucket.name, &object.key))?;
         if let Some(etag) = object.e_tag.clone() {
             check_write(bucket, &object.key, Some(&ETagCondition::ETag(etag)), None)?;
         }
@@ -117,7 +121,7 @@ impl Backend {
             return Ok(Deleted { version_id: Some(id.to_owned()), marker });
         }
         if bucket.versioning == Versioning::Never {
-            bucket.objects.remove(key);
+            bucket.remove(key, NULL_VERSION);
             return Ok(Deleted::default());
         }
         let id = self.new_version_id(bucket);

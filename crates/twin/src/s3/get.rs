@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
 use s3s::{
     S3Error, S3Result,
     dto::{self, ETag, StreamingBlob},
@@ -12,8 +11,8 @@ use s3s::{
 use super::{
     Backend,
     access::{self, Target},
-    checksum::StoredChecksum,
-    conditions::ReadConditions,
+    checksum::{StoredChecksum, unreadable},
+    conditions::{ReadConditions, read_conditions},
     context::Context,
     lock,
     store::{Bucket, Object, Version},
@@ -69,7 +68,7 @@ pub(crate) fn check_not_archived(object: &Object) -> S3Result<()> {
 
 /// The bytes that a request wants: all, a range, or a part.
 fn selection(object: &Object, range: Option<dto::Range>, part: Option<i32>) -> S3Result<Option<Range<u64>>> {
-    let size = object.body.len() as u64;
+    let size = object.body.len();
     match (range, part) {
         (Some(_), Some(_)) => {
             Err(s3_error!(InvalidRequest, "Cannot specify both Range header and partNumber query parameter"))
@@ -84,7 +83,7 @@ fn selection(object: &Object, range: Option<dto::Range>, part: Option<i32>) -> S
 
 fn part_range(object: &Object, number: i32) -> S3Result<Range<u64>> {
     if object.parts.is_empty() && number == 1 {
-        return Ok(0..object.body.len() as u64);
+        return Ok(0..object.body.len());
     }
     let mut start = 0;
     for part in object.parts.iter() {
@@ -110,7 +109,7 @@ struct Answer {
 
 impl Answer {
     fn new(object: &Object, range: Option<dto::Range>, part: Option<i32>, checksum_mode: bool) -> S3Result<Self> {
-        let size = object.body.len() as u64;
+        let size = object.body.len();
         let selected = selection(object, range, part)?;
         // A checksum of the whole says nothing of a range.
         let checksum = object.checksum.as_ref().filter(|_| checksum_mode && selected.is_none());
@@ -124,11 +123,6 @@ impl Answer {
             content_range,
             parts_count: part.filter(|_| !object.parts.is_empty()).and_then(|_| i32::try_from(object.parts.len()).ok()),
         })
-    }
-
-    fn bytes(&self, object: &Object) -> Bytes {
-        let bound = |bound: u64| usize::try_from(bound).unwrap_or(usize::MAX).min(object.body.len());
-        object.body.slice(bound(self.range.start)..bound(self.range.end))
     }
 }
 
@@ -181,50 +175,87 @@ fn shown_storage_class(object: &Object) -> Option<dto::StorageClass> {
     (object.storage_class != "STANDARD").then(|| object.storage_class.clone().into())
 }
 
+/// What GetObject and HeadObject are asked alike.
+struct Wanted {
+    operation: &'static str,
+    bucket: String,
+    key: String,
+    version: Option<String>,
+    expected_owner: Option<String>,
+    conditions: ReadConditions,
+    range: Option<dto::Range>,
+    part: Option<i32>,
+    checksum_mode: bool,
+    /// Whether the bytes are wanted, which an archived object does not give.
+    bytes: bool,
+}
+
+/// Builds a [`Wanted`] from the input of either.
+macro_rules! wanted {
+    ($operation:literal, $input:expr, $bytes:literal) => {
+        Wanted {
+            operation: $operation,
+            conditions: read_conditions!($input),
+            bucket: $input.bucket,
+            key: $input.key,
+            version: $input.version_id,
+            expected_owner: $input.expected_bucket_owner,
+            range: $input.range,
+            part: $input.part_number,
+            checksum_mode: $input.checksum_mode.is_some(),
+            bytes: $bytes,
+        }
+    };
+}
+
 impl Backend {
-    pub(crate) fn get_object(&self, context: &Context, input: dto::GetObjectInput) -> S3Result<dto::GetObjectOutput> {
-        let target = Target::Object(&input.bucket, &input.key);
-        let version = input.version_id.as_deref();
-        let owner = input.expected_bucket_owner.as_deref();
-        let entered = self.enter(context, "GetObject", target, owner, &[read_action(version)])?;
-        let bucket = entered.bucket()?;
-        let (version, object) = find(bucket, context, &input.key, version)?;
-        let conditions = ReadConditions {
-            if_match: input.if_match,
-            if_none_match: input.if_none_match,
-            if_modified_since: input.if_modified_since,
-            if_unmodified_since: input.if_unmodified_since,
-        };
-        conditions.check(&object.etag, &version.modified, false)?;
-        check_not_archived(object)?;
-        let answer = Answer::new(object, input.range, input.part_number, input.checksum_mode.is_some())?;
-        let output = answered!(GetObjectOutput, bucket, version, object, answer);
-        Ok(dto::GetObjectOutput {
-            body: Some(StreamingBlob::from(s3s::Body::from(answer.bytes(object)))),
-            tag_count: i32::try_from(object.tags.len()).ok().filter(|count| *count > 0),
-            ..output
-        })
+    pub(crate) fn get_object(
+        &self,
+        context: &Context,
+        mut input: dto::GetObjectInput,
+    ) -> S3Result<dto::GetObjectOutput> {
+        let wanted = wanted!("GetObject", input, true);
+        let (output, body) = self.answer(context, wanted, |bucket, version, object, answer| {
+            let output = dto::GetObjectOutput {
+                tag_count: i32::try_from(object.tags.len()).ok().filter(|count| *count > 0),
+                ..answered!(GetObjectOutput, bucket, version, object, answer)
+            };
+            (output, object.body.slice(answer.range))
+        })?;
+        // Read when the store is free for others again.
+        let bytes = body.read().map_err(unreadable)?;
+        Ok(dto::GetObjectOutput { body: Some(StreamingBlob::from(s3s::Body::from(bytes))), ..output })
     }
 
     pub(crate) fn head_object(
         &self,
         context: &Context,
-        input: dto::HeadObjectInput,
+        mut input: dto::HeadObjectInput,
     ) -> S3Result<dto::HeadObjectOutput> {
-        let target = Target::Object(&input.bucket, &input.key);
-        let version = input.version_id.as_deref();
-        let owner = input.expected_bucket_owner.as_deref();
-        let entered = self.enter(context, "HeadObject", target, owner, &[read_action(version)])?;
+        let wanted = wanted!("HeadObject", input, false);
+        self.answer(context, wanted, |bucket, version, object, answer| {
+            answered!(HeadObjectOutput, bucket, version, object, answer)
+        })
+    }
+
+    /// The way to an object, past its conditions, to what `tell` makes of it.
+    fn answer<T>(
+        &self,
+        context: &Context,
+        wanted: Wanted,
+        tell: impl FnOnce(&Bucket, &Version, &Object, Answer) -> T,
+    ) -> S3Result<T> {
+        let target = Target::Object(&wanted.bucket, &wanted.key);
+        let version = wanted.version.as_deref();
+        let owner = wanted.expected_owner.as_deref();
+        let entered = self.enter(context, wanted.operation, target, owner, &[read_action(version)])?;
         let bucket = entered.bucket()?;
-        let (version, object) = find(bucket, context, &input.key, version)?;
-        let conditions = ReadConditions {
-            if_match: input.if_match,
-            if_none_match: input.if_none_match,
-            if_modified_since: input.if_modified_since,
-            if_unmodified_since: input.if_unmodified_since,
-        };
-        conditions.check(&object.etag, &version.modified, false)?;
-        let answer = Answer::new(object, input.range, input.part_number, input.checksum_mode.is_some())?;
-        Ok(answered!(HeadObjectOutput, bucket, version, object, answer))
+        let (version, object) = find(bucket, context, &wanted.key, version)?;
+        wanted.conditions.check(&object.etag, &version.modified, false)?;
+        if wanted.bytes {
+            check_not_archived(object)?;
+        }
+        let answer = Answer::new(object, wanted.range, wanted.part, wanted.checksum_mode)?;
+        Ok(tell(bucket, version, object, answer))
     }
 }

@@ -4,26 +4,26 @@ mod listing;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bytes::{Bytes, BytesMut};
 use s3s::{
-    S3Error, S3Result,
+    S3Result,
     dto::{self, ETag},
     s3_error,
 };
 
 use super::{
     Backend,
-    access::{Entered, Target},
-    checksum::{Algorithm, StoredChecksum, md5_hex, multipart_etag, verify_content_md5},
-    conditions::{ReadConditions, check_write},
+    access::Target,
+    body::Body,
+    checksum::{Algorithm, StoredChecksum, md5_hex, md5_hex_of, multipart_etag, tell_checksum, verify_content_md5},
+    conditions::check_write,
     context::Context,
-    copy::SourceRequest,
+    copy::{need_source, source_request},
     object::{draft, stated},
     store::{Bucket, FinishedPart, Object, Upload, UploadedPart},
 };
 
 /// The least bytes of a part that is not the last.
-const SMALLEST_PART: usize = 5 * 1024 * 1024;
+const SMALLEST_PART: u64 = 5 * 1024 * 1024;
 const LAST_PART: i32 = 10_000;
 
 impl Backend {
@@ -61,7 +61,7 @@ impl Backend {
             full_object_checksum: full_object,
             parts: BTreeMap::new(),
         };
-        bucket.uploads.insert(upload_id, upload);
+        bucket.start_upload(upload_id, upload);
         Ok(output)
     }
 
@@ -72,34 +72,27 @@ impl Backend {
     ) -> S3Result<dto::UploadPartOutput> {
         let owner = input.expected_bucket_owner.as_deref();
         let target = Target::Object(&input.bucket, &input.key);
+        let kept = self.keep(context)?;
         let mut entered = self.enter(context, "UploadPart", target, owner, &["s3:PutObject"])?;
         check_part_number(input.part_number)?;
-        let body = context.body.clone();
-        verify_content_md5(input.content_md5.as_deref(), &body)?;
+        let body = &context.body;
+        verify_content_md5(input.content_md5.as_deref(), body)?;
         let asked = input.checksum_algorithm.as_ref().map(Algorithm::parse).transpose()?;
-        let upload = upload(&mut entered, &input.upload_id, &input.key)?;
-        let checksum = stated!(input)?.verify(upload.checksum_algorithm.or(asked), &body)?;
-        let (etag, checksum) = self.keep_part(upload, input.part_number, body, checksum)?;
-        let fields = StoredChecksum::fields(Some(&checksum));
-        Ok(dto::UploadPartOutput {
-            e_tag: Some(ETag::Strong(etag)),
-            checksum_crc32: fields.checksum_crc32,
-            checksum_crc32c: fields.checksum_crc32c,
-            checksum_crc64nvme: fields.checksum_crc64nvme,
-            checksum_sha1: fields.checksum_sha1,
-            checksum_sha256: fields.checksum_sha256,
-            server_side_encryption: Some(upload.template.encryption.algorithm.clone().into()),
+        let found = upload(entered.bucket()?, &input.upload_id, &input.key)?;
+        let checksum = stated!(input)?.verify(found.checksum_algorithm.or(asked), body)?;
+        let part = self.new_part(found, kept, md5_hex(body), checksum)?;
+        let mut output = dto::UploadPartOutput {
+            e_tag: Some(ETag::Strong(part.etag.clone())),
+            server_side_encryption: Some(found.template.encryption.algorithm.clone().into()),
             ..Default::default()
-        })
+        };
+        tell_checksum!(output, part.checksum.as_ref());
+        entered.bucket_mut()?.keep_part(&input.upload_id, input.part_number, part);
+        Ok(output)
     }
 
-    fn keep_part(
-        &self,
-        upload: &mut Upload,
-        number: i32,
-        body: Bytes,
-        checksum: StoredChecksum,
-    ) -> S3Result<(String, StoredChecksum)> {
+    /// A part for `upload`, with the checksum that the upload is made with.
+    fn new_part(&self, upload: &Upload, body: Body, etag: String, checksum: StoredChecksum) -> S3Result<UploadedPart> {
         if let Some(algorithm) = upload.checksum_algorithm
             && algorithm != checksum.algorithm
         {
@@ -110,10 +103,7 @@ impl Backend {
                 checksum.algorithm.as_str().to_lowercase()
             ));
         }
-        let etag = md5_hex(&body);
-        let part = UploadedPart { body, etag: etag.clone(), checksum: Some(checksum.clone()), modified: self.now() };
-        upload.parts.insert(number, part);
-        Ok((etag, checksum))
+        Ok(UploadedPart { body, etag, checksum: Some(checksum), modified: self.now() })
     }
 
     pub(crate) fn upload_part_copy(
@@ -123,41 +113,32 @@ impl Backend {
     ) -> S3Result<dto::UploadPartCopyOutput> {
         let owner = input.expected_bucket_owner.as_deref();
         let target = Target::Object(&input.bucket, &input.key);
+        need_source(context, &input.copy_source);
         let mut entered = self.enter(context, "UploadPartCopy", target, owner, &["s3:PutObject"])?;
         check_part_number(input.part_number)?;
-        upload(&mut entered, &input.upload_id, &input.key)?;
-        let request = SourceRequest {
-            source: &input.copy_source,
-            expected_owner: input.expected_source_bucket_owner.as_deref(),
-            conditions: ReadConditions {
-                if_match: input.copy_source_if_match.take(),
-                if_none_match: input.copy_source_if_none_match.take(),
-                if_modified_since: input.copy_source_if_modified_since.take(),
-                if_unmodified_since: input.copy_source_if_unmodified_since.take(),
-            },
-            with_tags: false,
-        };
+        upload(entered.bucket()?, &input.upload_id, &input.key)?;
+        let request = source_request!(input, false);
         let source = self.read_source(context, entered.state(), &request)?;
         let body = copied_range(&source.object.body, input.copy_source_range.as_deref())?;
-        self.check_copy_limit(body.len() as u64)?;
-        let upload = upload(&mut entered, &input.upload_id, &input.key)?;
-        let checksum = upload.checksum_algorithm.unwrap_or(Algorithm::Crc64Nvme).of(&body);
-        let (etag, checksum) = self.keep_part(upload, input.part_number, body, checksum)?;
-        let fields = StoredChecksum::fields(upload.checksum_algorithm.map(|_| &checksum));
-        Ok(dto::UploadPartCopyOutput {
-            copy_part_result: Some(dto::CopyPartResult {
-                e_tag: Some(ETag::Strong(etag)),
-                last_modified: Some(self.now()),
-                checksum_crc32: fields.checksum_crc32,
-                checksum_crc32c: fields.checksum_crc32c,
-                checksum_crc64nvme: fields.checksum_crc64nvme,
-                checksum_sha1: fields.checksum_sha1,
-                checksum_sha256: fields.checksum_sha256,
-            }),
-            copy_source_version_id: source.version_id,
-            server_side_encryption: Some(upload.template.encryption.algorithm.clone().into()),
+        self.check_copy_limit(body.len())?;
+        let found = upload(entered.bucket()?, &input.upload_id, &input.key)?;
+        let checksum = found.checksum_algorithm.unwrap_or(Algorithm::Crc64Nvme).of_body(&body)?;
+        let etag = md5_hex_of(&body)?;
+        let part = self.new_part(found, body, etag, checksum)?;
+        let mut result = dto::CopyPartResult {
+            e_tag: Some(ETag::Strong(part.etag.clone())),
+            last_modified: Some(self.now()),
             ..Default::default()
-        })
+        };
+        tell_checksum!(result, part.checksum.as_ref().filter(|_| found.checksum_algorithm.is_some()));
+        let output = dto::UploadPartCopyOutput {
+            copy_part_result: Some(result),
+            copy_source_version_id: source.version_id,
+            server_side_encryption: Some(found.template.encryption.algorithm.clone().into()),
+            ..Default::default()
+        };
+        entered.bucket_mut()?.keep_part(&input.upload_id, input.part_number, part);
+        Ok(output)
     }
 
     pub(crate) fn abort_multipart_upload(
@@ -169,8 +150,8 @@ impl Backend {
         let target = Target::Object(&input.bucket, &input.key);
         let actions = ["s3:AbortMultipartUpload"];
         let mut entered = self.enter(context, "AbortMultipartUpload", target, owner, &actions)?;
-        upload(&mut entered, &input.upload_id, &input.key)?;
-        entered.bucket_mut()?.uploads.remove(&input.upload_id);
+        upload(entered.bucket()?, &input.upload_id, &input.key)?;
+        entered.bucket_mut()?.end_upload(&input.upload_id);
         Ok(dto::AbortMultipartUploadOutput::default())
     }
 
@@ -182,11 +163,11 @@ impl Backend {
         let owner = input.expected_bucket_owner.as_deref();
         let target = Target::Object(&input.bucket, &input.key);
         let mut entered = self.enter(context, "CompleteMultipartUpload", target, owner, &["s3:PutObject"])?;
-        let found = upload(&mut entered, &input.upload_id, &input.key)?;
+        let found = upload(entered.bucket()?, &input.upload_id, &input.key)?;
         let asked = input.multipart_upload.take().and_then(|upload| upload.parts).unwrap_or_default();
         let parts = chosen(found, &asked)?;
         let object = assemble(found, &parts)?;
-        if input.mpu_object_size.is_some_and(|size| usize::try_from(size) != Ok(object.body.len())) {
+        if input.mpu_object_size.is_some_and(|size| u64::try_from(size) != Ok(object.body.len())) {
             return Err(s3_error!(
                 InvalidRequest,
                 "The provided 'x-amz-mp-object-size' header does not match what was uploaded"
@@ -202,39 +183,29 @@ impl Backend {
                 ));
             }
         }
-        let bucket: &mut Bucket = entered.bucket_mut()?;
+        let bucket = entered.bucket_mut()?;
         check_write(bucket, &input.key, input.if_match.as_ref(), input.if_none_match.as_ref())?;
-        bucket.uploads.remove(&input.upload_id);
-        let fields = StoredChecksum::fields(object.checksum.as_ref());
-        let output = dto::CompleteMultipartUploadOutput {
+        let mut output = dto::CompleteMultipartUploadOutput {
             location: Some(format!("/{}/{}", input.bucket, input.key)),
             e_tag: Some(ETag::Strong(object.etag.clone())),
-            checksum_crc32: fields.checksum_crc32,
-            checksum_crc32c: fields.checksum_crc32c,
-            checksum_crc64nvme: fields.checksum_crc64nvme,
-            checksum_sha1: fields.checksum_sha1,
-            checksum_sha256: fields.checksum_sha256,
-            checksum_type: fields.checksum_type,
             server_side_encryption: Some(object.encryption.algorithm.clone().into()),
             ..Default::default()
         };
-        let version_id = self.store_object(bucket, &input.key, object);
-        let (bucket, key) = (Some(input.bucket), Some(input.key));
-        Ok(dto::CompleteMultipartUploadOutput { version_id, bucket, key, ..output })
+        tell_checksum!(output, object.checksum.as_ref(), typed);
+        output.version_id = self.store_object(bucket, &input.key, object);
+        bucket.end_upload(&input.upload_id);
+        Ok(dto::CompleteMultipartUploadOutput { bucket: Some(input.bucket), key: Some(input.key), ..output })
     }
 }
 
 /// The upload of this id and key.
-fn upload<'a>(entered: &'a mut Entered<'_>, id: &str, key: &str) -> S3Result<&'a mut Upload> {
-    let upload = entered.bucket_mut()?.uploads.get_mut(id).filter(|upload| upload.key == key);
-    upload.ok_or_else(no_such_upload)
-}
-
-pub(super) fn no_such_upload() -> S3Error {
-    s3_error!(
-        NoSuchUpload,
-        "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."
-    )
+fn upload<'a>(bucket: &'a Bucket, id: &str, key: &str) -> S3Result<&'a Upload> {
+    bucket.uploads.get(id).filter(|upload| upload.key == key).ok_or_else(|| {
+        s3_error!(
+            NoSuchUpload,
+            "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."
+        )
+    })
 }
 
 fn check_part_number(number: i32) -> S3Result<()> {
@@ -263,7 +234,7 @@ pub(super) fn checksum_type(full_object: bool) -> dto::ChecksumType {
 }
 
 /// `bytes=first-last` of the source; all without a range.
-fn copied_range(body: &Bytes, range: Option<&str>) -> S3Result<Bytes> {
+fn copied_range(body: &Body, range: Option<&str>) -> S3Result<Body> {
     let Some(range) = range else { return Ok(body.clone()) };
     let invalid = || {
         s3_error!(
@@ -272,8 +243,8 @@ fn copied_range(body: &Bytes, range: Option<&str>) -> S3Result<Bytes> {
         )
     };
     let (first, last) = range.strip_prefix("bytes=").and_then(|range| range.split_once('-')).ok_or_else(invalid)?;
-    let first: usize = first.parse().map_err(|_| invalid())?;
-    let last: usize = last.parse().map_err(|_| invalid())?;
+    let first: u64 = first.parse().map_err(|_| invalid())?;
+    let last: u64 = last.parse().map_err(|_| invalid())?;
     if first > last || last >= body.len() {
         return Err(s3_error!(
             InvalidArgument,
@@ -281,7 +252,7 @@ fn copied_range(body: &Bytes, range: Option<&str>) -> S3Result<Bytes> {
             body.len()
         ));
     }
-    Ok(body.slice(first..=last))
+    Ok(body.slice(first..last + 1))
 }
 
 /// The parts that the request names, in order and unchanged.
@@ -326,21 +297,17 @@ fn same_checksum(asked: &dto::CompletedPart, part: &UploadedPart) -> bool {
 
 /// The object that the parts make.
 fn assemble(upload: &Upload, parts: &[(i32, UploadedPart)]) -> S3Result<Object> {
-    let mut body = BytesMut::with_capacity(parts.iter().map(|(_, part)| part.body.len()).sum());
-    for (_, part) in parts {
-        body.extend_from_slice(&part.body);
-    }
-    let body = body.freeze();
+    let body = Body::join(parts.iter().map(|(_, part)| &part.body));
     let algorithm = upload.checksum_algorithm.unwrap_or(Algorithm::Crc64Nvme);
     let checksum = if upload.full_object_checksum {
-        algorithm.of(&body)
+        algorithm.of_body(&body)?
     } else {
         let checksums: Vec<_> = parts.iter().filter_map(|(_, part)| part.checksum.clone()).collect();
         StoredChecksum::composite(algorithm, &checksums)?
     };
     let finished = parts.iter().map(|(number, part)| FinishedPart {
         number: *number,
-        size: part.body.len() as u64,
+        size: part.body.len(),
         checksum: part.checksum.clone().filter(|_| !upload.full_object_checksum),
     });
     Ok(Object {

@@ -5,7 +5,6 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use bytes::Bytes;
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 use s3s::{
@@ -17,7 +16,8 @@ use s3s::{
 use super::{
     Backend,
     access::{self, Target},
-    checksum::{Algorithm, StoredChecksum, md5_hex, verify_content_md5},
+    body::Body,
+    checksum::{Algorithm, StoredChecksum, md5_hex, tell_checksum, verify_content_md5},
     conditions::check_write,
     context::Context,
     lock,
@@ -135,7 +135,7 @@ impl Draft {
         }
         let encryption = settle_encryption(bucket, self.encryption, self.kms_key, self.bucket_key)?;
         Ok(Object {
-            body: Bytes::new(),
+            body: Body::default(),
             etag: String::new(),
             checksum: None,
             parts: Arc::new([]),
@@ -149,9 +149,9 @@ impl Draft {
 }
 
 impl Object {
-    /// Gives the object its bytes and the ETag of an object put whole. Under SSE-KMS the ETag is not the MD5.
-    pub(crate) fn fill(&mut self, body: Bytes, checksum: StoredChecksum) {
-        let md5 = md5_hex(&body);
+    /// Gives the object its bytes, whose MD5 is `md5`, and the ETag of an object put whole. Under SSE-KMS the ETag is not
+    /// the MD5.
+    pub(crate) fn fill(&mut self, body: Body, md5: String, checksum: StoredChecksum) {
         self.etag = if self.encryption.algorithm == "AES256" { md5 } else { md5_hex(format!("kms {md5}").as_bytes()) };
         self.checksum = Some(checksum);
         self.body = body;
@@ -242,6 +242,13 @@ impl Backend {
         (UNIX_EPOCH + Duration::from_secs(passed.as_secs())).into()
     }
 
+    /// Puts the body of a request where the store has bytes. Before the store is locked, because it may write a file.
+    pub(crate) fn keep(&self, context: &Context) -> S3Result<Body> {
+        self.store
+            .keep(context.body.clone())
+            .map_err(|error| s3_error!(error, InternalError, "the twin cannot keep the bytes in its folder"))
+    }
+
     /// Adds an object as the newest version of `key` and returns the version id that responses tell.
     pub(crate) fn store_object(&self, bucket: &mut Bucket, key: &str, object: Object) -> Option<String> {
         let id = self.new_version_id(bucket);
@@ -268,33 +275,28 @@ impl Backend {
         let draft = draft!(input);
         let target = Target::Object(&input.bucket, &input.key);
         let owner = input.expected_bucket_owner.as_deref();
+        let kept = self.keep(context)?;
         let mut entered = self.enter(context, "PutObject", target, owner, &draft.actions())?;
-        let body = context.body.clone();
+        let body = &context.body;
         if body.len() > LARGEST_PUT {
             return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
         }
         let asked = input.checksum_algorithm.as_ref().map(Algorithm::parse).transpose()?;
-        let checksum = stated!(input)?.verify(asked, &body)?;
-        verify_content_md5(input.content_md5.as_deref(), &body)?;
+        let checksum = stated!(input)?.verify(asked, body)?;
+        verify_content_md5(input.content_md5.as_deref(), body)?;
         let bucket = entered.bucket_mut()?;
         let mut object = draft.settle(bucket, &self.now())?;
         check_write(bucket, &input.key, input.if_match.as_ref(), input.if_none_match.as_ref())?;
-        object.fill(body, checksum);
-        let fields = StoredChecksum::fields(object.checksum.as_ref());
-        let output = dto::PutObjectOutput {
+        object.fill(kept, md5_hex(body), checksum);
+        let mut output = dto::PutObjectOutput {
             e_tag: Some(ETag::Strong(object.etag.clone())),
-            checksum_crc32: fields.checksum_crc32,
-            checksum_crc32c: fields.checksum_crc32c,
-            checksum_crc64nvme: fields.checksum_crc64nvme,
-            checksum_sha1: fields.checksum_sha1,
-            checksum_sha256: fields.checksum_sha256,
-            checksum_type: fields.checksum_type,
             server_side_encryption: Some(object.encryption.algorithm.clone().into()),
             ssekms_key_id: object.encryption.kms_key.clone(),
             bucket_key_enabled: object.encryption.bucket_key,
             ..Default::default()
         };
-        let version_id = self.store_object(bucket, &input.key, object);
-        Ok(dto::PutObjectOutput { version_id, ..output })
+        tell_checksum!(output, object.checksum.as_ref(), typed);
+        output.version_id = self.store_object(bucket, &input.key, object);
+        Ok(output)
     }
 }

@@ -3,22 +3,33 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use s3s::{S3, S3Request, S3Response, S3Result, dto::*, s3_error};
+use s3s::{S3, S3Error, S3Request, S3Response, S3Result, dto::*, s3_error};
 
 use super::{Backend, context::Context};
 
 /// The backend as the protocol layer wants it.
 pub(super) struct Operations(pub(super) Arc<Backend>);
 
+/// The HTTP status that the protocol layer answers the error with.
+fn status(error: &S3Error) -> u16 {
+    let status = error.status_code().or_else(|| error.code().status_code());
+    status.unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR).as_u16()
+}
+
 macro_rules! operations {
     ($( $operation:ident: $Input:ident => $Output:ident; )*) => {
+        /// The names of the operations, with `Input` behind each.
+        pub(super) const INPUTS: &[&str] = &[$(stringify!($Input)),*];
+
         #[async_trait]
         impl S3 for Operations {
             $(
                 async fn $operation(&self, mut request: S3Request<$Input>) -> S3Result<S3Response<$Output>> {
                     let context = request.extensions.remove::<Context>();
                     let context = context.ok_or_else(|| s3_error!(InternalError, "the request has no caller"))?;
-                    self.0.$operation(&context, request.input).map(S3Response::new)
+                    let result = self.0.$operation(&context, request.input);
+                    context.flight.conclude(result.as_ref().err().map(|error| (error.code().as_str(), status(error))));
+                    result.map(S3Response::new)
                 }
             )*
         }

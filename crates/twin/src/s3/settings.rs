@@ -16,7 +16,7 @@ impl Backend {
     fn read<T>(
         &self,
         context: &Context,
-        (operation, action): (&str, &str),
+        (operation, action): (&str, &'static str),
         bucket: &str,
         owner: Option<&str>,
         read: impl FnOnce(&Bucket) -> S3Result<T>,
@@ -29,7 +29,7 @@ impl Backend {
     fn change<T>(
         &self,
         context: &Context,
-        (operation, action): (&str, &str),
+        (operation, action): (&str, &'static str),
         bucket: &str,
         owner: Option<&str>,
         change: impl FnOnce(&mut Bucket) -> S3Result<T>,
@@ -58,7 +58,7 @@ impl Backend {
             if !known {
                 return Err(s3_error!(MalformedXML, "The encryption configuration is not valid"));
             }
-            bucket.settings.encryption = Some(configuration);
+            bucket.settings_mut().encryption = Some(configuration);
             Ok(dto::PutBucketEncryptionOutput::default())
         })
     }
@@ -82,7 +82,7 @@ impl Backend {
     ) -> S3Result<dto::DeleteBucketEncryptionOutput> {
         let call = ("DeleteBucketEncryption", "s3:PutEncryptionConfiguration");
         self.change(context, call, &input.bucket, input.expected_bucket_owner.as_deref(), |bucket| {
-            bucket.settings.encryption = None;
+            bucket.settings_mut().encryption = None;
             Ok(dto::DeleteBucketEncryptionOutput::default())
         })
     }
@@ -99,7 +99,7 @@ impl Backend {
             let configuration = configuration
                 .filter(|configuration| !configuration.rules.is_empty())
                 .ok_or_else(|| s3_error!(MalformedXML, "A lifecycle configuration has at least one rule"))?;
-            bucket.settings.lifecycle = Some((configuration, size.clone()));
+            bucket.settings_mut().lifecycle = Some((configuration, size.clone()));
             Ok(dto::PutBucketLifecycleConfigurationOutput { transition_default_minimum_object_size: size })
         })
     }
@@ -129,7 +129,7 @@ impl Backend {
     ) -> S3Result<dto::DeleteBucketLifecycleOutput> {
         let call = ("DeleteBucketLifecycle", "s3:PutLifecycleConfiguration");
         self.change(context, call, &input.bucket, input.expected_bucket_owner.as_deref(), |bucket| {
-            bucket.settings.lifecycle = None;
+            bucket.settings_mut().lifecycle = None;
             Ok(dto::DeleteBucketLifecycleOutput::default())
         })
     }
@@ -142,7 +142,7 @@ impl Backend {
         let call = ("PutBucketTagging", "s3:PutBucketTagging");
         let tags = pairs(input.tagging.tag_set);
         self.change(context, call, &input.bucket, input.expected_bucket_owner.as_deref(), |bucket| {
-            bucket.settings.tags = Some(check_tags(tags, MOST_TAGS)?);
+            bucket.settings_mut().tags = Some(check_tags(tags, MOST_TAGS)?);
             Ok(dto::PutBucketTaggingOutput::default())
         })
     }
@@ -167,7 +167,7 @@ impl Backend {
     ) -> S3Result<dto::DeleteBucketTaggingOutput> {
         let call = ("DeleteBucketTagging", "s3:PutBucketTagging");
         self.change(context, call, &input.bucket, input.expected_bucket_owner.as_deref(), |bucket| {
-            bucket.settings.tags = None;
+            bucket.settings_mut().tags = None;
             Ok(dto::DeleteBucketTaggingOutput::default())
         })
     }

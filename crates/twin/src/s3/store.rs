@@ -1,49 +1,27 @@
 //! What the twin's S3 remembers: buckets, versions of objects, unfinished uploads.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+mod bucket;
+mod log;
+mod serial;
+mod state;
 
-use bytes::Bytes;
+use std::{collections::BTreeMap, sync::Arc};
+
 use s3s::dto::{self, Timestamp};
+use serde::{Deserialize, Serialize};
 
-use super::{checksum::StoredChecksum, policy::Policy};
+pub(crate) use self::{
+    bucket::{Bucket, BucketData},
+    log::{Log, Pending},
+    state::{Locked, State, Store},
+};
+use super::{body::Body, checksum::StoredChecksum, policy::Policy};
 
 /// The version id of objects that were written while versioning was not enabled.
 pub(crate) const NULL_VERSION: &str = "null";
 
-/// All buckets of all accounts: bucket names are global.
-#[derive(Default)]
-pub(crate) struct Store(Mutex<State>);
-
-impl Store {
-    /// The state, locked. Handlers hold it for one call and never across an await.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[derive(Default)]
-pub(crate) struct State {
-    pub(crate) buckets: BTreeMap<String, Bucket>,
-}
-
-/// A bucket with its settings and contents.
-pub(crate) struct Bucket {
-    pub(crate) name: String,
-    pub(crate) account: String,
-    pub(crate) region: String,
-    pub(crate) created: Timestamp,
-    pub(crate) versioning: Versioning,
-    pub(crate) settings: Settings,
-    /// The versions of each key, oldest first. A key without versions is not in the map.
-    pub(crate) objects: BTreeMap<String, Vec<Version>>,
-    pub(crate) uploads: BTreeMap<String, Upload>,
-}
-
 /// Whether new objects get versions of their own.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(crate) enum Versioning {
     #[default]
     Never,
@@ -52,12 +30,17 @@ pub(crate) enum Versioning {
 }
 
 /// Settings that are kept as they were put.
-#[derive(Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
+    /// A policy is read with the bucket's name, so a folder keeps its text beside the settings.
+    #[serde(skip)]
     pub(crate) policy: Option<Policy>,
     pub(crate) public_access_block: Option<dto::PublicAccessBlockConfiguration>,
+    #[serde(with = "serial::ownership")]
     pub(crate) ownership: Option<dto::OwnershipControls>,
     pub(crate) encryption: Option<dto::ServerSideEncryptionConfiguration>,
+    #[serde(with = "serial::lifecycle")]
     pub(crate) lifecycle: Option<(dto::BucketLifecycleConfiguration, Option<dto::TransitionDefaultMinimumObjectSize>)>,
     pub(crate) tags: Option<Vec<(String, String)>>,
     pub(crate) inventories: BTreeMap<String, dto::InventoryConfiguration>,
@@ -66,6 +49,8 @@ pub(crate) struct Settings {
 }
 
 /// One version of a key.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Version {
     pub(crate) id: String,
     pub(crate) modified: Timestamp,
@@ -73,19 +58,24 @@ pub(crate) struct Version {
 }
 
 /// What a version holds.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) enum Content {
     Marker,
     Object(Box<Object>),
 }
 
 /// An object's bytes and what is said of them.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Object {
-    pub(crate) body: Bytes,
+    /// A folder keeps it beside the object: it is in files of its own.
+    #[serde(skip)]
+    pub(crate) body: Body,
     /// Without quotes.
     pub(crate) etag: String,
     pub(crate) checksum: Option<StoredChecksum>,
     /// Sizes and checksums of the parts of a multipart upload; empty for an object put whole.
+    #[serde(with = "serial::shared")]
     pub(crate) parts: Arc<[FinishedPart]>,
     pub(crate) headers: Headers,
     pub(crate) tags: Vec<(String, String)>,
@@ -95,6 +85,8 @@ pub(crate) struct Object {
 }
 
 /// A part of a finished multipart upload.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct FinishedPart {
     pub(crate) number: i32,
     pub(crate) size: u64,
@@ -102,7 +94,8 @@ pub(crate) struct FinishedPart {
 }
 
 /// Headers and user metadata that are kept and returned as they came.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Headers {
     pub(crate) content_type: Option<String>,
     pub(crate) content_encoding: Option<String>,
@@ -115,7 +108,8 @@ pub(crate) struct Headers {
 }
 
 /// Encryption at rest, as the headers tell it; the twin keeps the bytes plain.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Encryption {
     pub(crate) algorithm: String,
     pub(crate) kms_key: Option<String>,
@@ -123,14 +117,16 @@ pub(crate) struct Encryption {
 }
 
 /// Object Lock of one version.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Lock {
     pub(crate) retention: Option<Retention>,
     pub(crate) legal_hold: Option<bool>,
 }
 
 /// How long and how firmly a version is kept.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Retention {
     /// `COMPLIANCE` (nobody may shorten it), else `GOVERNANCE`.
     pub(crate) compliance: bool,
@@ -138,6 +134,8 @@ pub(crate) struct Retention {
 }
 
 /// An unfinished multipart upload. What it will become is settled at its start, as on AWS.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Upload {
     pub(crate) key: String,
     pub(crate) initiated: Timestamp,
@@ -145,13 +143,17 @@ pub(crate) struct Upload {
     pub(crate) template: Object,
     pub(crate) checksum_algorithm: Option<super::checksum::Algorithm>,
     pub(crate) full_object_checksum: bool,
+    /// A folder keeps each part by itself.
+    #[serde(skip)]
     pub(crate) parts: BTreeMap<i32, UploadedPart>,
 }
 
 /// A part that was uploaded or copied.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct UploadedPart {
-    pub(crate) body: Bytes,
+    #[serde(skip)]
+    pub(crate) body: Body,
     pub(crate) etag: String,
     pub(crate) checksum: Option<StoredChecksum>,
     pub(crate) modified: Timestamp,
@@ -172,68 +174,15 @@ impl Version {
         }
     }
 
+    pub(crate) fn into_object(self) -> Option<Object> {
+        match self.content {
+            Content::Object(object) => Some(*object),
+            Content::Marker => None,
+        }
+    }
+
     pub(crate) fn is_marker(&self) -> bool {
         matches!(self.content, Content::Marker)
-    }
-}
-
-impl Bucket {
-    /// The ARN of the bucket.
-    pub(crate) fn arn(&self) -> String {
-        bucket_arn(&self.name)
-    }
-
-    /// The newest version of `key`, delete markers included.
-    pub(crate) fn newest(&self, key: &str) -> Option<&Version> {
-        self.objects.get(key).and_then(|versions| versions.last())
-    }
-
-    /// The newest version of `key` if it is an object.
-    pub(crate) fn current(&self, key: &str) -> Option<(&Version, &Object)> {
-        let version = self.newest(key)?;
-        version.object().map(|object| (version, object))
-    }
-
-    /// The version that a request names, the newest without a name.
-    pub(crate) fn version(&self, key: &str, id: Option<&str>) -> Option<&Version> {
-        match id {
-            None => self.newest(key),
-            Some(id) => self.objects.get(key)?.iter().find(|version| version.id == id),
-        }
-    }
-
-    /// As [`Bucket::version`], to be changed.
-    pub(crate) fn version_mut(&mut self, key: &str, id: Option<&str>) -> Option<&mut Version> {
-        let versions = self.objects.get_mut(key)?;
-        match id {
-            None => versions.last_mut(),
-            Some(id) => versions.iter_mut().find(|version| version.id == id),
-        }
-    }
-
-    /// Adds a version as the newest. A `null` version takes the place of the one before.
-    pub(crate) fn add(&mut self, key: &str, version: Version) {
-        let versions = self.objects.entry(key.to_owned()).or_default();
-        if version.id == NULL_VERSION {
-            versions.retain(|other| other.id != NULL_VERSION);
-        }
-        versions.push(version);
-    }
-
-    /// Takes a version away for good.
-    pub(crate) fn remove(&mut self, key: &str, id: &str) -> Option<Version> {
-        let versions = self.objects.get_mut(key)?;
-        let at = versions.iter().position(|version| version.id == id)?;
-        let removed = versions.remove(at);
-        if versions.is_empty() {
-            self.objects.remove(key);
-        }
-        Some(removed)
-    }
-
-    /// The version id as responses tell it: none for a bucket that never had versioning.
-    pub(crate) fn shown_version(&self, id: &str) -> Option<String> {
-        (self.versioning != Versioning::Never).then(|| id.to_owned())
     }
 }
 

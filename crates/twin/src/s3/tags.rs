@@ -18,7 +18,7 @@ const MOST_TAGS: usize = 10;
 /// What a call on one version needs to find it.
 struct Named<'a> {
     operation: &'a str,
-    action: &'a str,
+    action: &'static str,
     bucket: &'a str,
     key: &'a str,
     version: Option<&'a str>,
@@ -53,11 +53,7 @@ impl Backend {
         let (version, object) = get::find(bucket, context, named.key, named.version)?;
         check(bucket, object)?;
         let shown = bucket.shown_version(&version.id);
-        if let Some(object) =
-            entered.bucket_mut()?.version_mut(named.key, named.version).and_then(|version| version.object_mut())
-        {
-            change(object);
-        }
+        entered.bucket_mut()?.change_object(named.key, named.version, change);
         Ok(shown)
     }
 

@@ -12,7 +12,7 @@ use http::{
 use levee_clock::Clock;
 use s3s::{HttpError, HttpRequest, HttpResponse, S3Result, s3_error};
 
-use super::context::Context;
+use super::{context::Context, flight::Flight};
 use crate::service::Caller;
 
 /// Headers of features that are not modelled; the text says which.
@@ -31,7 +31,12 @@ const REFUSED: [(&str, &str); 9] = [
 const CHECKSUM_HEADERS: [&str; 8] = ["crc32", "crc32c", "crc64nvme", "sha1", "sha256", "algorithm", "type", "mode"];
 
 /// Makes the request that `s3s` gets: unsigned, with a plain body. The router has made it path style already.
-pub(super) fn prepare(caller: &Caller, clock: &Clock, request: Request<Bytes>) -> S3Result<HttpRequest> {
+pub(super) fn prepare(
+    caller: &Caller,
+    flight: &Flight,
+    clock: &Clock,
+    request: Request<Bytes>,
+) -> S3Result<HttpRequest> {
     let (mut parts, body) = request.into_parts();
     let query = query::clean(parts.uri.query().unwrap_or_default(), &mut parts.headers, clock)?;
     let path = parts.uri.path().to_owned();
@@ -44,22 +49,21 @@ pub(super) fn prepare(caller: &Caller, clock: &Clock, request: Request<Bytes>) -
     let uri = if query.is_empty() { path } else { format!("{path}?{query}") };
     parts.uri =
         uri.parse::<Uri>().map_err(|error| s3_error!(error, InvalidURI, "Couldn't parse the specified URI."))?;
-    parts.extensions.insert(Context::new(caller, &parts.headers, body.clone()));
+    parts.extensions.insert(Context::new(caller, flight.clone(), &parts.headers, body.clone()));
     Ok(Request::from_parts(parts, s3s::Body::from(body)))
 }
 
-/// Makes the response that leaves the service.
-pub(super) async fn finish(
+/// The response with its whole body. One that no operation gave is noted as refused.
+pub(super) async fn noted(
+    flight: &Flight,
+    caller: &Caller,
+    path: &str,
     response: Result<HttpResponse, HttpError>,
-    bodiless: bool,
-    request_id: &str,
-    extended_id: &str,
 ) -> Response<Bytes> {
-    let mut response = match response {
+    let response = match response {
         Ok(response) => {
             let (parts, mut body) = response.into_parts();
-            let bytes = body.store_all_limited(usize::MAX).await.unwrap_or_default();
-            Response::from_parts(parts, bytes)
+            Response::from_parts(parts, body.store_all_limited(usize::MAX).await.unwrap_or_default())
         }
         Err(error) => {
             tracing::error!(?error, "the S3 protocol layer failed");
@@ -68,6 +72,18 @@ pub(super) async fn finish(
             response
         }
     };
+    let status = response.status().as_u16();
+    flight.refused(caller, path, error_code(response.body()).unwrap_or("UnknownError"), status);
+    response
+}
+
+/// Makes the response that leaves the service.
+pub(super) fn finish(
+    mut response: Response<Bytes>,
+    bodiless: bool,
+    request_id: &str,
+    extended_id: &str,
+) -> Response<Bytes> {
     if bodiless || response.status() == StatusCode::NOT_MODIFIED {
         *response.body_mut() = Bytes::new();
         if !response.status().is_success() {
@@ -80,6 +96,12 @@ pub(super) async fn finish(
         }
     }
     response
+}
+
+/// The code of an error document.
+pub(crate) fn error_code(body: &Bytes) -> Option<&str> {
+    let (_, rest) = std::str::from_utf8(body).ok()?.split_once("<Code>")?;
+    rest.split_once("</Code>").map(|(code, _)| code)
 }
 
 fn refuse_unmodelled(method: &Method, headers: &HeaderMap) -> S3Result<()> {
@@ -109,4 +131,20 @@ fn refuse_unmodelled(method: &Method, headers: &HeaderMap) -> S3Result<()> {
         return Err(s3_error!(AccessControlListNotSupported, "The bucket does not allow ACLs"));
     }
     Ok(())
+}
+
+/// Whether a request is a GetObjectAttributes.
+pub(super) fn asks_for_attributes(uri: &http::Uri) -> bool {
+    let name = |pair: &str| pair.split('=').next() == Some("attributes");
+    uri.query().is_some_and(|query| query.split('&').any(name))
+}
+
+/// The answer of GetObjectAttributes with its ETag as S3 has it there, unlike everywhere else: without quotes
+/// (seen against S3 in versity/versitygw issue 1114).
+pub(super) fn without_quotes(body: &Bytes) -> Bytes {
+    let text = String::from_utf8_lossy(body);
+    let Some((before, rest)) = text.split_once("<ETag>") else { return body.clone() };
+    let Some((etag, after)) = rest.split_once("</ETag>") else { return body.clone() };
+    let etag = etag.replace("&quot;", "");
+    format!("{before}<ETag>{}</ETag>{after}", etag.trim_matches('"')).into()
 }

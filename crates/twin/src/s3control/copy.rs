@@ -1,5 +1,7 @@
 //! One task: a CopyObject call as the job's role, and what the report says of it.
 
+use std::error::Error;
+
 use aws_sdk_s3::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
@@ -131,12 +133,12 @@ fn date_time(when: Timestamp) -> DateTime {
 /// The HTTP status, code and message of any failed S3 call.
 pub(crate) fn task_error<E>(error: &SdkError<E>) -> TaskError
 where
-    E: ProvideErrorMetadata,
+    E: ProvideErrorMetadata + Error + 'static,
     SdkError<E>: RequestId + RequestIdExt,
 {
     let Some(status) = error.raw_response().map(|raw| raw.status().as_u16()) else {
         // No answer at all: AWS reports its own trouble to reach the store as an internal error.
-        return TaskError { http_status: 500, code: "InternalError".to_owned(), message: error.to_string() };
+        return TaskError { http_status: 500, code: "InternalError".to_owned(), message: with_reasons(error) };
     };
     let code = error.code().unwrap_or(match status {
         403 => "AccessDenied",
@@ -155,11 +157,26 @@ where
 /// A failed S3 call in one line, for people.
 pub(crate) fn failed_call<E>(error: &SdkError<E>) -> String
 where
-    E: ProvideErrorMetadata,
+    E: ProvideErrorMetadata + Error + 'static,
     SdkError<E>: RequestId + RequestIdExt,
 {
+    if error.raw_response().is_none() {
+        return with_reasons(error);
+    }
     let TaskError { http_status, code, .. } = task_error(error);
     format!("{code} (HTTP {http_status}): {}", error.message().unwrap_or("no further message"))
+}
+
+/// An error with all that led to it: the SDK's own text of a call without an answer is only "dispatch failure".
+pub(crate) fn with_reasons(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut reason = error.source();
+    while let Some(error) = reason {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        reason = error.source();
+    }
+    text
 }
 
 /// The message as the service's own client words it.

@@ -1,35 +1,33 @@
 //! Planned faults of batch jobs, for tests and rehearsals.
 //!
-//! A plan is data: it can be kept in a JSON file, set before a run, and changed while jobs run. Every decision is taken
-//! when the job comes to the point in question, with the plan that holds then.
+//! Every decision is taken when the job comes to the point in question, with the plan that holds then.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Everything that is to go wrong with batch jobs. The default is nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct JobFaults {
-    /// Tasks that fail, whatever the store would say. The first one that fits decides.
-    pub rows: Vec<RowFault>,
-    /// Jobs that go wrong as a whole. The first one that fits decides.
-    pub jobs: Vec<JobFault>,
-    /// Reports that are not what they should be. All that fit are done.
-    pub reports: Vec<ReportFault>,
-}
+use crate::{
+    env::Ids,
+    faults::{FaultPlan, When, fits, glob, rate},
+};
 
 /// Tasks that fail by key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RowFault {
     /// Which keys, decoded: `*` stands for any run of characters, `?` for one, all else for itself.
     pub keys: String,
     /// How they fail.
     pub class: RowClass,
-    /// Only in the first so many jobs made since the plan was set; in every job when absent.
+    /// Only this share of them (0 to 1), drawn for each job and key; all without one.
+    #[serde(default, deserialize_with = "rate", skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    /// Only in jobs that copy into buckets of this name (with `*` and `?`); in every job without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// In which of these jobs.
     #[serde(default)]
-    pub first_jobs: Option<u64>,
+    pub when: When,
 }
 
 /// How a task fails: the error that S3 gives in that situation.
@@ -51,6 +49,7 @@ pub enum RowClass {
     /// 500 InternalError.
     Internal,
     /// 200 with an error in the body: failed although the status says otherwise.
+    #[serde(rename = "error_with_200")]
     ErrorWith200,
 }
 
@@ -75,7 +74,7 @@ impl RowClass {
 }
 
 /// A job that goes wrong as a whole.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobFault {
     /// What happens to it.
@@ -83,9 +82,12 @@ pub struct JobFault {
     /// How many of its tasks run before that.
     #[serde(default)]
     pub after_tasks: u64,
-    /// Only the first so many jobs made since the plan was set; every job when absent.
+    /// Only jobs that copy into buckets of this name (with `*` and `?`); every job without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Which of these jobs.
     #[serde(default)]
-    pub first_jobs: Option<u64>,
+    pub when: When,
 }
 
 /// What happens to a job.
@@ -103,17 +105,30 @@ pub enum JobFaultKind {
     Stalls,
     /// It waits as `Suspended` before its first task, although no confirmation was asked for.
     Suspended,
+    /// It is `Pausing`, then `Paused` for so long, then goes on, as one that gives way to a job of higher priority.
+    Paused {
+        /// How long it is `Paused`.
+        seconds: u64,
+    },
+    /// Its tasks take longer.
+    Slow {
+        /// How long each task takes, one after the other.
+        seconds_per_task: u64,
+    },
 }
 
 /// A completion report that is not what it should be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReportFault {
     /// What is wrong with it.
     pub kind: ReportFaultKind,
-    /// Only in the first so many jobs made since the plan was set; in every job when absent.
+    /// Only of jobs that copy into buckets of this name (with `*` and `?`); of every job without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Of which of these jobs.
     #[serde(default)]
-    pub first_jobs: Option<u64>,
+    pub when: When,
 }
 
 /// What is wrong with a completion report.
@@ -133,74 +148,164 @@ pub enum ReportFaultKind {
     BadRow,
     /// One row is left out of its result file; its checksum agrees.
     RowDropped,
+    /// One row stands twice in its result file; its checksum agrees.
+    RowDuplicated,
     /// The first result file does not have the checksum that the manifest says.
     ChecksumWrong,
 }
 
-impl JobFaults {
-    /// How the task for `key` fails in the job with that `ordinal` (jobs made since the plan was set, from 0).
-    pub(crate) fn row(&self, key: &str, ordinal: u64) -> Option<RowClass> {
-        let fits = |fault: &&RowFault| within(fault.first_jobs, ordinal) && glob(&fault.keys, key);
-        self.rows.iter().find(fits).map(|fault| fault.class)
+/// Objects that are not what the inventory says when their job comes to them: the writer of the warehouse, which is the
+/// account of the source bucket, has deleted or overwritten them. It does so when the job begins to run tasks, before the
+/// first one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectFault {
+    /// Which keys of the job's manifest, decoded: `*` stands for any run of characters, `?` for one, all else for itself.
+    pub keys: String,
+    /// What has happened to them.
+    pub kind: ObjectFaultKind,
+    /// Only this share of them (0 to 1), drawn for each job and key; all without one.
+    #[serde(default, deserialize_with = "rate", skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    /// At most so many of each job, in the order of its manifest; no limit without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// Only in jobs that copy into buckets of this name (with `*` and `?`); in every job without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// In which of these jobs.
+    #[serde(default)]
+    pub when: When,
+}
+
+/// What has happened to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObjectFaultKind {
+    /// It was deleted.
+    Vanishes,
+    /// It was overwritten with other bytes.
+    Changes,
+}
+
+impl RowFault {
+    /// A rule that strikes these keys in every job.
+    pub fn new(keys: impl Into<String>, class: RowClass) -> Self {
+        Self { keys: keys.into(), class, rate: None, target: None, when: When::Always }
+    }
+}
+
+impl JobFault {
+    /// A rule that strikes every job before its first task.
+    #[must_use]
+    pub fn new(kind: JobFaultKind) -> Self {
+        Self { kind, after_tasks: 0, target: None, when: When::Always }
+    }
+}
+
+impl ReportFault {
+    /// A rule that strikes the report of every job.
+    #[must_use]
+    pub fn new(kind: ReportFaultKind) -> Self {
+        Self { kind, target: None, when: When::Always }
+    }
+}
+
+impl ObjectFault {
+    /// A rule that strikes these keys in every job.
+    pub fn new(keys: impl Into<String>, kind: ObjectFaultKind) -> Self {
+        Self { keys: keys.into(), kind, rate: None, limit: None, target: None, when: When::Always }
+    }
+}
+
+/// The rules about jobs, with their places in the plan.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct JobRules {
+    jobs: Vec<JobFault>,
+    rows: Vec<RowFault>,
+    reports: Vec<ReportFault>,
+    objects: Vec<ObjectFault>,
+}
+
+/// The rules that strike one job, each with its place in the plan.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fate {
+    pub(crate) jobs: Vec<(usize, JobFault)>,
+    pub(crate) rows: Vec<(usize, RowFault)>,
+    pub(crate) reports: Vec<(usize, ReportFault)>,
+    pub(crate) objects: Vec<(usize, ObjectFault)>,
+    /// The job's number since the plan was set, for draws.
+    number: usize,
+}
+
+impl From<&FaultPlan> for JobRules {
+    fn from(plan: &FaultPlan) -> Self {
+        let FaultPlan { jobs, rows, reports, objects, .. } = plan.clone();
+        Self { jobs, rows, reports, objects }
+    }
+}
+
+impl JobRules {
+    /// The rules that strike the last of `targets`: the buckets that jobs copy into, in the order of the jobs.
+    pub(crate) fn fate(&self, targets: &[String], ids: &Ids) -> Fate {
+        let strikes = |list: &str, place: usize, target: Option<&str>, when: When| {
+            let about = |bucket: &&String| fits(target, bucket);
+            let number = targets.iter().filter(about).count() as u64;
+            targets.last().filter(about).is_some() && when.strikes(number, ids, &format!("{list} {place}"))
+        };
+        let mut fate = Fate { number: targets.len(), ..Fate::default() };
+        macro_rules! pick {
+            ($($list:ident),*) => {
+                $(for (place, rule) in self.$list.iter().enumerate() {
+                    if strikes(stringify!($list), place, rule.target.as_deref(), rule.when) {
+                        fate.$list.push((place, rule.clone()));
+                    }
+                })*
+            };
+        }
+        pick!(jobs, rows, reports, objects);
+        fate
+    }
+}
+
+impl Fate {
+    /// How the task for `key` fails, and the place of the rule that says so.
+    pub(crate) fn row(&self, key: &str, ids: &Ids) -> Option<(usize, RowClass)> {
+        let fits = |(place, rule): &&(usize, RowFault)| {
+            glob(&rule.keys, key) && self.drawn("row", *place, rule.rate, key, ids)
+        };
+        self.rows.iter().find(fits).map(|(place, rule)| (*place, rule.class))
     }
 
-    /// The fault of the job as a whole, among those that `wanted` picks.
-    pub(crate) fn job(&self, ordinal: u64, wanted: impl Fn(&JobFault) -> bool) -> Option<&JobFault> {
-        self.jobs.iter().find(|fault| within(fault.first_jobs, ordinal) && wanted(fault))
+    /// What happens to the object of `key`, and the place of the rule that says so; `spent` knows the rules that have reached
+    /// their limits.
+    pub(crate) fn object(
+        &self,
+        key: &str,
+        ids: &Ids,
+        spent: impl Fn(usize, &ObjectFault) -> bool,
+    ) -> Option<&(usize, ObjectFault)> {
+        let fits = |(place, rule): &&(usize, ObjectFault)| {
+            glob(&rule.keys, key) && !spent(*place, rule) && self.drawn("object", *place, rule.rate, key, ids)
+        };
+        self.objects.iter().find(fits)
     }
 
-    /// Whether the report has that fault.
-    pub(crate) fn report(&self, ordinal: u64, kind: &ReportFaultKind) -> bool {
-        self.reports.iter().any(|fault| fault.kind == *kind && within(fault.first_jobs, ordinal))
+    /// The place of the rule that gives the report that fault.
+    pub(crate) fn report(&self, kind: &ReportFaultKind) -> Option<usize> {
+        self.reports.iter().find(|(_, rule)| rule.kind == *kind).map(|(place, _)| *place)
     }
 
-    /// How late the report is.
-    pub(crate) fn report_delay(&self, ordinal: u64) -> Option<Duration> {
-        self.reports.iter().filter(|fault| within(fault.first_jobs, ordinal)).find_map(|fault| match fault.kind {
-            ReportFaultKind::Late { seconds } => Some(Duration::from_secs(seconds)),
+    /// How late the report is, and the place of the rule that says so.
+    pub(crate) fn report_delay(&self) -> Option<(usize, Duration)> {
+        self.reports.iter().find_map(|(place, rule)| match rule.kind {
+            ReportFaultKind::Late { seconds } => Some((*place, Duration::from_secs(seconds))),
             _ => None,
         })
     }
-}
 
-fn within(first_jobs: Option<u64>, ordinal: u64) -> bool {
-    first_jobs.is_none_or(|count| ordinal < count)
-}
-
-/// Whether `text` fits `pattern`, where `*` is any run of characters and `?` any one.
-pub(crate) fn glob(pattern: &str, text: &str) -> bool {
-    let (mut rest_p, mut rest_t) = (pattern.chars(), text.chars());
-    // Where to go on when the present attempt fails: behind the last `*`, one character further in the text.
-    let mut retry: Option<(std::str::Chars<'_>, std::str::Chars<'_>)> = None;
-    loop {
-        let (mut next_p, mut next_t) = (rest_p.clone(), rest_t.clone());
-        match (next_p.next(), next_t.next()) {
-            (None, None) => return true,
-            (Some('*'), _) => {
-                retry = Some((next_p.clone(), rest_t.clone()));
-                rest_p = next_p;
-                continue;
-            }
-            (Some('?'), Some(_)) => {
-                (rest_p, rest_t) = (next_p, next_t);
-                continue;
-            }
-            (Some(wanted), Some(found)) if wanted == found => {
-                (rest_p, rest_t) = (next_p, next_t);
-                continue;
-            }
-            _ => {}
-        }
-        match retry.take() {
-            Some((after_star, mut from)) => {
-                if from.next().is_none() {
-                    return false;
-                }
-                (rest_p, rest_t) = (after_star.clone(), from.clone());
-                retry = Some((after_star, from));
-            }
-            None => return false,
-        }
+    fn drawn(&self, list: &str, place: usize, rate: Option<f64>, key: &str, ids: &Ids) -> bool {
+        rate.is_none_or(|rate| ids.share(&format!("{list} {place} {} {key}", self.number)) < rate)
     }
 }
 
@@ -209,34 +314,44 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
     use super::*;
 
+    fn rule(rate: Option<f64>, target: Option<&str>, when: When) -> JobRules {
+        let target = target.map(str::to_owned);
+        let rows = vec![RowFault { keys: "a*".to_owned(), class: RowClass::TooLarge, rate, target, when }];
+        JobRules { rows, ..JobRules::default() }
+    }
+
+    fn targets(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
     #[rstest::rstest]
-    #[case("*", "", true)]
-    #[case("*", "a/b c", true)]
-    #[case("a/*.parquet", "a/x/y.parquet", true)]
-    #[case("a/*.parquet", "a/x/y.parquet.crc", false)]
-    #[case("*_delta_log*", "t/_delta_log/0.json", true)]
-    #[case("a*b*c", "axbxbxc", true)]
-    #[case("a?c", "aéc", true)]
-    #[case("a?c", "ac", false)]
-    #[case("", "a", false)]
-    fn a_pattern_fits_the_whole_key(#[case] pattern: &str, #[case] key: &str, #[case] fits: bool) {
-        assert_eq!(glob(pattern, key), fits);
+    #[case::first(None, When::First(1), &["x"], true)]
+    #[case::second(None, When::First(1), &["x", "x"], false)]
+    #[case::first_of_its_kind(Some("y*"), When::First(1), &["x", "y1"], true)]
+    #[case::of_another_kind(Some("y*"), When::Always, &["y1", "x"], false)]
+    fn jobs_are_numbered_for_each_rule(
+        #[case] target: Option<&str>,
+        #[case] when: When,
+        #[case] jobs: &[&str],
+        #[case] struck: bool,
+    ) {
+        let (ids, rules) = (Ids::new(1), rule(None, target, when));
+        let fate = rules.fate(&targets(jobs), &ids);
+        assert_eq!(fate.row("abc", &ids).is_some(), struck);
+        assert_eq!(fate.row("b", &ids), None);
     }
 
     #[test]
-    fn a_plan_reads_from_json_and_counts_jobs() {
-        let plan: JobFaults = serde_json::from_str(
-            r#"{"rows": [{"keys": "a*", "class": "too_large", "first_jobs": 1}],
-                "jobs": [{"kind": {"fails": {"code": "X", "reason": "y"}}, "after_tasks": 3}],
-                "reports": [{"kind": {"late": {"seconds": 60}}}, {"kind": "bad_row"}]}"#,
-        )
-        .unwrap();
-        assert_eq!(plan.row("abc", 0), Some(RowClass::TooLarge));
-        assert_eq!(plan.row("abc", 1), None);
-        assert_eq!(plan.row("b", 0), None);
-        assert_eq!(plan.job(7, |_| true).unwrap().after_tasks, 3);
-        assert_eq!(plan.report_delay(9), Some(Duration::from_secs(60)));
-        assert!(plan.report(9, &ReportFaultKind::BadRow));
-        assert!(serde_json::from_str::<JobFaults>(r#"{"row": []}"#).is_err());
+    fn rows_are_drawn_by_key_and_job_whatever_the_order() {
+        let (ids, rules) = (Ids::new(1), rule(Some(0.5), None, When::Always));
+        let keys: Vec<String> = (0..200).map(|n| format!("a{n}")).collect();
+        let failing = |fate: &Fate, keys: &mut dyn Iterator<Item = &String>| -> std::collections::BTreeSet<String> {
+            keys.filter(|key| fate.row(key, &ids).is_some()).cloned().collect()
+        };
+        let first = rules.fate(&targets(&["x"]), &ids);
+        let forth = failing(&first, &mut keys.iter());
+        assert_eq!(forth, failing(&first, &mut keys.iter().rev()));
+        assert!((70..130).contains(&forth.len()), "{}", forth.len());
+        assert_ne!(forth, failing(&rules.fate(&targets(&["x", "x"]), &ids), &mut keys.iter()));
     }
 }

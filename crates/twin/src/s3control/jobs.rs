@@ -10,13 +10,16 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{
-    faults::JobFaults,
+    faults::{Fate, JobRules},
     job::{Failure, Job, Progress},
     spec::JobSpec,
     status::JobStatus,
     xml::Element,
 };
-use crate::service::{Caller, ServiceError};
+use crate::{
+    env::Ids,
+    service::{Caller, ServiceError},
+};
 
 /// How long a job is kept after its end.
 const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -31,9 +34,11 @@ pub(crate) struct Jobs {
 struct State {
     jobs: BTreeMap<String, Job>,
     created: u64,
-    faults: JobFaults,
+    rules: JobRules,
     /// How many jobs had been made when the plan of faults was set.
-    faults_since: u64,
+    rules_since: u64,
+    /// The bucket that each job copies into, by the job's number.
+    targets: Vec<String>,
 }
 
 /// What CreateJob found.
@@ -45,8 +50,8 @@ pub(crate) enum Created {
 }
 
 impl Jobs {
-    pub(crate) fn new(faults: JobFaults) -> Self {
-        Self { state: Mutex::new(State { faults, ..State::default() }), changes: watch::Sender::new(0) }
+    pub(crate) fn new() -> Self {
+        Self { state: Mutex::default(), changes: watch::Sender::new(0) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -81,6 +86,7 @@ impl Jobs {
         }
         let number = state.created;
         state.created += 1;
+        state.targets.push(spec.copy.target_bucket.clone());
         let job = Job {
             id: id.clone(),
             account: caller.account.clone(),
@@ -138,6 +144,13 @@ impl Jobs {
         jobs
     }
 
+    /// The jobs of all accounts, the latest first.
+    pub(crate) fn all(&self) -> Vec<Job> {
+        let mut jobs: Vec<Job> = self.lock().jobs.values().cloned().collect();
+        jobs.sort_by_key(|job| std::cmp::Reverse(job.number));
+        jobs
+    }
+
     /// The job as it is, for the one that runs it.
     pub(crate) fn get(&self, id: &str) -> Option<Job> {
         self.lock().jobs.get(id).cloned()
@@ -181,16 +194,19 @@ impl Jobs {
         state.jobs.values().filter(before).count() < places
     }
 
-    /// The plan of faults, and how many jobs were made between its setting and this one.
-    pub(crate) fn faults(&self, number: u64) -> (JobFaults, u64) {
+    /// The rules of the plan of faults that strike the job of that number. A job that was made before the plan was set
+    /// counts as the first one after it.
+    pub(crate) fn fate(&self, number: u64, ids: &Ids) -> Fate {
         let state = self.lock();
-        (state.faults.clone(), number.saturating_sub(state.faults_since))
+        let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let (from, to) = (place(state.rules_since.min(number)), place(number).saturating_add(1));
+        state.rules.fate(state.targets.get(from..to).unwrap_or_default(), ids)
     }
 
-    pub(crate) fn set_faults(&self, plan: JobFaults) {
+    pub(crate) fn set_rules(&self, rules: JobRules) {
         let mut state = self.lock();
-        state.faults = plan;
-        state.faults_since = state.created;
+        state.rules = rules;
+        state.rules_since = state.created;
         drop(state);
         self.changed();
     }

@@ -13,11 +13,11 @@ use levee_formats::{
 
 use super::{
     copy::{Outcome, Version, task_error},
-    faults::{JobFaults, ReportFaultKind},
+    faults::{Fate, ReportFaultKind},
     job::Failure,
     spec::ReportSpec,
 };
-use crate::env::Ids;
+use crate::env::{Gate, Ids};
 
 /// A row that no reader can make sense of: the quoting that the guide's own example of a checksum report has.
 const BAD_ROW: &[u8] = b"bucket,\"key \"\"with\" broken,quotes\"\",,succeeded,200\r\n";
@@ -29,9 +29,8 @@ pub(crate) struct Composition<'a> {
     pub(crate) source_bucket: &'a str,
     pub(crate) outcomes: &'a [Outcome],
     pub(crate) rows_per_file: usize,
-    pub(crate) plan: &'a JobFaults,
-    /// The job's place among those made since the plan was set.
-    pub(crate) ordinal: u64,
+    pub(crate) fate: &'a Fate,
+    pub(crate) gate: &'a dyn Gate,
 }
 
 /// A report that is ready to be written.
@@ -53,7 +52,7 @@ impl Composition<'_> {
         let results = parts.iter().map(|(file, _)| file.clone()).collect();
         let manifest = Manifest { created: now, results, schema: REPORT_SCHEMA.to_owned() }.to_json();
         let mut objects: Vec<(String, Vec<u8>)> = parts.into_iter().map(|(file, body)| (file.key, body)).collect();
-        if self.planned(&ReportFaultKind::PartMissing) && !objects.is_empty() {
+        if !objects.is_empty() && self.planned(&ReportFaultKind::PartMissing) {
             objects.remove(0);
         }
         let folder = self.folder();
@@ -63,8 +62,13 @@ impl Composition<'_> {
         Ok(Some(Report { objects }))
     }
 
+    /// Whether the report is to have that fault; where it is asked, it gets it.
     fn planned(&self, kind: &ReportFaultKind) -> bool {
-        self.plan.report(self.ordinal, kind)
+        let rule = self.fate.report(kind);
+        if let Some(place) = rule {
+            self.gate.struck("reports", place);
+        }
+        rule.is_some()
     }
 
     fn folder(&self) -> String {
@@ -75,9 +79,12 @@ impl Composition<'_> {
     }
 
     fn parts(&self, ids: &Ids) -> Result<Vec<(ResultFile, Vec<u8>)>, WriteError> {
-        let mut rows = self.outcomes;
+        let mut rows: Vec<&Outcome> = self.outcomes.iter().collect();
         if self.planned(&ReportFaultKind::RowDropped) {
-            rows = rows.split_last().map_or(rows, |(_, rest)| rest);
+            rows.pop();
+        }
+        if self.planned(&ReportFaultKind::RowDuplicated) {
+            rows.extend(rows.last().copied());
         }
         let mut parts = Vec::new();
         for status in [TaskStatus::Succeeded, TaskStatus::Failed] {
@@ -85,7 +92,7 @@ impl Composition<'_> {
                 continue;
             }
             let of_status = |outcome: &&Outcome| outcome.error.is_none() == (status == TaskStatus::Succeeded);
-            let chosen: Vec<&Outcome> = rows.iter().filter(of_status).collect();
+            let chosen: Vec<&Outcome> = rows.iter().copied().filter(of_status).collect();
             for chunk in chosen.chunks(self.rows_per_file.max(1)) {
                 let bad_row = parts.is_empty() && self.planned(&ReportFaultKind::BadRow);
                 let body = self.result_file(status, chunk, bad_row)?;

@@ -8,9 +8,10 @@ use futures::{StreamExt, stream};
 use super::{
     Shared,
     copy::{self, Outcome, Task},
-    faults::{JobFault, JobFaultKind},
-    job::{Failure, Progress},
+    faults::{Fate, JobFault, JobFaultKind},
+    job::{Failure, Job, Progress},
     manifest::{self, Tasks},
+    objects,
     report::{self, Composition},
     spec::JobSpec,
     status::JobStatus,
@@ -52,7 +53,7 @@ impl Runner {
         let client = self.shared.clients.client(&caller);
         let mut outcomes = Vec::new();
         let mut source_bucket = String::new();
-        let worked = self.work(&client, &job.spec, &mut source_bucket, &mut outcomes).await;
+        let worked = self.work(&client, &job, &mut source_bucket, &mut outcomes).await;
         let closed = match worked {
             Ok(()) => self.close(&client, &job.spec, &source_bucket, &outcomes).await,
             Err(stop) => Err(stop),
@@ -68,11 +69,11 @@ impl Runner {
     async fn work(
         &self,
         client: &Client,
-        spec: &JobSpec,
+        job: &Job,
         source_bucket: &mut String,
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), Stop> {
-        let options = &self.shared.options;
+        let (options, spec) = (&self.shared.options, &job.spec);
         self.pause(options.new).await?;
         self.become_status(JobStatus::Preparing)?;
         self.pause(options.preparing).await?;
@@ -83,22 +84,27 @@ impl Runner {
         self.confirm(spec).await?;
         self.pause(options.ready).await?;
         self.take_turn().await?;
+        objects::spoil(&self.shared, job, &self.fate(), &bucket, &tasks).await.map_err(Stop::Failed)?;
         self.run_tasks(client, spec, &bucket, tasks, outcomes).await
     }
 
     /// Waits for the confirmation if one is asked for.
     async fn confirm(&self, spec: &JobSpec) -> Result<(), Stop> {
-        let suspended = |fault: &JobFault| fault.kind == JobFaultKind::Suspended;
-        let cause = match spec.confirmation_required {
-            true => "AwaitingConfirmation",
-            false if self.job_fault(suspended).is_some() => "Suspended by the plan of faults",
-            false => return self.become_status(JobStatus::Ready),
+        let planned = self.fate().jobs.into_iter().find(|(_, fault)| fault.kind == JobFaultKind::Suspended);
+        let cause = match (spec.confirmation_required, planned) {
+            (true, _) => "AwaitingConfirmation",
+            (false, Some((place, _))) => {
+                self.shared.env.gate.struck("jobs", place);
+                "Suspended by the plan of faults"
+            }
+            (false, None) => return self.become_status(JobStatus::Ready),
         };
         self.become_status(JobStatus::Suspended)?;
         let now = self.shared.env.clock.now();
         self.shared.jobs.update(&self.id, |job| job.suspended = Some((now, cause)));
         let answered = self.shared.jobs.wait(|_| self.status() != Some(JobStatus::Suspended));
         tokio::select! {
+            biased;
             () = answered => {}
             () = self.shared.env.clock.sleep(self.shared.options.confirmation_limit) => {
                 return Err(Stop::failed("JobNotConfirmed", "The job was not confirmed in time"));
@@ -121,9 +127,15 @@ impl Runner {
         if self.shared.jobs.has_turn(&self.id, self.shared.options.running_jobs) {
             return Ok(());
         }
+        self.stand_back(Duration::ZERO).await
+    }
+
+    /// Pauses, for a while at least, and goes on when it is the job's turn.
+    async fn stand_back(&self, while_paused: Duration) -> Result<(), Stop> {
         self.become_status(JobStatus::Pausing)?;
         self.pause(self.shared.options.closing).await?;
         self.become_status(JobStatus::Paused)?;
+        self.pause(while_paused).await?;
         self.take_turn().await
     }
 
@@ -139,19 +151,21 @@ impl Runner {
         let chunk = options.concurrency.max(1);
         let mut tasks = tasks.into_iter();
         let mut failed: u64 = 0;
+        let mut played = Vec::new();
         loop {
-            self.planned_end(outcomes.len()).await?;
+            self.planned_events(outcomes.len(), &mut played).await?;
             self.give_way().await?;
-            let batch: Vec<Task> = tasks.by_ref().take(self.until_planned_end(chunk, outcomes.len())).collect();
+            let fate = self.fate();
+            let batch: Vec<Task> = tasks.by_ref().take(until_next_event(&fate, chunk, outcomes.len())).collect();
             if batch.is_empty() {
                 return Ok(());
             }
             let count = u32::try_from(batch.len()).unwrap_or(u32::MAX);
-            if let Some(each) = Duration::from_secs(1).checked_div(options.tasks_per_second) {
+            if let Some(each) = self.time_per_task(&fate, outcomes.len(), &mut played) {
                 self.pause(each.saturating_mul(count)).await?;
             }
             let done: Vec<Outcome> = stream::iter(batch)
-                .map(|task| self.run_task(client, spec, bucket, task))
+                .map(|task| self.run_task(client, spec, bucket, task, &fate))
                 .buffered(chunk)
                 .collect()
                 .await;
@@ -167,32 +181,56 @@ impl Runner {
         }
     }
 
-    async fn run_task(&self, client: &Client, spec: &JobSpec, bucket: &str, task: Task) -> Outcome {
-        let (plan, ordinal) = self.faults();
-        let error = match plan.row(&task.key, ordinal) {
-            Some(class) => Some(copy::planned(class, &self.shared.env.ids)),
+    async fn run_task(&self, client: &Client, spec: &JobSpec, bucket: &str, task: Task, fate: &Fate) -> Outcome {
+        let env = &self.shared.env;
+        let error = match fate.row(&task.key, &env.ids) {
+            Some((place, class)) => {
+                env.gate.struck("rows", place);
+                Some(copy::planned(class, &env.ids))
+            }
             None => copy::run(client, bucket, &spec.copy, &task).await.err(),
         };
         Outcome { task, error }
     }
 
-    /// Fails or stalls where the plan of faults says so.
-    async fn planned_end(&self, ran: usize) -> Result<(), Stop> {
-        let due = |fault: &JobFault| at(fault.after_tasks) <= ran && fault.kind != JobFaultKind::Suspended;
-        match self.job_fault(due).map(|fault| fault.kind) {
-            Some(JobFaultKind::Fails { code, reason }) => return Err(Stop::failed(code, reason)),
-            Some(JobFaultKind::Stalls) => {
-                self.shared.jobs.wait(|_| self.cancelled() || self.job_fault(due).is_none()).await;
+    /// Pauses, stalls or fails where the plan of faults says so; each rule once, by its place in the plan.
+    async fn planned_events(&self, ran: usize, played: &mut Vec<(usize, JobFault)>) -> Result<(), Stop> {
+        for planned in self.fate().jobs {
+            if at(planned.1.after_tasks) > ran || !is_event(&planned.1) || played.contains(&planned) {
+                continue;
             }
-            Some(JobFaultKind::Suspended) | None => {}
+            played.push(planned.clone());
+            let (place, fault) = planned;
+            self.shared.env.gate.struck("jobs", place);
+            match fault.kind {
+                JobFaultKind::Fails { code, reason } => return Err(Stop::failed(code, reason)),
+                JobFaultKind::Paused { seconds } => self.stand_back(Duration::from_secs(seconds)).await?,
+                JobFaultKind::Stalls => {
+                    let planned = || self.fate().jobs.iter().any(|(_, fault)| fault.kind == JobFaultKind::Stalls);
+                    self.shared.jobs.wait(|_| self.cancelled() || !planned()).await;
+                }
+                JobFaultKind::Suspended | JobFaultKind::Slow { .. } => {}
+            }
         }
         self.check()
     }
 
-    /// How many tasks to run before the plan of faults wants to be asked again, at most `chunk`.
-    fn until_planned_end(&self, chunk: usize, ran: usize) -> usize {
-        let later = |fault: &JobFault| at(fault.after_tasks) > ran && fault.kind != JobFaultKind::Suspended;
-        self.job_fault(later).map_or(chunk, |fault| chunk.min(at(fault.after_tasks) - ran))
+    /// How long one task takes, if that is limited.
+    fn time_per_task(&self, fate: &Fate, ran: usize, played: &mut Vec<(usize, JobFault)>) -> Option<Duration> {
+        let slow = fate.jobs.iter().find_map(|planned| match planned.1.kind {
+            JobFaultKind::Slow { seconds_per_task } if at(planned.1.after_tasks) <= ran => {
+                Some((planned, seconds_per_task))
+            }
+            _ => None,
+        });
+        let Some((planned, seconds)) = slow else {
+            return Duration::from_secs(1).checked_div(self.shared.options.tasks_per_second);
+        };
+        if !played.contains(planned) {
+            played.push(planned.clone());
+            self.shared.env.gate.struck("jobs", planned.0);
+        }
+        Some(Duration::from_secs(seconds))
     }
 
     /// After the last task: the report, then `Complete`.
@@ -234,22 +272,22 @@ impl Runner {
         bucket: &str,
         outcomes: &[Outcome],
     ) -> Result<(), Failure> {
-        let (plan, ordinal) = self.faults();
         let Some(target) = &spec.report else { return Ok(()) };
-        let env = &self.shared.env;
+        let (env, fate) = (&self.shared.env, self.fate());
         let composition = Composition {
             target,
             job_id: &self.id,
             source_bucket: bucket,
             outcomes,
             rows_per_file: self.shared.options.rows_per_result_file,
-            plan: &plan,
-            ordinal,
+            fate: &fate,
+            gate: env.gate.as_ref(),
         };
         let Some(report) = composition.report(&env.ids, env.clock.now())? else { return Ok(()) };
-        match plan.report_delay(ordinal) {
+        match fate.report_delay() {
             None => report::write(client, target, &report).await,
-            Some(delay) => {
+            Some((place, delay)) => {
+                env.gate.struck("reports", place);
                 // The job does not wait for a report that is planned to be late.
                 let (client, target, stop) = (client.clone(), target.clone(), self.shared.stop.clone());
                 let clock = env.clock.clone();
@@ -279,8 +317,9 @@ impl Runner {
     /// Waits, unless the job is cancelled.
     async fn pause(&self, duration: Duration) -> Result<(), Stop> {
         tokio::select! {
-            () = self.shared.env.clock.sleep(duration) => {}
+            biased;
             () = self.shared.jobs.wait(|_| self.cancelled()) => {}
+            () = self.shared.env.clock.sleep(duration) => {}
         }
         self.check()
     }
@@ -292,15 +331,27 @@ impl Runner {
         if changed { Ok(()) } else { Err(Stop::Cancelled) }
     }
 
-    fn faults(&self) -> (super::faults::JobFaults, u64) {
+    /// The rules of the plan of faults that strike this job, as they hold now.
+    fn fate(&self) -> Fate {
         let number = self.shared.jobs.get(&self.id).map_or(0, |job| job.number);
-        self.shared.jobs.faults(number)
+        self.shared.jobs.fate(number, &self.shared.env.ids)
     }
+}
 
-    fn job_fault(&self, wanted: impl Fn(&JobFault) -> bool) -> Option<JobFault> {
-        let (plan, ordinal) = self.faults();
-        plan.job(ordinal, wanted).cloned()
-    }
+/// How many tasks to run before the plan of faults wants to be asked again, at most `chunk`.
+fn until_next_event(fate: &Fate, chunk: usize, ran: usize) -> usize {
+    // A slow job shows its progress task by task.
+    let slow = |(_, fault): &(usize, JobFault)| {
+        matches!(fault.kind, JobFaultKind::Slow { .. }) && at(fault.after_tasks) <= ran
+    };
+    let chunk = if fate.jobs.iter().any(slow) { 1 } else { chunk };
+    let later = fate.jobs.iter().map(|(_, fault)| at(fault.after_tasks)).filter(|due| *due > ran);
+    later.min().map_or(chunk, |due| chunk.min(due - ran))
+}
+
+/// Whether the fault happens at one moment between two tasks.
+fn is_event(fault: &JobFault) -> bool {
+    !matches!(fault.kind, JobFaultKind::Suspended | JobFaultKind::Slow { .. })
 }
 
 fn at(tasks: u64) -> usize {

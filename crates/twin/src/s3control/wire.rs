@@ -1,16 +1,27 @@
 //! Requests and responses as HTTP: paths, query strings, the error document.
 
-use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use percent_encoding::percent_decode_str;
-
 use super::{job::Job, status::JobStatus, validate, xml::Element};
 use crate::{
     env::Ids,
+    router::pairs,
     service::{Caller, ServiceError},
 };
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 const ROOT: &str = "/v20180820/jobs";
+
+/// The operations that are modelled.
+pub(crate) const OPERATIONS: &[&str] = &[
+    "CreateJob",
+    "DeleteJobTagging",
+    "DescribeJob",
+    "GetJobTagging",
+    "ListJobs",
+    "PutJobTagging",
+    "UpdateJobPriority",
+    "UpdateJobStatus",
+];
 
 /// What is asked for; the id of the job, if any, stands beside it.
 pub(crate) enum Operation {
@@ -167,16 +178,6 @@ pub(crate) fn response(result: &Result<Element, ServiceError>, ids: &Ids) -> Res
         response.headers_mut().insert("x-amz-request-id", value);
     }
     response
-}
-
-fn pairs(query: &str) -> Vec<(String, String)> {
-    let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-    query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (decode(name), decode(value)))
-        .collect()
 }
 
 fn bad(message: impl Into<String>) -> ServiceError {

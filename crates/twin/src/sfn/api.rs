@@ -14,6 +14,29 @@ use super::Shared;
 use super::history::put;
 use crate::service::{Caller, ServiceError};
 
+/// The operations that are modelled.
+pub(crate) const OPERATIONS: &[&str] = &[
+    "CreateStateMachine",
+    "DeleteStateMachine",
+    "DescribeExecution",
+    "DescribeStateMachine",
+    "DescribeStateMachineForExecution",
+    "GetExecutionHistory",
+    "ListExecutions",
+    "ListStateMachines",
+    "ListTagsForResource",
+    "RedriveExecution",
+    "SendTaskFailure",
+    "SendTaskHeartbeat",
+    "SendTaskSuccess",
+    "StartExecution",
+    "StopExecution",
+    "TagResource",
+    "UntagResource",
+    "UpdateStateMachine",
+    "ValidateStateMachineDefinition",
+];
+
 /// A call: who makes it, and with what.
 struct Request<'a> {
     shared: &'a Arc<Shared>,

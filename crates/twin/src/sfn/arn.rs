@@ -6,7 +6,7 @@ use crate::service::{Caller, ServiceError};
 const NAME_LIMIT: usize = 80;
 
 /// The ARN of a state machine.
-pub(super) fn machine(caller: &Caller, name: &str) -> String {
+pub(crate) fn machine(caller: &Caller, name: &str) -> String {
     format!("arn:aws:states:{}:{}:stateMachine:{name}", caller.region, caller.account)
 }
 

@@ -7,6 +7,11 @@ use super::failure::Failure;
 use super::run::Run;
 use crate::service::{Caller, Principal, ServiceError};
 
+/// Errors that are common to all services: the SDK of the integration has no exception of its own for them and throws the
+/// service's general one. Sources: "Common Errors" of the SQS API reference; Retry lists of AWS's own solutions, which name
+/// `SQS.AmazonSQSException` for throttling and 5xx answers.
+const COMMON_ERRORS: [&str; 4] = ["AccessDenied", "InternalFailure", "ServiceUnavailable", "Throttling"];
+
 /// Calls the action with the task's parameters; its answer with the metadata that AWS adds.
 pub(super) async fn call(run: &Run, target: Target, mut parameters: Value) -> Result<Value, Failure> {
     let execution = &run.execution;
@@ -93,7 +98,9 @@ fn failure(target: Target, error: &ServiceError, request: &str) -> Failure {
         "{} (Service: {service}; Status Code: {}; Error Code: {shown}; Request ID: {request}; Proxy: null)",
         error.message, error.status
     );
-    Failure::new(format!("{prefix}.{plain}Exception"), cause)
+    let general = target == Target::SqsSendMessage && COMMON_ERRORS.contains(&plain);
+    let name = if general { service } else { plain };
+    Failure::new(format!("{prefix}.{name}Exception"), cause)
 }
 
 fn with_metadata(answer: Value, request: &str) -> Value {

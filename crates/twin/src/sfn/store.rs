@@ -82,6 +82,11 @@ impl Store {
         self.order.iter().rev().filter(|execution| execution.machine.arn == machine).cloned().collect()
     }
 
+    /// All executions, the latest start first.
+    pub(super) fn latest(&self) -> Vec<Arc<Execution>> {
+        self.order.iter().rev().cloned().collect()
+    }
+
     /// Whether executions of the state machine can still be redriven.
     pub(super) fn is_there(&self, machine: &str) -> bool {
         self.machines.get(machine).is_some_and(|machine| !machine.deleting)

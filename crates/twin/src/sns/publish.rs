@@ -1,9 +1,20 @@
-//! Publish, and the delivery to queues.
+//! Publish, and the documents that subscribers get.
 
 use serde_json::{Map, Value, json};
 
-use super::{Sns, not_found, optional_text, subscriptions::Subscription, text};
-use crate::service::{Caller, ServiceError};
+use super::{
+    Sns, Topic,
+    deliver::Letter,
+    not_found, optional_text,
+    subscription::{Endpoint, Subscription},
+    text,
+};
+use crate::{
+    env::Call,
+    needs::Need,
+    service::{Caller, Principal, ServiceError},
+    sns::policy::DeliveryPolicy,
+};
 
 /// The most bytes of a message: 256 KiB.
 const SIZE_LIMIT: usize = 262_144;
@@ -15,6 +26,13 @@ struct Publication<'a> {
     message: &'a str,
     subject: Option<&'a str>,
     attributes: &'a Value,
+}
+
+/// Who gets a message, and how often it is tried.
+struct Recipient {
+    arn: String,
+    subscription: Subscription,
+    policy: DeliveryPolicy,
 }
 
 impl Sns {
@@ -35,52 +53,80 @@ impl Sns {
         let attributes = body.get("MessageAttributes").unwrap_or(&Value::Null);
         let subject = optional_text(body, "Subject")?;
         let publication = Publication { id: self.env.ids.uuid(), topic_arn, message, subject, attributes };
-        let subscriptions = self.on_topic(caller, topic_arn, |topic| {
-            Ok(topic.subscriptions.iter().map(|(arn, it)| (arn.clone(), it.clone())).collect::<Vec<_>>())
-        })?;
-        self.send(&publication, &subscriptions);
+        let recipients = self.on_topic(caller, topic_arn, |topic| Ok(publication.recipients(topic)))?;
+        self.send_to(&publication, recipients);
         Ok(json!({"MessageId": publication.id}))
     }
 
-    /// Publishes a message of one of the twin's own services.
+    /// Publishes a message of one of the twin's own services, such as `events.amazonaws.com`.
     ///
     /// # Errors
-    /// `NotFound` when the topic is not there.
-    pub(crate) fn deliver(&self, topic_arn: &str, message: &str) -> Result<(), ServiceError> {
-        let subscriptions: Vec<_> = {
-            let topics = self.topics();
-            let topic = topics.get(topic_arn).ok_or_else(|| not_found("Topic does not exist"))?;
-            topic.subscriptions.iter().map(|(arn, it)| (arn.clone(), it.clone())).collect()
-        };
-        let id = self.env.ids.uuid();
-        let publication = Publication { id, topic_arn, message, subject: None, attributes: &Value::Null };
-        self.send(&publication, &subscriptions);
-        Ok(())
+    /// `NotFound` when the topic is not there, or a planned fault.
+    pub(crate) fn deliver(&self, topic_arn: &str, message: &str, service: &str) -> Result<(), ServiceError> {
+        let mut parts = topic_arn.split(':').skip(3).map(str::to_owned);
+        let (region, account) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let caller = Caller { account, region, principal: Principal::Service(service.to_owned()) };
+        let needs = [Need::new("sns:Publish", topic_arn)];
+        let call = Call { service: "sns", operation: "Publish", caller: &caller, resource: topic_arn, needs: &needs };
+        self.env.pass_now(&call, || {
+            let id = self.env.ids.uuid();
+            let publication = Publication { id, topic_arn, message, subject: None, attributes: &Value::Null };
+            let recipients = {
+                let topics = self.topics();
+                publication.recipients(topics.get(topic_arn).ok_or_else(|| not_found("Topic does not exist"))?)
+            };
+            self.send_to(&publication, recipients);
+            Ok(())
+        })
     }
 
-    fn send(&self, publication: &Publication<'_>, subscriptions: &[(String, Subscription)]) {
-        let values = publication.values();
-        for (arn, subscription) in subscriptions {
-            if !subscription.wants(publication.message, &values) {
-                continue;
-            }
-            let entry = if subscription.raw {
-                json!({"MessageBody": publication.message, "MessageAttributes": publication.attributes})
-            } else {
-                let envelope = publication.envelope(arn, &self.env.clock.now().to_string());
-                json!({"MessageBody": envelope.to_string()})
-            };
-            // AWS retries and then drops the message; a queue that is not there does not come back here.
-            if let Err(error) = self.sqs.deliver(&subscription.queue_arn, &entry, "sns.amazonaws.com") {
-                tracing::warn!(subscription = arn, %error, "a message could not be delivered and is dropped");
-            }
+    fn send_to(&self, publication: &Publication<'_>, recipients: Vec<Recipient>) {
+        let time = super::stamp(self.env.clock.now());
+        for recipient in recipients {
+            self.deliver_letter(publication.letter(recipient, &time));
         }
     }
 }
 
 impl Publication<'_> {
-    /// The document that a queue gets without raw delivery. It carries no signature: the twin has no certificate.
-    fn envelope(&self, subscription_arn: &str, time: &str) -> Value {
+    /// The confirmed subscriptions whose filter lets the message through.
+    fn recipients(&self, topic: &Topic) -> Vec<Recipient> {
+        let values = self.values();
+        let wanting = topic.subscriptions.iter().filter(|(_, it)| it.is_confirmed() && it.wants(self.message, &values));
+        let recipient = |(arn, subscription): (&String, &Subscription)| {
+            let policy = match subscription.endpoint {
+                Endpoint::Queue(_) => DeliveryPolicy::of_queues(),
+                Endpoint::Http(_) => subscription.policy.clone().unwrap_or_else(|| topic.policy()),
+            };
+            Recipient { arn: arn.clone(), subscription: subscription.clone(), policy }
+        };
+        wanting.map(recipient).collect()
+    }
+
+    fn letter(&self, recipient: Recipient, time: &str) -> Letter {
+        let Recipient { arn, subscription, policy } = recipient;
+        // Raw delivery over HTTP carries no attributes.
+        let (body, attributes) = match (subscription.raw, &subscription.endpoint) {
+            (true, Endpoint::Queue(_)) => (self.message.to_owned(), self.attributes.clone()),
+            (true, Endpoint::Http(_)) => (self.message.to_owned(), Value::Null),
+            (false, _) => (self.envelope(&arn, &subscription.base_url, time).to_string(), Value::Null),
+        };
+        Letter {
+            kind: "Notification",
+            id: self.id.clone(),
+            topic_arn: self.topic_arn.to_owned(),
+            subscription_arn: arn,
+            body,
+            attributes,
+            raw: subscription.raw,
+            endpoint: subscription.endpoint,
+            policy,
+            dead_letter_arn: subscription.dead_letter_arn,
+        }
+    }
+
+    /// The document that subscribers get without raw delivery. It carries no signature: the twin has no certificate.
+    fn envelope(&self, subscription_arn: &str, base_url: &str, time: &str) -> Value {
         let mut members = Map::new();
         let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
         put("Type", json!("Notification"));
@@ -91,7 +137,7 @@ impl Publication<'_> {
         }
         put("Message", json!(self.message));
         put("Timestamp", json!(time));
-        put("UnsubscribeURL", json!(format!("?Action=Unsubscribe&SubscriptionArn={subscription_arn}")));
+        put("UnsubscribeURL", json!(format!("{base_url}/?Action=Unsubscribe&SubscriptionArn={subscription_arn}")));
         if let Some(attributes) = self.attributes.as_object().filter(|attributes| !attributes.is_empty()) {
             let short = attributes.iter().map(|(name, value)| {
                 let text = value.get("StringValue").or_else(|| value.get("BinaryValue"));

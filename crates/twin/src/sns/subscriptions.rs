@@ -1,64 +1,66 @@
-//! Subscriptions of queues.
+//! The calls on subscriptions.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{Sns, Topic, attributes, invalid, not_found, optional_text, text};
-use crate::{
-    events::Pattern,
-    service::{Caller, ServiceError},
+use super::{
+    Sns, Topic, attributes, invalid, not_found, optional_text,
+    subscription::{Endpoint, State, Subscription},
+    text,
 };
-
-/// A queue that gets the messages of a topic.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Subscription {
-    pub(super) queue_arn: String,
-    /// The message as it was published, without SNS's envelope.
-    pub(super) raw: bool,
-    pub(super) filter: Option<Filter>,
-    filter_on_body: bool,
-}
-
-/// A filter policy.
-#[derive(Clone, Debug)]
-pub(super) struct Filter {
-    pattern: Pattern,
-    text: String,
-}
+use crate::service::{Caller, ServiceError};
 
 impl Sns {
-    pub(super) fn subscribe(&self, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
+    pub(super) fn subscribe(&self, base_url: &str, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
         let (topic_arn, protocol) = (text(body, "TopicArn")?, text(body, "Protocol")?);
-        if protocol != "sqs" {
-            return Err(ServiceError::not_modelled(format_args!("subscriptions with the protocol {protocol}")));
-        }
-        let queue_arn = text(body, "Endpoint")?;
-        if !queue_arn.starts_with("arn:aws:sqs:") {
-            return Err(invalid("Invalid parameter: Endpoint Reason: the ARN of an SQS queue is expected"));
-        }
-        let mut subscription = Subscription { queue_arn: queue_arn.to_owned(), ..Subscription::default() };
+        let endpoint = Endpoint::parse(protocol, text(body, "Endpoint")?)?;
+        let state = match endpoint {
+            Endpoint::Queue(_) => State::Confirmed { token: None },
+            Endpoint::Http(_) => State::Pending { token: self.fresh_token(), since: self.env.clock.now() },
+        };
+        let mut subscription = Subscription::new(endpoint, state, base_url);
         for (name, value) in attributes(body)? {
-            subscription.set(name, value)?;
+            subscription.set(topic_arn, name, value)?;
         }
         let id = self.env.ids.uuid();
-        let arn = self.on_topic(caller, topic_arn, |topic| {
-            // The same queue once more is the same subscription.
-            let known = topic.subscriptions.iter().find(|(_, known)| known.queue_arn == queue_arn);
-            if let Some((arn, _)) = known {
-                return Ok(arn.clone());
+        let (arn, kept) = self.on_topic(caller, topic_arn, |topic| {
+            // The same endpoint once more is the same subscription; one that has not confirmed is asked again.
+            let same = |known: &Subscription| known.endpoint == subscription.endpoint && !known.has_left();
+            if let Some((arn, known)) = topic.subscriptions.iter().find(|(_, known)| same(known)) {
+                return Ok((arn.clone(), known.clone()));
             }
             let arn = format!("{topic_arn}:{id}");
-            topic.subscriptions.insert(arn.clone(), subscription);
-            Ok(arn)
+            topic.subscriptions.insert(arn.clone(), subscription.clone());
+            Ok((arn, subscription))
         })?;
-        Ok(json!({"SubscriptionArn": arn}))
+        self.ask(topic_arn, &arn, &kept);
+        let named = kept.is_confirmed() || optional_text(body, "ReturnSubscriptionArn")? == Some("true");
+        Ok(json!({"SubscriptionArn": if named { arn.as_str() } else { "pending confirmation" }}))
     }
 
+    /// Ends a subscription. Whoever has the ARN of an HTTP subscription may, unless it was confirmed with
+    /// `AuthenticateOnUnsubscribe`: its messages carry the URL for it.
     pub(super) fn unsubscribe(&self, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
         let arn = text(body, "SubscriptionArn")?;
-        self.on_topic(caller, topic_of(arn)?, |topic| {
+        let topic_arn = topic_of(arn)?;
+        let (token, since) = (self.fresh_token(), self.env.clock.now());
+        let mut topics = self.topics();
+        let topic = topics.get_mut(topic_arn).ok_or_else(|| not_found("Topic does not exist"))?;
+        let Some(subscription) = topic.subscriptions.get_mut(arn) else { return Ok(Value::Null) };
+        let open = matches!(subscription.endpoint, Endpoint::Http(_)) && !subscription.owner_unsubscribes;
+        if !open && topic.owner != caller.account {
+            return Err(super::not_yours(caller, arn));
+        }
+        if !matches!(subscription.endpoint, Endpoint::Http(_)) || subscription.is_pending() {
             topic.subscriptions.remove(arn);
-            Ok(Value::Null)
-        })
+            return Ok(Value::Null);
+        }
+        if subscription.is_confirmed() {
+            subscription.state = State::Left { token, since };
+            let left = subscription.clone();
+            drop(topics);
+            self.ask(topic_arn, arn, &left);
+        }
+        Ok(Value::Null)
     }
 
     pub(super) fn list_subscriptions(&self, caller: &Caller) -> Value {
@@ -73,21 +75,17 @@ impl Sns {
     }
 
     pub(super) fn subscription_attributes(&self, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
-        self.on_subscription(caller, body, |arn, subscription| {
-            let mut all = Map::new();
-            let mut put = |name: &str, value: String| all.insert(name.to_owned(), Value::from(value));
-            put("SubscriptionArn", arn.to_owned());
-            put("TopicArn", topic_of(arn)?.to_owned());
-            put("Owner", caller.account.clone());
-            put("Protocol", "sqs".to_owned());
-            put("Endpoint", subscription.queue_arn.clone());
-            put("RawMessageDelivery", subscription.raw.to_string());
-            put("PendingConfirmation", "false".to_owned());
-            put("ConfirmationWasAuthenticated", "true".to_owned());
-            if let Some(filter) = &subscription.filter {
-                let scope = if subscription.filter_on_body { "MessageBody" } else { "MessageAttributes" };
-                put("FilterPolicy", filter.text.clone());
-                put("FilterPolicyScope", scope.to_owned());
+        self.on_subscription(caller, body, |arn, topic_policy, subscription| {
+            let mut all = subscription.attributes();
+            let mut put = |name: &str, value: &str| all.insert(name.to_owned(), Value::from(value));
+            put("SubscriptionArn", arn);
+            put("TopicArn", topic_of(arn)?);
+            put("Owner", &caller.account);
+            put("Protocol", subscription.endpoint.protocol());
+            put("Endpoint", subscription.endpoint.text());
+            if matches!(subscription.endpoint, Endpoint::Http(_)) {
+                let policy = subscription.policy.as_ref().unwrap_or(topic_policy);
+                put("EffectiveDeliveryPolicy", &policy.to_json().to_string());
             }
             Ok(json!({"Attributes": all}))
         })
@@ -96,8 +94,8 @@ impl Sns {
     pub(super) fn set_subscription_attributes(&self, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
         let name = text(body, "AttributeName")?;
         let value = optional_text(body, "AttributeValue")?.unwrap_or_default();
-        self.on_subscription(caller, body, |_, subscription| {
-            subscription.set(name, value)?;
+        self.on_subscription(caller, body, |arn, _, subscription| {
+            subscription.set(topic_of(arn)?, name, value)?;
             Ok(Value::Null)
         })
     }
@@ -106,54 +104,27 @@ impl Sns {
         &self,
         caller: &Caller,
         body: &Value,
-        act: impl FnOnce(&str, &mut Subscription) -> Result<T, ServiceError>,
+        act: impl FnOnce(&str, &super::policy::DeliveryPolicy, &mut Subscription) -> Result<T, ServiceError>,
     ) -> Result<T, ServiceError> {
         let arn = text(body, "SubscriptionArn")?;
         self.on_topic(caller, topic_of(arn)?, |topic| {
-            let subscription = topic.subscriptions.get_mut(arn);
-            act(arn, subscription.ok_or_else(|| not_found("Subscription does not exist"))?)
+            let policy = topic.policy();
+            let subscription = topic.subscriptions.get_mut(arn).filter(|subscription| !subscription.has_left());
+            act(arn, &policy, subscription.ok_or_else(|| not_found("Subscription does not exist"))?)
         })
     }
 }
 
-impl Subscription {
-    fn set(&mut self, name: &str, value: &str) -> Result<(), ServiceError> {
-        match (name, value) {
-            ("RawMessageDelivery", "true" | "false") => self.raw = value == "true",
-            ("FilterPolicyScope", "MessageAttributes" | "MessageBody") => self.filter_on_body = value == "MessageBody",
-            ("FilterPolicy", "" | "{}") => self.filter = None,
-            ("FilterPolicy", text) => {
-                let wrong = |error: ServiceError| match error.status {
-                    400 => invalid(format!("Invalid parameter: FilterPolicy: {}", error.message)),
-                    _ => error,
-                };
-                let pattern = Pattern::parse(text).map_err(wrong)?;
-                self.filter = Some(Filter { pattern, text: text.to_owned() });
-            }
-            ("RawMessageDelivery" | "FilterPolicyScope", _) => {
-                return Err(invalid(format!("Invalid parameter: {name} Reason: {value} is not a value of it")));
-            }
-            _ => return Err(ServiceError::not_modelled(format_args!("the attribute {name} of subscriptions"))),
-        }
-        Ok(())
-    }
-
-    /// Whether the filter policy lets a message through; `attributes` holds the values by name.
-    pub(super) fn wants(&self, message: &str, attributes: &Value) -> bool {
-        let Some(filter) = &self.filter else { return true };
-        if !self.filter_on_body {
-            return filter.pattern.matches(attributes);
-        }
-        serde_json::from_str(message).is_ok_and(|body: Value| body.is_object() && filter.pattern.matches(&body))
-    }
-}
-
 fn listed(topic_arn: &str, topic: &Topic) -> Vec<Value> {
+    let there = topic.subscriptions.iter().filter(|(_, subscription)| !subscription.has_left());
     let one = |(arn, subscription): (&String, &Subscription)| {
-        let (owner, endpoint) = (&topic.owner, &subscription.queue_arn);
-        json!({"SubscriptionArn": arn, "Owner": owner, "Protocol": "sqs", "Endpoint": endpoint, "TopicArn": topic_arn})
+        let arn = if subscription.is_pending() { "PendingConfirmation" } else { arn.as_str() };
+        json!({
+            "SubscriptionArn": arn, "Owner": topic.owner, "Protocol": subscription.endpoint.protocol(),
+            "Endpoint": subscription.endpoint.text(), "TopicArn": topic_arn,
+        })
     };
-    topic.subscriptions.iter().map(one).collect()
+    there.map(one).collect()
 }
 
 /// The ARN of a subscription's topic.

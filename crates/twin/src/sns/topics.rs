@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Sns, Topic, attributes, invalid, text};
+use super::{Sns, Topic, attributes, invalid, policy::DeliveryPolicy, subscription::Subscription, text};
 use crate::service::{Caller, ServiceError};
 
 /// The attributes that are kept and returned, without an effect.
-const KEPT: [&str; 5] = ["DeliveryPolicy", "DisplayName", "KmsMasterKeyId", "Policy", "TracingConfig"];
+const KEPT: [&str; 4] = ["DisplayName", "KmsMasterKeyId", "Policy", "TracingConfig"];
 
 impl Sns {
     pub(super) fn create_topic(&self, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
@@ -22,7 +22,7 @@ impl Sns {
         }
         let mut given = BTreeMap::new();
         for (name, value) in attributes(body)? {
-            given.insert(checked(name)?.to_owned(), value.to_owned());
+            given.insert(checked(name, value)?.to_owned(), value.to_owned());
         }
         let arn = format!("arn:aws:sns:{}:{}:{name}", caller.region, caller.account);
         let mut topics = self.topics();
@@ -60,16 +60,17 @@ impl Sns {
             let mut put = |name: &str, value: String| all.insert(name.to_owned(), value);
             put("TopicArn", arn.to_owned());
             put("Owner", topic.owner.clone());
-            put("SubscriptionsConfirmed", topic.subscriptions.len().to_string());
-            put("SubscriptionsPending", "0".to_owned());
-            put("SubscriptionsDeleted", "0".to_owned());
+            let count = |is: fn(&Subscription) -> bool| topic.subscriptions.values().filter(|it| is(it)).count();
+            put("SubscriptionsConfirmed", count(Subscription::is_confirmed).to_string());
+            put("SubscriptionsPending", count(Subscription::is_pending).to_string());
+            put("SubscriptionsDeleted", count(Subscription::has_left).to_string());
             Ok(json!({"Attributes": all}))
         })
     }
 
     pub(super) fn set_topic_attributes(&self, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
-        let name = checked(text(body, "AttributeName")?)?;
         let value = text(body, "AttributeValue")?;
+        let name = checked(text(body, "AttributeName")?, value)?;
         self.on_topic(caller, text(body, "TopicArn")?, |topic| {
             topic.attributes.insert(name.to_owned(), value.to_owned());
             Ok(Value::Null)
@@ -77,8 +78,19 @@ impl Sns {
     }
 }
 
-fn checked(name: &str) -> Result<&str, ServiceError> {
-    if KEPT.contains(&name) {
+impl Topic {
+    /// The delivery policy of HTTP subscriptions that have none of their own.
+    pub(super) fn policy(&self) -> DeliveryPolicy {
+        let given = self.attributes.get("DeliveryPolicy").filter(|text| !text.is_empty());
+        given.and_then(|text| DeliveryPolicy::of_topic(text).ok()).unwrap_or_default()
+    }
+}
+
+fn checked<'a>(name: &'a str, value: &str) -> Result<&'a str, ServiceError> {
+    if name == "DeliveryPolicy" && !value.is_empty() {
+        DeliveryPolicy::of_topic(value)?;
+    }
+    if KEPT.contains(&name) || name == "DeliveryPolicy" {
         return Ok(name);
     }
     Err(ServiceError::not_modelled(format_args!("the attribute {name} of topics")))

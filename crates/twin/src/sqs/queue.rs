@@ -10,7 +10,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::{message::Message, settings::Settings, wire};
+use super::{faults::Fate, message::Message, settings::Settings, wire};
 use crate::{env::Ids, service::ServiceError};
 
 /// The most messages in flight in one queue.
@@ -42,6 +42,8 @@ pub(crate) struct Queue {
     /// What becomes ready later: delayed messages and those in flight.
     hidden: BTreeMap<u64, Timestamp>,
     wakes: BTreeSet<(Timestamp, u64)>,
+    /// Hidden messages that are held back, and behind how many others each still has to go.
+    held: BTreeMap<u64, u32>,
     /// The earliest time sent of all messages.
     oldest: Option<Timestamp>,
     next: u64,
@@ -90,6 +92,7 @@ impl Queue {
             ready: BTreeSet::new(),
             hidden: BTreeMap::new(),
             wakes: BTreeSet::new(),
+            held: BTreeMap::new(),
             oldest: None,
             next: 0,
         }
@@ -97,17 +100,62 @@ impl Queue {
 
     /// Takes a message in, to be ready after `delay` seconds.
     pub(crate) fn put(&mut self, message: Message, delay: i64, now: Timestamp) {
+        self.put_with(message, delay, &Fate::default(), now);
+    }
+
+    /// Takes a message in that is to be ready after `delay` seconds but for its fate.
+    pub(crate) fn put_with(&mut self, message: Message, delay: i64, fate: &Fate, now: Timestamp) {
+        let delay = delay.saturating_add(fate.delay);
+        let until = after(now, delay);
+        match fate.held {
+            Some((behind, limit)) if behind > 0 && limit > 0 => {
+                let place = self.insert(message.clone(), after(until, limit), now);
+                self.let_go(until, now);
+                self.held.insert(place, behind);
+            }
+            _ => {
+                self.insert(message.clone(), until, now);
+                self.let_go(until, now);
+            }
+        }
+        for further in &fate.copies {
+            self.insert(message.clone(), after(until, *further), now);
+        }
+        // Receivers that wait must also learn of a delayed message: it may be the next to wake for.
+        self.bell.notify_waiters();
+    }
+
+    fn insert(&mut self, message: Message, until: Timestamp, now: Timestamp) -> u64 {
         let place = self.next;
         self.next += 1;
         self.oldest = Some(self.oldest.map_or(message.sent, |oldest| oldest.min(message.sent)));
         self.messages.insert(place, message);
-        if delay > 0 {
-            self.hide(place, after(now, delay));
+        if until > now {
+            self.hide(place, until);
         } else {
             self.ready.insert(place);
         }
-        // Receivers that wait must also learn of a delayed message: it may be the next to wake for.
-        self.bell.notify_waiters();
+        place
+    }
+
+    /// Counts a new message, ready at `ready`, for those that are held back. Who has waited for enough of them goes behind
+    /// this one; nobody waits longer for it than to his own limit.
+    fn let_go(&mut self, ready: Timestamp, now: Timestamp) {
+        let mut free = Vec::new();
+        for (place, left) in &mut self.held {
+            *left -= 1;
+            if *left == 0 {
+                free.push(*place);
+            }
+        }
+        for place in free {
+            self.held.remove(&place);
+            let limit = self.hidden.get(&place).copied().unwrap_or(now);
+            self.unhide(place);
+            if let Some(message) = self.messages.remove(&place) {
+                self.insert(message, ready.min(limit), now);
+            }
+        }
     }
 
     /// Receives up to `limit` messages and hides them for `visibility` seconds. Messages that were received
@@ -187,6 +235,7 @@ impl Queue {
         self.ready.clear();
         self.hidden.clear();
         self.wakes.clear();
+        self.held.clear();
         self.oldest = None;
         self.bell.notify_waiters();
     }
@@ -216,6 +265,7 @@ impl Queue {
             && when <= now
         {
             self.unhide(place);
+            self.held.remove(&place);
             self.ready.insert(place);
         }
         let retention = self.settings.retention();
@@ -244,6 +294,7 @@ impl Queue {
 
     fn remove(&mut self, place: u64) {
         self.unhide(place);
+        self.held.remove(&place);
         self.ready.remove(&place);
         self.messages.remove(&place);
     }

@@ -49,6 +49,7 @@ impl Sqs {
             };
             let until = wake.map_or(deadline, |wake| wake.min(deadline));
             tokio::select! {
+                biased;
                 () = &mut rung => {}
                 () = self.env.clock.sleep_until(until) => {}
             }

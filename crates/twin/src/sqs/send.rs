@@ -42,11 +42,10 @@ impl Sqs {
     }
 
     fn put(&self, queue: &mut Queue, content: Content, request: &Request<'_>) -> serde_json::Map<String, Value> {
-        let now = self.env.clock.now();
         let id = self.env.ids.uuid();
         let receipt = content.receipt(&id);
         let delay = content.delay.unwrap_or_else(|| queue.settings.delay());
-        queue.put(Message::new(id, content, request.sender(), now), delay, now);
+        self.take_in(queue, Message::new(id, content, request.sender(), self.env.clock.now()), delay);
         receipt
     }
 

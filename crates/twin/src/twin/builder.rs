@@ -6,21 +6,28 @@ use levee_clock::Clock;
 
 use super::{
     Inner, Twin,
-    wiring::{InnerClients, Wiring},
+    wiring::{Storage, Wiring},
 };
 use crate::{
     env::{Env, Gate, Ids},
     events::EventBridge,
-    gate::{CallGate, FaultPlan},
+    faults::FaultPlan,
+    gate::{CallGate, RECORD_LIMIT},
     inventory::{Inventory, InventoryConfigurations, InventoryOptions},
+    page::{Page, Sources},
     router::{Router, Services, Sts},
-    s3::{S3Options, S3Service},
-    s3control::{ControlOptions, S3Clients, S3Control},
+    s3::{S3Data, S3Options, S3Service},
+    s3_endpoint::S3Endpoint,
+    s3control::{ControlOptions, S3Control},
+    scheduler::{Scheduler, TargetServices},
     service::{HttpService, JsonService},
     sfn::StepFunctions,
     sns::Sns,
     sqs::Sqs,
 };
+
+/// Spreads the count of twins on a folder over the seed.
+const ANOTHER_LIFE: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The settings of a twin.
 pub struct TwinBuilder {
@@ -29,9 +36,12 @@ pub struct TwinBuilder {
     region: String,
     default_account: String,
     faults: FaultPlan,
+    record_limit: usize,
     control: ControlOptions,
     s3: S3Options,
+    data: S3Data,
     inventories: InventoryOptions,
+    s3_endpoint: Option<S3Endpoint>,
 }
 
 impl Default for TwinBuilder {
@@ -42,9 +52,12 @@ impl Default for TwinBuilder {
             region: "us-east-1".to_owned(),
             default_account: "111111111111".to_owned(),
             faults: FaultPlan::default(),
+            record_limit: RECORD_LIMIT,
             control: ControlOptions::default(),
             s3: S3Options::default(),
+            data: S3Data::in_memory(),
             inventories: InventoryOptions::default(),
+            s3_endpoint: None,
         }
     }
 }
@@ -85,7 +98,14 @@ impl TwinBuilder {
         self
     }
 
-    /// How batch jobs behave, with the faults of jobs and of their rows.
+    /// How many calls the record keeps; [`RECORD_LIMIT`] by default. All calls are counted, whatever it keeps.
+    #[must_use]
+    pub fn record_limit(mut self, calls: usize) -> Self {
+        self.record_limit = calls;
+        self
+    }
+
+    /// How batch jobs behave.
     #[must_use]
     pub fn jobs(mut self, options: ControlOptions) -> Self {
         self.control = options;
@@ -99,53 +119,85 @@ impl TwinBuilder {
         self
     }
 
-    /// How inventories are made and delivered, with their faults.
+    /// What S3 holds and where: nothing in memory by default. [`S3Data::in_folder`] lets it survive the twin. What the other
+    /// services hold is gone with the twin in any case.
+    #[must_use]
+    pub fn s3_data(mut self, data: S3Data) -> Self {
+        self.data = data;
+        self
+    }
+
+    /// How inventories are made and delivered.
     #[must_use]
     pub fn inventories(mut self, options: InventoryOptions) -> Self {
         self.inventories = options;
         self
     }
 
+    /// Puts batch jobs and inventories in front of an S3 elsewhere, which holds the buckets in place of the twin's own S3; see
+    /// [`crate::s3_endpoint`]. Sockets know no paused clock: for twins on the system's clock only.
+    #[must_use]
+    pub fn s3_endpoint(mut self, endpoint: S3Endpoint) -> Self {
+        self.s3_endpoint = Some(endpoint);
+        self
+    }
+
     /// Starts the twin. Must be called inside a tokio runtime: timers and jobs run on it.
     #[must_use]
-    pub fn build(mut self) -> Twin {
-        agree(&mut self.faults.jobs, &mut self.control.faults);
-        agree(&mut self.faults.inventories, &mut self.inventories.faults);
+    pub fn build(self) -> Twin {
         let clock = self.clock.unwrap_or_else(Clock::system);
-        let ids = Ids::new(self.seed);
-        // Faults draw from a stream of their own, so that a plan does not change the identifiers.
-        let gate = Arc::new(CallGate::new(clock.clone(), Ids::new(self.seed ^ 0xFA17), self.faults));
+        // A twin that goes on with a folder must not draw the identifiers of the one before.
+        let seed = self.seed ^ self.data.lives_before().wrapping_mul(ANOTHER_LIFE);
+        let ids = Ids::new(seed);
+        let gate = Arc::new(CallGate::new(clock.clone(), Ids::new(seed), self.record_limit));
         let env = Env { clock: clock.clone(), ids: ids.clone(), gate: Arc::clone(&gate) as Arc<dyn Gate> };
-        let router = Arc::new(Router::new(self.default_account, self.region.clone(), Ids::new(!self.seed)));
+        let router = Arc::new(Router::new(self.default_account, self.region.clone(), Ids::new(!seed)));
         let sqs = Arc::new(Sqs::new(env.clone()));
-        let sns = Arc::new(Sns::new(env.clone(), Arc::clone(&sqs)));
-        let events = Arc::new(EventBridge::new(env.clone(), Arc::clone(&sqs), Arc::clone(&sns)));
+        let sns = Sns::new(env.clone(), Arc::clone(&sqs));
+        let events = EventBridge::new(env.clone(), Arc::clone(&sqs), Arc::clone(&sns));
         let wiring = Wiring { sqs: Arc::clone(&sqs), sns: Arc::clone(&sns), events: Arc::clone(&events) };
-        let states = StepFunctions::new(env.clone(), Arc::new(wiring));
-        let clients: Arc<dyn S3Clients> =
-            Arc::new(InnerClients { router: Arc::downgrade(&router), clock: clock.clone() });
+        let states = Arc::new(StepFunctions::new(env.clone(), Arc::new(wiring)));
+        let own = S3Service::new(env.clone(), self.s3, self.data);
+        let configurations = Arc::new(own.clone()) as Arc<dyn InventoryConfigurations>;
+        // What an S3 elsewhere holds is not the page's to show.
+        let shown = self.s3_endpoint.is_none().then(|| own.clone());
+        let Storage { clients, s3 } = Storage::new(own, &env, &router, self.s3_endpoint);
         let control = Arc::new(S3Control::new(env.clone(), Arc::clone(&clients), self.control));
-        let s3 = Arc::new(S3Service::new(env.clone(), self.s3));
-        let configurations = Arc::clone(&s3) as Arc<dyn InventoryConfigurations>;
         let inventory = Inventory::new(env.clone(), clients, configurations, self.region.clone(), self.inventories);
+        let executions: Arc<dyn JsonService> = Arc::clone(&states) as Arc<dyn JsonService>;
+        events.connect(Arc::downgrade(&executions));
+        let services = TargetServices {
+            states: executions,
+            sqs: Arc::clone(&sqs) as Arc<dyn JsonService>,
+            sns: Arc::clone(&sns) as Arc<dyn JsonService>,
+            events: Arc::clone(&events) as Arc<dyn JsonService>,
+        };
+        let scheduler = Arc::new(Scheduler::new(env.clone(), services));
+        let page = Page::new(Sources {
+            clock: clock.clone(),
+            gate: Arc::clone(&gate),
+            s3: shown,
+            sqs: Arc::clone(&sqs),
+            states: Arc::clone(&states),
+            control: Arc::clone(&control),
+            events: Arc::clone(&events),
+            scheduler: Arc::clone(&scheduler),
+        });
         router.plug(Services {
+            gate: Some(Arc::clone(&env.gate)),
+            page: Some(page),
             s3: Some(s3),
             s3control: Some(Arc::clone(&control) as Arc<dyn HttpService>),
             sqs: Some(Arc::clone(&sqs)),
-            states: Some(Arc::new(states)),
+            scheduler: Some(Arc::clone(&scheduler) as Arc<dyn HttpService>),
+            states: Some(states),
             events: Some(Arc::clone(&events) as Arc<dyn JsonService>),
             sns: Some(sns),
             sts: Some(Arc::new(Sts(env))),
         });
-        Twin(Arc::new(Inner { clock, region: self.region, gate, router, events, control, inventory, queues: sqs }))
-    }
-}
-
-/// Faults can be given in the plan or in a service's own options; the plan comes first.
-fn agree<T: Clone + Default + PartialEq>(plan: &mut T, option: &mut T) {
-    if *plan == T::default() {
-        plan.clone_from(option);
-    } else {
-        option.clone_from(plan);
+        let inner =
+            Inner { clock, region: self.region, gate, router, events, control, inventory, queues: sqs, scheduler };
+        inner.set_faults(self.faults);
+        Twin(Arc::new(inner))
     }
 }

@@ -114,8 +114,13 @@ async fn event_that_cannot_be_delivered_goes_to_the_dead_letter_queue() {
 async fn what_is_not_modelled_is_refused_by_name() {
     let twin = twin();
     let (events, _) = clients(&twin);
-    let schedule = events.put_rule().name("r").schedule_expression("rate(1 day)").send().await.unwrap_err();
-    assert!(schedule.message().unwrap().contains("ScheduleExpression"), "{schedule:?}");
+    events.create_event_bus().name("levee").send().await.unwrap();
+    let on_bus = events.put_rule().name("r").event_bus_name("levee").schedule_expression("rate(1 day)");
+    assert!(on_bus.send().await.unwrap_err().message().unwrap().contains("only on the default event bus"));
+    for bad in ["rate(1 days)", "rate(2 day)", "at(2026-05-01T00:00:00)", "cron(* * * * * *)"] {
+        let refused = events.put_rule().name("r").schedule_expression(bad).send().await.unwrap_err();
+        assert!(refused.message().unwrap().contains(bad), "{refused:?}");
+    }
     events.put_rule().name("r").event_pattern("{\"source\":[\"x\"]}").send().await.unwrap();
     let lambda = Target::builder().id("1").arn("arn:aws:lambda:us-east-1:222222222222:function:f").build().unwrap();
     let error = events.put_targets().rule("r").targets(lambda).send().await.unwrap_err();

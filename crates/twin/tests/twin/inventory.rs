@@ -13,11 +13,9 @@ use aws_sdk_s3::{
 };
 use levee_formats::inventory::{Column, DataReader, Manifest, Row, RowError};
 use levee_twin::{
-    Twin,
-    inventory::{
-        InventoryError, InventoryOptions,
-        faults::{InventoryFault, InventoryFaultKind, InventoryFaults},
-    },
+    FaultPlan, Twin,
+    faults::{InventoryFault, InventoryFaultKind, When},
+    inventory::{InventoryError, InventoryOptions},
     service::Principal,
 };
 
@@ -294,8 +292,9 @@ async fn with_fault(kind: InventoryFaultKind) -> World {
         world.put(key).await;
     }
     world.configure(|base| base).await;
-    let fault = InventoryFault { kind, bucket: Some(SOURCE.to_owned()), first_reports: Some(1) };
-    world.twin.inventory().set_faults(InventoryFaults { reports: vec![fault] });
+    let other = InventoryFault { bucket: Some("another-*".to_owned()), ..InventoryFault::new(kind.clone()) };
+    let first = InventoryFault { bucket: Some("lake-*".to_owned()), when: When::First(1), ..InventoryFault::new(kind) };
+    world.twin.set_faults(FaultPlan::from(other).and(first.into()));
     world
 }
 
@@ -331,8 +330,26 @@ async fn listings_are_inconsistent_as_planned() {
     assert_eq!(world.row_keys("2026-04-02T01-00Z").await, ["a", "b", "c", "gone"]);
     world.put("late").await;
     let recent = InventoryFaultKind::RecentMissing { seconds: 18 * 3600 };
-    let fault = InventoryFault { kind: recent, bucket: None, first_reports: None };
-    world.twin.inventory().set_faults(InventoryFaults { reports: vec![fault] });
+    world.twin.set_faults(InventoryFault::new(recent).into());
     tokio::time::sleep(hours(24)).await;
     assert_eq!(world.row_keys("2026-04-03T01-00Z").await, ["a", "b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_overwritten_report_has_what_the_bucket_holds_by_then_under_the_same_stamp() {
+    let world = with_fault(InventoryFaultKind::Overwritten { seconds: 3600 }).await;
+    let half = Duration::from_secs(1800);
+    tokio::time::sleep(hours(21) + half).await;
+    let first = world.manifest("2026-04-02T01-00Z").await;
+    world.put("later").await;
+    assert_eq!(world.row_keys("2026-04-02T01-00Z").await, ["a", "b", "c"]);
+    tokio::time::sleep(hours(1)).await;
+    let second = world.manifest("2026-04-02T01-00Z").await;
+    assert_eq!(world.row_keys("2026-04-02T01-00Z").await, ["a", "b", "c", "later"]);
+    assert_eq!(second.created, first.created);
+    let keys = world.keys().await;
+    for file in first.files.iter().chain(&second.files) {
+        assert!(keys.contains(&file.key), "{} is gone", file.key);
+    }
+    assert_eq!(world.twin.struck()["inventories[1]"], 1);
 }

@@ -3,6 +3,7 @@
 mod access;
 mod buckets;
 mod copies;
+mod folder;
 mod listings;
 mod locks;
 mod multipart;

@@ -56,7 +56,7 @@ impl World {
         Self::of(builder().jobs(options).copy_limit_bytes(1_000).build()).await
     }
 
-    async fn of(twin: Twin) -> Self {
+    pub(crate) async fn of(twin: Twin) -> Self {
         let source = S3::new(&twin.sdk_config(WAREHOUSE, &Principal::Root));
         let backup_config = twin.sdk_config(BACKUP, &Principal::Root);
         let backup = S3::new(&backup_config);

@@ -10,7 +10,11 @@ use aws_sdk_sqs::{
         SendMessageBatchRequestEntry,
     },
 };
-use levee_twin::{Twin, service::Principal};
+use levee_twin::{
+    FaultPlan, Twin,
+    faults::{MessageFault, MessageFaultKind, When},
+    service::Principal,
+};
 use rstest::rstest;
 use tokio::time::Instant;
 
@@ -253,4 +257,83 @@ async fn many_long_polls_share_the_messages_without_loss_or_repetition() {
     }
     bodies.sort();
     assert_eq!(bodies, (0..100).map(|number| format!("{number:03}")).collect::<Vec<_>>());
+}
+
+/// A queue whose messages meet these faults.
+async fn faulty(rules: &[MessageFault]) -> (Twin, Client, String) {
+    let twin = twin();
+    let (client, url) = queue(&twin, &[]).await;
+    twin.set_faults(FaultPlan { messages: rules.to_vec(), ..FaultPlan::default() });
+    (twin, client, url)
+}
+
+async fn delete(client: &Client, url: &str, message: &Message) {
+    let handle = message.receipt_handle().unwrap();
+    client.delete_message().queue_url(url).receipt_handle(handle).send().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn duplicated_message_is_received_again_after_its_delete_with_a_handle_of_its_own() {
+    let rule = MessageFault { limit: Some(1), ..MessageFault::new(MessageFaultKind::Duplicated { seconds: 60 }) };
+    let (twin, client, url) = faulty(&[rule]).await;
+    send(&client, &url, "twice").await;
+    send(&client, &url, "once").await;
+    let first = receive(&client, &url, 0).await.unwrap();
+    delete(&client, &url, &first).await;
+    let other = receive(&client, &url, 0).await.unwrap();
+    delete(&client, &url, &other).await;
+    assert!(receive(&client, &url, 20).await.is_none());
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    let second = receive(&client, &url, 0).await.unwrap();
+    assert_eq!((second.body(), second.message_id()), (Some("twice"), first.message_id()));
+    assert_ne!(second.receipt_handle(), first.receipt_handle());
+    delete(&client, &url, &second).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert!(receive(&client, &url, 0).await.is_none());
+    assert_eq!(twin.struck()["messages[0]"], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn delayed_message_is_hidden_for_so_much_longer_in_the_queues_that_are_named() {
+    let kind = MessageFaultKind::Delayed { seconds: 100 };
+    let here = MessageFault { queue: Some("levee-*".to_owned()), when: When::Nth(2), ..MessageFault::new(kind) };
+    let elsewhere = MessageFault { queue: Some("other-*".to_owned()), ..MessageFault::new(kind) };
+    let (twin, client, url) = faulty(&[elsewhere, here]).await;
+    send(&client, &url, "now").await;
+    client.send_message().queue_url(&url).message_body("later").delay_seconds(50).send().await.unwrap();
+    assert_eq!(receive(&client, &url, 0).await.unwrap().body(), Some("now"));
+    assert_eq!(attribute(&client, &url, Name::ApproximateNumberOfMessagesDelayed).await, "1");
+    let began = Instant::now();
+    let message = loop {
+        if let Some(message) = receive(&client, &url, 20).await.filter(|message| message.body() == Some("later")) {
+            break message;
+        }
+    };
+    assert_eq!((message.body(), began.elapsed().as_secs()), (Some("later"), 150));
+    assert_eq!(twin.struck().len(), 1);
+}
+
+#[rstest]
+#[case::others_come(2, &["b", "c", "a", "d"])]
+#[case::too_few_come(9, &["b", "c", "d", "a"])]
+#[tokio::test(start_paused = true)]
+async fn reordered_message_goes_behind_the_next_ones_and_is_not_lost_when_none_come(
+    #[case] behind: u32,
+    #[case] order: &[&str],
+) {
+    let kind = MessageFaultKind::Reordered { behind, seconds: 300 };
+    let (_twin, client, url) = faulty(&[MessageFault { when: When::Nth(1), ..MessageFault::new(kind) }]).await;
+    for body in ["a", "b", "c", "d"] {
+        send(&client, &url, body).await;
+    }
+    let began = Instant::now();
+    let mut got = Vec::new();
+    while got.len() < 4 {
+        if let Some(message) = receive(&client, &url, 20).await {
+            delete(&client, &url, &message).await;
+            got.push(message.body().unwrap().to_owned());
+        }
+    }
+    assert_eq!(got, order);
+    assert!(began.elapsed() <= Duration::from_secs(300));
 }

@@ -1,6 +1,6 @@
 //! Reading patterns.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use serde_json::{Map, Value};
 
@@ -56,6 +56,7 @@ fn special(object: &Map<String, Value>) -> Result<Matcher, ServiceError> {
         "exists" => Ok(Matcher::Exists(value.as_bool().ok_or_else(|| invalid("exists must be true or false"))?)),
         "numeric" => numeric(value),
         "anything-but" => anything_but(value),
+        "cidr" => cidr(value),
         _ => Ok(Matcher::Text(text(name, value)?)),
     }
 }
@@ -76,14 +77,31 @@ fn text(name: &str, value: &Value) -> Result<Text, ServiceError> {
     }
 }
 
+/// `\\*` stands for a star and `\\\\` for a backslash; nothing else can be escaped.
 fn wildcard(text: &str) -> Result<Text, ServiceError> {
-    if text.contains('\\') {
-        return Err(ServiceError::not_modelled("escapes in wildcard matchers"));
+    let (mut pieces, mut piece, mut letters) = (Vec::new(), String::new(), text.chars());
+    while let Some(letter) = letters.next() {
+        match letter {
+            '*' if piece.is_empty() && !pieces.is_empty() => return Err(invalid("consecutive wildcard characters")),
+            '*' => pieces.push(std::mem::take(&mut piece)),
+            '\\' => match letters.next() {
+                Some(escaped @ ('*' | '\\')) => piece.push(escaped),
+                _ => return Err(invalid("a backslash in a wildcard must stand before * or another backslash")),
+            },
+            letter => piece.push(letter),
+        }
     }
-    if text.contains("**") {
-        return Err(invalid("consecutive wildcard characters"));
-    }
-    Ok(Text::Wildcard(text.split('*').map(str::to_owned).collect()))
+    pieces.push(piece);
+    Ok(Text::Wildcard(pieces))
+}
+
+fn cidr(value: &Value) -> Result<Matcher, ServiceError> {
+    let wrong = || invalid("cidr must be an address block such as 10.0.0.0/24");
+    let (network, bits) = value.as_str().and_then(|text| text.split_once('/')).ok_or_else(wrong)?;
+    let network: IpAddr = network.parse().map_err(|_| wrong())?;
+    let most = if network.is_ipv4() { 32 } else { 128 };
+    let bits = bits.parse().ok().filter(|bits| *bits <= most).ok_or_else(wrong)?;
+    Ok(Matcher::Cidr(network, bits))
 }
 
 fn numeric(value: &Value) -> Result<Matcher, ServiceError> {

@@ -1,5 +1,7 @@
 //! The matchers of one field.
 
+use std::net::IpAddr;
+
 use serde_json::Value;
 
 /// What a field may have.
@@ -10,6 +12,8 @@ pub(super) enum Matcher {
     Numeric(Vec<(Comparison, f64)>),
     Exists(bool),
     AnythingBut(Vec<Matcher>),
+    /// An address within a network, by the bits that they share.
+    Cidr(IpAddr, u32),
 }
 
 /// What a text may be.
@@ -56,6 +60,9 @@ impl Matcher {
                 value.as_f64().is_some_and(|found| ranges.iter().all(|(how, bound)| how.holds(found, *bound)))
             }
             Self::AnythingBut(none) => !value.is_object() && none.iter().all(|matcher| !matcher.takes(value)),
+            Self::Cidr(network, bits) => {
+                value.as_str().and_then(|text| text.parse().ok()).is_some_and(|found| within(found, *network, *bits))
+            }
             Self::Exists(_) => false,
         }
     }
@@ -72,6 +79,15 @@ impl Text {
             Self::Wildcard(pieces) => wildcard(pieces, found),
         }
     }
+}
+
+fn within(found: IpAddr, network: IpAddr, bits: u32) -> bool {
+    let differ = match (found, network) {
+        (IpAddr::V4(found), IpAddr::V4(network)) => (found.to_bits() ^ network.to_bits()).leading_zeros(),
+        (IpAddr::V6(found), IpAddr::V6(network)) => (found.to_bits() ^ network.to_bits()).leading_zeros(),
+        _ => return false,
+    };
+    differ >= bits
 }
 
 /// The first piece must begin the text, the last must end it, the others come in between, each as early as it can.

@@ -5,7 +5,7 @@ use s3s::{
     dto::{self, ETag},
 };
 
-use super::{checksum_type, no_such_upload};
+use super::{checksum_type, upload};
 use crate::s3::{
     Backend,
     access::Target,
@@ -22,8 +22,7 @@ impl Backend {
         let actions = ["s3:ListMultipartUploadParts"];
         let entered = self.enter(context, "ListParts", target, expected, &actions)?;
         let bucket = entered.bucket()?;
-        let upload = bucket.uploads.get(&input.upload_id).filter(|upload| upload.key == input.key);
-        let upload = upload.ok_or_else(no_such_upload)?;
+        let upload = upload(bucket, &input.upload_id, &input.key)?;
         let size = page_size(input.max_parts)?;
         let after = input.part_number_marker.unwrap_or_default();
         let mut behind = upload.parts.range(after.saturating_add(1)..);

@@ -1,8 +1,17 @@
 //! Inventory configurations: validated and kept; the twin's inventory service makes the reports.
 
+use std::collections::BTreeMap;
+
 use s3s::{S3Error, S3Result, dto, s3_error};
 
-use crate::s3::{Backend, context::Context};
+use crate::{
+    s3::{
+        Backend, S3Service,
+        context::Context,
+        store::{Bucket, BucketData, Settings, Versioning},
+    },
+    service::Caller,
+};
 
 /// Configurations on one page of a listing.
 const PAGE: usize = 100;
@@ -38,7 +47,7 @@ impl Backend {
         let (id, configuration) = (input.id, input.inventory_configuration);
         self.change(context, call, &input.bucket, input.expected_bucket_owner.as_deref(), |bucket| {
             validate(&id, &configuration)?;
-            let inventories = &mut bucket.settings.inventories;
+            let inventories = &bucket.settings.inventories;
             if inventories.len() >= MOST && !inventories.contains_key(&id) {
                 return Err(crate::s3::access::custom(
                     "TooManyConfigurations",
@@ -48,7 +57,7 @@ impl Backend {
                     ),
                 ));
             }
-            inventories.insert(id, configuration);
+            bucket.settings_mut().inventories.insert(id, configuration);
             Ok(())
         })?;
         self.inventories.send_modify(|changes| *changes += 1);
@@ -96,10 +105,36 @@ impl Backend {
     ) -> S3Result<dto::DeleteBucketInventoryConfigurationOutput> {
         let call = ("DeleteBucketInventoryConfiguration", "s3:PutInventoryConfiguration");
         self.change(context, call, &input.bucket, input.expected_bucket_owner.as_deref(), |bucket| {
-            bucket.settings.inventories.remove(&input.id).map(drop).ok_or_else(absent)
+            bucket.settings_mut().inventories.remove(&input.id).map(drop).ok_or_else(absent)
         })?;
         self.inventories.send_modify(|changes| *changes += 1);
         Ok(dto::DeleteBucketInventoryConfigurationOutput::default())
+    }
+}
+
+impl S3Service {
+    /// Sees to it that the configurations of `bucket` can be kept here although the bucket itself is in an S3 elsewhere: as
+    /// an empty bucket of that name. It belongs to the caller's account unless another account has put a configuration.
+    pub(crate) fn keep_configurations_of(&self, caller: &Caller, bucket: &str) {
+        let created = self.backend.now();
+        let mut state = self.backend.store.lock();
+        // An owner whose configurations are all gone makes room for another.
+        let free = |kept: &Bucket| kept.settings.inventories.is_empty() && kept.account != caller.account;
+        if state.buckets().get(bucket).is_some_and(free) {
+            state.remove_bucket(bucket);
+        }
+        if !state.buckets().contains_key(bucket) {
+            state.add_bucket(BucketData {
+                name: bucket.to_owned(),
+                account: caller.account.clone(),
+                region: caller.region.clone(),
+                created,
+                versioning: Versioning::Never,
+                settings: Settings::default(),
+                objects: BTreeMap::new(),
+                uploads: BTreeMap::new(),
+            });
+        }
     }
 }
 

@@ -21,7 +21,7 @@ impl Backend {
                     "The policy is public and the bucket's BlockPublicPolicy setting prevents it"
                 ));
             }
-            bucket.settings.policy = Some(policy);
+            bucket.settings_mut().policy = Some(policy);
             Ok(dto::PutBucketPolicyOutput::default())
         })
     }
@@ -46,7 +46,7 @@ impl Backend {
     ) -> S3Result<dto::DeleteBucketPolicyOutput> {
         let call = ("DeleteBucketPolicy", "s3:DeleteBucketPolicy");
         self.change(context, call, &input.bucket, input.expected_bucket_owner.as_deref(), |bucket| {
-            bucket.settings.policy = None;
+            bucket.settings_mut().policy = None;
             Ok(dto::DeleteBucketPolicyOutput::default())
         })
     }
@@ -61,7 +61,7 @@ impl Backend {
         self.change(context, call, &input.bucket, input.expected_bucket_owner.as_deref(), |bucket| {
             // A setting that is not named is off.
             let settled = |setting: Option<bool>| Some(setting == Some(true));
-            bucket.settings.public_access_block = Some(dto::PublicAccessBlockConfiguration {
+            bucket.settings_mut().public_access_block = Some(dto::PublicAccessBlockConfiguration {
                 block_public_acls: settled(asked.block_public_acls),
                 block_public_policy: settled(asked.block_public_policy),
                 ignore_public_acls: settled(asked.ignore_public_acls),
@@ -96,7 +96,7 @@ impl Backend {
     ) -> S3Result<dto::DeletePublicAccessBlockOutput> {
         let call = ("DeletePublicAccessBlock", "s3:PutBucketPublicAccessBlock");
         self.change(context, call, &input.bucket, input.expected_bucket_owner.as_deref(), |bucket| {
-            bucket.settings.public_access_block = None;
+            bucket.settings_mut().public_access_block = None;
             Ok(dto::DeletePublicAccessBlockOutput::default())
         })
     }
@@ -113,7 +113,7 @@ impl Backend {
                 return Err(s3_error!(MalformedXML, "Ownership controls have exactly one rule"));
             };
             check_ownership(&rule.object_ownership)?;
-            bucket.settings.ownership = Some(controls);
+            bucket.settings_mut().ownership = Some(controls);
             Ok(dto::PutBucketOwnershipControlsOutput::default())
         })
     }
@@ -154,8 +154,8 @@ impl Backend {
             if let Some(retention) = &retention {
                 check_default(retention)?;
             }
-            bucket.settings.object_lock = true;
-            bucket.settings.default_retention = retention;
+            bucket.settings_mut().object_lock = true;
+            bucket.settings_mut().default_retention = retention;
             Ok(dto::PutObjectLockConfigurationOutput::default())
         })
     }

@@ -70,3 +70,52 @@ async fn small_unknown_and_unordered_parts_are_refused() {
     let complete = client.complete_multipart_upload().bucket("lake").key("large").upload_id(&upload);
     assert_eq!(code(complete.multipart_upload(completed(vec![one])).send().await), "NoSuchUpload");
 }
+
+#[tokio::test(start_paused = true)]
+async fn attributes_tell_size_checksum_and_the_parts_page_by_page() {
+    use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, ObjectAttributes};
+    let twin = twin();
+    let client = root(&twin, WAREHOUSE);
+    bucket(&client, "lake", true).await;
+    let create = client.create_multipart_upload().bucket("lake").key("large");
+    let upload = create.checksum_algorithm(ChecksumAlgorithm::Sha256).send().await.unwrap();
+    let upload = upload.upload_id().unwrap();
+    let mut parts = Vec::new();
+    for (number, length) in [(1, PART), (2, PART), (3, 7)] {
+        let put = client.upload_part().bucket("lake").key("large").upload_id(upload).part_number(number);
+        let put = put.checksum_algorithm(ChecksumAlgorithm::Sha256).body(ByteStream::from(vec![b'x'; length]));
+        let put = put.send().await.unwrap();
+        let done = CompletedPart::builder().part_number(number).e_tag(put.e_tag().unwrap());
+        parts.push(done.checksum_sha256(put.checksum_sha256().unwrap()).build());
+    }
+    let complete = client.complete_multipart_upload().bucket("lake").key("large").upload_id(upload);
+    let done = complete.multipart_upload(completed(parts)).send().await.unwrap();
+    let ask = |marker: Option<String>| {
+        let ask = client.get_object_attributes().bucket("lake").key("large").version_id(done.version_id().unwrap());
+        ask.set_object_attributes(Some(
+            ObjectAttributes::values().iter().map(|name| ObjectAttributes::from(*name)).collect(),
+        ))
+        .max_parts(2)
+        .set_part_number_marker(marker)
+    };
+    let first = ask(None).send().await.unwrap();
+    assert_eq!(
+        (first.object_size(), first.e_tag()),
+        (Some(2 * PART as i64 + 7), Some(done.e_tag().unwrap().trim_matches('"')))
+    );
+    let checksum = first.checksum().unwrap();
+    assert_eq!(
+        (checksum.checksum_sha256(), checksum.checksum_type()),
+        (done.checksum_sha256(), Some(&ChecksumType::Composite))
+    );
+    let told = first.object_parts().unwrap();
+    assert_eq!((told.total_parts_count(), told.is_truncated(), told.parts().len()), (Some(3), Some(true), 2));
+    let rest = ask(told.next_part_number_marker().map(str::to_owned)).send().await.unwrap();
+    let rest = rest.object_parts().unwrap();
+    assert_eq!(
+        (rest.is_truncated(), rest.parts()[0].part_number(), rest.parts()[0].size()),
+        (Some(false), Some(3), Some(7))
+    );
+    let missing = client.get_object_attributes().bucket("lake").key("none").object_attributes(ObjectAttributes::Etag);
+    assert_eq!(code(missing.send().await), "NoSuchKey");
+}

@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::{primitives::ByteStream, types::ServerSideEncryption};
 use aws_sdk_s3control::types::{JobDescriptor, JobStatus};
-use levee_formats::inventory::{DataFile, DataWriter, FileFormat, Manifest, Record, Schema};
+use levee_formats::inventory::{DataFile, DataWriter, FileFormat, Manifest, ManifestError, Record, Schema};
 
 use super::{MANIFESTS, REPORTS, SOURCE, TARGET, World, counts, failure_code};
 
@@ -51,12 +51,15 @@ async fn a_csv_manifest_under_kms_fails_the_job() {
     assert_eq!(failure_code(&job), "InvalidManifestContent");
 }
 
+/// How a data file is written.
+type Make = fn(Vec<u8>, &Schema) -> Result<DataWriter<Vec<u8>>, ManifestError>;
+
 /// Puts an inventory of one row in each data file and runs a job on it.
-async fn run_inventory(world: &World, schema: &str, records: &[Record<'_>]) -> JobDescriptor {
+async fn run_inventory(world: &World, make: Make, schema: &str, records: &[Record<'_>]) -> JobDescriptor {
     let schema = Schema::parse(schema).unwrap();
     let mut files = Vec::new();
     for (number, record) in records.iter().enumerate() {
-        let mut writer = DataWriter::new(Vec::new(), &schema).unwrap();
+        let mut writer = make(Vec::new(), &schema).unwrap();
         writer.row(record).unwrap();
         let written = writer.finish().unwrap();
         let name = format!("elsewhere/{number}.csv.gz");
@@ -85,7 +88,7 @@ async fn an_inventory_is_read_through_the_keys_that_its_manifest_names() {
     for key in keys {
         world.put(key, "x").await;
     }
-    let job = run_inventory(&world, "Bucket, Key, Size", &keys.map(record)).await;
+    let job = run_inventory(&world, DataWriter::inventory, "Bucket, Key, Size", &keys.map(record)).await;
     assert_eq!((job.status(), counts(&job)), (Some(&JobStatus::Complete), (3, 0, 3)));
     assert_eq!(world.keys(TARGET).await, keys);
     let raw: Vec<_> = world.report(job.job_id().unwrap()).await.into_iter().map(|row| row.raw_key).collect();
@@ -97,8 +100,19 @@ async fn an_inventory_of_all_versions_fails_the_tasks_of_null_versions() {
     let world = World::new().await;
     world.put("before versioning", "x").await;
     let record = Record { bucket: SOURCE, key: b"before versioning", is_latest: true, ..Record::default() };
-    let job = run_inventory(&world, "Bucket, Key, VersionId, IsLatest, IsDeleteMarker", &[record]).await;
+    let schema = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker";
+    let job = run_inventory(&world, DataWriter::inventory, schema, &[record]).await;
     assert_eq!((job.status(), counts(&job)), (Some(&JobStatus::Complete), (0, 1, 1)));
     let rows = world.report(job.job_id().unwrap()).await;
     assert_eq!((rows[0].http_status, rows[0].code.as_str()), (Some(500), "SrcObjectNotFound"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inventory_that_was_made_for_jobs_names_the_null_version() {
+    let world = World::new().await;
+    world.put("before versioning", "x").await;
+    let record = Record { bucket: SOURCE, key: b"before versioning", is_latest: true, ..Record::default() };
+    let schema = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker";
+    let job = run_inventory(&world, DataWriter::batch_manifest, schema, &[record]).await;
+    assert_eq!((job.status(), counts(&job)), (Some(&JobStatus::Complete), (1, 0, 1)));
 }

@@ -1,0 +1,88 @@
+//! What a night has copied, from the best witness that there is.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use levee_ledger::{
+    Ledger,
+    state::{Manifest, Report},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::deploy::{Accounts, Plan};
+
+/// Who counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CountedBy {
+    /// The rows of the completion report, one by one.
+    Report,
+    /// The copy job itself. Without a report that adds up nothing proves it.
+    Job,
+}
+
+/// What was copied and what was not; nothing where nobody has counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) succeeded: Option<u64>,
+    pub(super) failed: Option<u64>,
+    pub(super) failed_by_class: BTreeMap<String, u64>,
+    pub(super) counted_by: Option<CountedBy>,
+}
+
+impl Counts {
+    /// The counts of a night that ended with `state`: of its report; where the run failed over the report's rows, of the
+    /// record of that; where it did not come to a report, of its job.
+    pub(super) async fn of(accounts: &Accounts, plan: &Plan, state: &Value, execution: &str) -> Result<Self> {
+        let report = match part::<Report>(state, "report")? {
+            Some(report) => Some(report),
+            None => incomplete(accounts, plan, state, execution).await?,
+        };
+        match report {
+            Some(report) => Self::of_report(&report),
+            None => Self::of_job(accounts, plan, state).await,
+        }
+    }
+
+    fn of_report(report: &Report) -> Result<Self> {
+        let classes = serde_json::to_value(&report.failed_by_class)?;
+        Ok(Self {
+            succeeded: Some(report.succeeded),
+            failed: Some(report.failed),
+            failed_by_class: serde_json::from_value(classes)?,
+            counted_by: Some(CountedBy::Report),
+        })
+    }
+
+    async fn of_job(accounts: &Accounts, plan: &Plan, state: &Value) -> Result<Self> {
+        let Some(id) = state.pointer("/job/id").and_then(Value::as_str) else { return Ok(Self::default()) };
+        let describe = accounts.backup.s3control.describe_job().account_id(&plan.backup_account).job_id(id);
+        let answer = describe.send().await.with_context(|| format!("cannot look at the copy job {id}"))?;
+        let Some(summary) = answer.job().and_then(|job| job.progress_summary()) else { return Ok(Self::default()) };
+        let count = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
+        Ok(Self {
+            succeeded: count(summary.number_of_tasks_succeeded()),
+            failed: count(summary.number_of_tasks_failed()),
+            counted_by: Some(CountedBy::Job),
+            ..Self::default()
+        })
+    }
+}
+
+/// One stage's part of the state; absent when the stage was not reached.
+pub(super) fn part<T: DeserializeOwned>(state: &Value, name: &str) -> Result<Option<T>> {
+    let Some(value) = state.get(name) else { return Ok(None) };
+    serde_json::from_value(value.clone()).with_context(|| format!("cannot read the part {name} of the state"))
+}
+
+/// The report of the last attempt whose rows did not all succeed, from the ledger.
+async fn incomplete(accounts: &Accounts, plan: &Plan, state: &Value, execution: &str) -> Result<Option<Report>> {
+    let Some(manifest) = part::<Manifest>(state, "manifest")? else { return Ok(None) };
+    let ledger = Ledger::new(accounts.backup.s3.clone(), &plan.ledger_bucket);
+    let prefix = format!("runs/{}/{}/{execution}/05-report-parse-", plan.source, manifest.backup_date);
+    let keys = ledger.list(&prefix).await?;
+    let Some(key) = keys.iter().rfind(|key| key.ends_with("-incomplete.json")) else { return Ok(None) };
+    let record = ledger.read::<Value>(key).await?.map(|stored| stored.value).unwrap_or_default();
+    part(&record, "report")
+}

@@ -1,0 +1,9 @@
+//! The `levee` program as a process.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod levee {
+    mod cat;
+    mod samples;
+    mod support;
+    mod worker;
+}
