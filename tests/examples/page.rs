@@ -11,13 +11,13 @@ use jiff::{
     Timestamp,
     civil::{Date, date},
 };
+use levee::deploy::{Timetable, schedule};
 use levee_tests::{Rig, RigBuilder};
 use levee_twin::{
     FaultPlan,
-    s3control::{
-        ControlOptions,
-        faults::{JobFaults, RowClass, RowFault},
-    },
+    faults::{RowClass, RowFault},
+    s3control::ControlOptions,
+    service::Principal,
 };
 
 /// A copy job of the nights takes four minutes.
@@ -63,11 +63,18 @@ async fn hostile(rig: &Rig) -> Result<()> {
 }
 
 async fn play(rig: &mut Rig) -> Result<()> {
+    let config = rig.twin.sdk_config(&rig.plan.backup_account, &Principal::Root);
+    let timetable = Timetable {
+        expression: "cron(0 20 * * ? 2027)".to_owned(),
+        time_zone: "Europe/Berlin".to_owned(),
+        settle_days: 2,
+        between: None,
+    };
+    let scheduler = aws_sdk_scheduler::Client::new(&config);
+    schedule(&scheduler, &rig.accounts.backup, &rig.plan, &rig.deployed, &timetable).await?;
     let good = night(rig, date(2026, 3, 29)).await?;
     expect(rig, &good, &ExecutionStatus::Succeeded).await?;
-    let denied = RowFault { keys: "events/date=2026-03-0*".to_owned(), class: RowClass::Denied, first_jobs: None };
-    let jobs = JobFaults { rows: vec![denied], ..JobFaults::default() };
-    rig.set_faults(FaultPlan { jobs, ..FaultPlan::default() });
+    rig.set_faults(RowFault::new("events/date=2026-03-0*", RowClass::Denied).into());
     let bad = night(rig, date(2026, 3, 30)).await?;
     expect(rig, &bad, &ExecutionStatus::Failed).await?;
     rig.redrive(&bad).await?;

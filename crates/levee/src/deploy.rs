@@ -3,6 +3,7 @@
 
 mod buckets;
 mod queues;
+mod schedules;
 
 use anyhow::{Context, Result};
 use jiff::civil::Date;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 
 pub use buckets::{manifest_bucket_policy, source_bucket_policy};
 pub use queues::{STAGES, queue_arn};
+pub use schedules::{Timetable, schedule};
 
 /// The definition of the state machine; `${queue_url_prefix}` stands for the queues' common beginning.
 pub const STATE_MACHINE: &str = include_str!("../../../statemachine/backup.asl.json");
@@ -71,12 +73,21 @@ impl Plan {
         json!({ "run": {
             "source": self.source,
             "source_account": self.warehouse_account,
-            "inventory": {
-                "bucket": self.manifest_bucket,
-                "prefix": self.inventory_prefix,
-                "id": self.inventory_id,
-            },
+            "inventory": self.inventory_location(),
             "backup_date": backup_date.to_string(),
+            "settle_days": settle_days,
+        }})
+    }
+
+    /// The input of the executions that a schedule starts: the backup date is that of the tick less the settle days.
+    #[must_use]
+    pub fn scheduled_input(&self, time_zone: &str, settle_days: u8) -> Value {
+        json!({ "run": {
+            "source": self.source,
+            "source_account": self.warehouse_account,
+            "inventory": self.inventory_location(),
+            "scheduled_time": "<aws.scheduler.scheduled-time>",
+            "time_zone": time_zone,
             "settle_days": settle_days,
         }})
     }
@@ -84,8 +95,17 @@ impl Plan {
     /// The name of the execution for one backup date.
     #[must_use]
     pub fn execution_name(&self, backup_date: Date) -> String {
-        let source: String = self.source.chars().take(60).collect();
-        format!("{source}-{backup_date}")
+        format!("{}-{backup_date}", self.short_source())
+    }
+
+    /// The source's name for names that hold it and something more: of executions (80 characters), of schedules (64).
+    #[must_use]
+    pub fn short_source(&self) -> String {
+        self.source.chars().take(58).collect()
+    }
+
+    fn inventory_location(&self) -> Value {
+        json!({ "bucket": self.manifest_bucket, "prefix": self.inventory_prefix, "id": self.inventory_id })
     }
 }
 

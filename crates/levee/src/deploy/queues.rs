@@ -32,7 +32,7 @@ pub(super) async fn create(aws: &Aws, prefix: &str) -> Result<String> {
     url_prefix.context("there are no stages")
 }
 
-async fn queue(aws: &Aws, name: &str, dead_letter_arn: Option<&str>) -> Result<String> {
+pub(super) async fn queue(aws: &Aws, name: &str, dead_letter_arn: Option<&str>) -> Result<String> {
     let redrive = dead_letter_arn
         .map(|arn| json!({ "deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVE_COUNT }).to_string());
     let mut call = aws.sqs.create_queue().queue_name(name);
@@ -43,7 +43,7 @@ async fn queue(aws: &Aws, name: &str, dead_letter_arn: Option<&str>) -> Result<S
     made.queue_url().map(str::to_owned).ok_or_else(|| anyhow!("CreateQueue answered no URL for {name}"))
 }
 
-async fn arn(aws: &Aws, url: &str) -> Result<String> {
+pub(super) async fn arn(aws: &Aws, url: &str) -> Result<String> {
     let attributes = aws
         .sqs
         .get_queue_attributes()

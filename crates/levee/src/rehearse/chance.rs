@@ -5,7 +5,8 @@ use levee_twin::{
     FaultPlan,
     faults::{
         CallFault, FaultAnswer, InventoryFault, InventoryFaultKind, JobFault, JobFaultKind, MessageFault,
-        MessageFaultKind, ObjectFault, ObjectFaultKind, ReportFault, ReportFaultKind, RowClass, RowFault, When,
+        MessageFaultKind, ObjectFault, ObjectFaultKind, ReportFault, ReportFaultKind, RowClass, RowFault,
+        ScheduleFault, ScheduleFaultKind, When,
     },
 };
 
@@ -34,8 +35,8 @@ pub(super) fn usual_day(random: &mut Rng) -> FaultPlan {
 /// A day on which several things go wrong at once.
 pub(super) fn bad_day(random: &mut Rng) -> FaultPlan {
     let mut plan = usual_day(random);
-    let parts: [fn(&mut Rng) -> FaultPlan; 8] =
-        [failing_calls, deaths, messages, inventories, objects, jobs, rows, reports];
+    let parts: [fn(&mut Rng) -> FaultPlan; 9] =
+        [failing_calls, deaths, messages, inventories, schedules, objects, jobs, rows, reports];
     for part in parts {
         if random.f64() < LIKELY {
             plan = plan.and(part(random));
@@ -86,6 +87,14 @@ fn inventories(random: &mut Rng) -> FaultPlan {
         _ => InventoryFaultKind::Overwritten { seconds: random.u64(1..7200) },
     };
     InventoryFault { when: When::First(random.u64(1..4)), ..InventoryFault::new(kind) }.into()
+}
+
+fn schedules(random: &mut Rng) -> FaultPlan {
+    let kind = match random.bool() {
+        true => ScheduleFaultKind::Duplicate { after_seconds: random.u64(0..86_400) },
+        false => ScheduleFaultKind::Late { seconds: random.u64(1..18_000) },
+    };
+    ScheduleFault { when: When::Rate(random.f64()), ..ScheduleFault::new(kind) }.into()
 }
 
 fn objects(random: &mut Rng) -> FaultPlan {

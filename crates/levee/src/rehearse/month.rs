@@ -20,15 +20,17 @@ use super::{
     witness::Witness,
 };
 use crate::{
-    deploy::{Accounts, Deployed, Plan, deploy_all},
+    deploy::{Accounts, Deployed, Plan, Timetable, deploy_all, schedule},
     fleet::Fleet,
     hosts::Hosted,
 };
 
 /// Days that Inventory gets to become consistent.
 pub(super) const SETTLE_DAYS: u8 = 2;
-/// The hour, UTC, at which the schedules tick: an hour before the inventory of the day is delivered.
-const TICK_HOUR: i8 = 20;
+/// When the schedules tick, each in the zone of its source.
+const TICK: &str = "cron(0 20 * * ? *)";
+/// The zones of the sources, in turn. One has daylight saving time.
+const ZONES: [&str; 3] = ["UTC", "Europe/Berlin", "Etc/UTC"];
 /// The hour, UTC, of the warehouse's maintenance.
 const MAINTENANCE_HOUR: i8 = 0;
 /// The hour, UTC, at which the operator looks at last night, and the day's faults change.
@@ -57,8 +59,10 @@ async fn play_and(month: Month, meddle: impl AsyncFnOnce(&Stage) -> Result<()>) 
     let fleet = stage.fleet()?;
     let mut operator = Operator::new(stage.accounts.backup.clone(), stage.deployed.state_machine_arn.clone());
     let mut witness = Witness::new(&stage.plans);
-    let ticks = i64::from(SETTLE_DAYS)..i64::from(SETTLE_DAYS) + i64::from(month.days);
-    for index in 1..=ticks.end + WIND_DOWN_DAYS {
+    stage.start_schedules(month).await?;
+    // The day after the last tick.
+    let over = i64::from(SETTLE_DAYS) + i64::from(month.days);
+    for index in 1..=over + WIND_DOWN_DAYS {
         stage.until(month.day(index), MAINTENANCE_HOUR).await?;
         if month.faults == Faults::Random {
             // What it removes is in inventories that are copied later: every such night fails by name.
@@ -67,17 +71,13 @@ async fn play_and(month: Month, meddle: impl AsyncFnOnce(&Stage) -> Result<()>) 
         stage.until(month.day(index), OFFICE_HOUR).await?;
         witness.look(&stage.twin);
         operator.look_after().await?;
-        let active = index < ticks.end;
+        let active = index < over;
         stage.twin.set_faults(faults(month, index, active));
-        if index >= ticks.end && !operator.has_work().await? {
+        if !active && !operator.has_work().await? {
             break;
         }
         if active {
             try_join_all(writers.iter_mut().map(Writer::day)).await?;
-        }
-        stage.until(month.day(index), TICK_HOUR).await?;
-        if ticks.contains(&index) {
-            stage.start_runs(month.day(index - i64::from(SETTLE_DAYS))).await?;
         }
     }
     drop(fleet);
@@ -152,12 +152,22 @@ impl Stage {
         Ok(())
     }
 
-    async fn start_runs(&self, backup_date: Date) -> Result<()> {
-        for plan in &self.plans {
-            let start = self.accounts.backup.sfn.start_execution().state_machine_arn(&self.deployed.state_machine_arn);
-            let input = plan.execution_input(backup_date, SETTLE_DAYS).to_string();
-            let start = start.name(plan.execution_name(backup_date)).input(input);
-            start.send().await.with_context(|| format!("cannot start the run of {} for {backup_date}", plan.source))?;
+    /// Has every source backed up for every date of the month.
+    async fn start_schedules(&self, month: Month) -> Result<()> {
+        let plan = self.plan()?;
+        let config = self.twin.sdk_config(&plan.backup_account, &Principal::Root);
+        let scheduler = aws_sdk_scheduler::Client::new(&config);
+        let first = month.day(i64::from(SETTLE_DAYS));
+        let after = month.day(i64::from(SETTLE_DAYS) + i64::from(month.days));
+        for (plan, zone) in self.plans.iter().zip(ZONES.iter().cycle()) {
+            let midnight = |day: Date| anyhow::Ok(day.to_zoned_datetime(TimeZone::get(zone)?)?.timestamp());
+            let timetable = Timetable {
+                expression: TICK.to_owned(),
+                time_zone: (*zone).to_owned(),
+                settle_days: SETTLE_DAYS,
+                between: Some((midnight(first)?, midnight(after)?)),
+            };
+            schedule(&scheduler, &self.accounts.backup, plan, &self.deployed, &timetable).await?;
         }
         Ok(())
     }
@@ -228,7 +238,9 @@ mod tests {
     async fn ledger_record_that_was_written_again_is_found() {
         let found = audited(async |stage| {
             let bucket = stage.plan()?.ledger_bucket.clone();
-            let key = "runs/lake-01/2026-03-01/lake-01-2026-03-01/01-manifest-ready.json";
+            let ledger = levee_ledger::Ledger::new(stage.accounts.backup.s3.clone(), &bucket);
+            let keys = ledger.list("runs/lake-01/2026-03-01/").await?;
+            let key = keys.iter().find(|key| key.ends_with("01-manifest-ready.json")).unwrap();
             let put = stage.accounts.backup.s3.put_object().bucket(bucket).key(key).body(b"{}".to_vec().into());
             put.send().await.map(drop).map_err(Into::into)
         });
