@@ -23,6 +23,11 @@ test *FILTER:
 demo *ARGUMENTS:
     cargo run --release --bin levee -- demo {{ ARGUMENTS }}
 
+# play SEEDS months with random faults, from the seed FIRST on, and audit them
+rehearse SEEDS="20" FIRST="1":
+    cargo build --release --bin levee
+    .ci/rehearse {{ SEEDS }} {{ FIRST }}
+
 # drive the twin with boto3 and the AWS CLI, and play our nights on another emulator
 conformance *ARGUMENTS:
     cargo build --release --workspace --bins

@@ -189,6 +189,8 @@ fn utc(date: Date, hour: i8) -> Result<Timestamp> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+    use levee_ledger::Ledger;
+
     use super::*;
 
     const SNAPSHOT: &str = "lake-01-01-mar-2026";
@@ -198,10 +200,11 @@ mod tests {
         Month { seed: 3, days: 1, sources: 1, first_date: "2026-03-01".parse().unwrap(), faults: Faults::None }
     }
 
-    /// S3 as somebody whom no policy of a snapshot bucket holds back.
-    fn intruder(stage: &Stage) -> aws_sdk_s3::Client {
-        let service = Principal::Service("intruder.amazonaws.com".to_owned());
-        Aws::new(&stage.twin.sdk_config(&stage.plan().unwrap().backup_account, &service)).s3
+    /// The key of a record of the month's only run.
+    async fn record(stage: &Stage, name: &str) -> String {
+        let ledger = Ledger::new(stage.accounts.backup.s3.clone(), &stage.plan().unwrap().ledger_bucket);
+        let keys = ledger.list("runs/lake-01/2026-03-01/").await.unwrap();
+        keys.into_iter().find(|key| key.ends_with(name)).unwrap()
     }
 
     async fn audited(meddle: impl AsyncFnOnce(&Stage) -> Result<()>) -> Vec<String> {
@@ -216,7 +219,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn overwritten_copy_is_found() {
         let found = audited(async |stage| {
-            let put = intruder(stage).put_object().bucket(SNAPSHOT).key(KEY).body(b"other".to_vec().into());
+            let s3 = &stage.accounts.backup.s3;
+            let put = s3.put_object().bucket(SNAPSHOT).key(KEY).body(b"other".to_vec().into());
             put.send().await.map(drop).map_err(Into::into)
         });
         let found = found.await;
@@ -224,23 +228,49 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn hidden_copy_and_the_call_that_hid_it_are_found() {
+    async fn delete_that_was_sent_is_found_although_it_was_denied() {
         let found = audited(async |stage| {
-            intruder(stage).delete_object().bucket(SNAPSHOT).key(KEY).send().await.map(drop).map_err(Into::into)
+            let delete = stage.accounts.backup.s3.delete_object().bucket(SNAPSHOT).key(KEY).send().await;
+            assert!(delete.is_err(), "the policy of the snapshot bucket lets a delete through");
+            Ok(())
         });
         let found = found.await;
-        for what in ["was hidden in", "called DeleteObject on", "objects reported as copied are not in"] {
+        assert!(found.iter().any(|what| what.contains("called DeleteObject on")), "{found:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn record_that_was_hidden_is_found() {
+        let found = audited(async |stage| {
+            let (s3, bucket) = (&stage.accounts.backup.s3, &stage.plan()?.ledger_bucket);
+            let key = record(stage, "01-manifest-ready.json").await;
+            s3.delete_object().bucket(bucket).key(key).send().await.map(drop).map_err(Into::into)
+        });
+        let found = found.await;
+        for what in ["was written or removed 2 times", "called DeleteObject on"] {
             assert!(found.iter().any(|violation| violation.contains(what)), "{what}: {found:?}");
         }
     }
 
     #[tokio::test(start_paused = true)]
+    async fn copy_that_is_only_reported_is_found() {
+        let found = audited(async |stage| {
+            let (s3, bucket) = (&stage.accounts.backup.s3, &stage.plan()?.report_bucket);
+            let listed = s3.list_objects_v2().bucket(bucket).send().await?;
+            let key = listed.contents().iter().filter_map(|object| object.key()).find(|key| key.ends_with(".csv"));
+            let got = s3.get_object().bucket(bucket).key(key.unwrap()).send().await?;
+            let mut rows = got.body.collect().await?.to_vec();
+            rows.extend_from_slice(b"lake-01,nowhere,,succeeded,200,,Successful\n");
+            let put = s3.put_object().bucket(bucket).key(key.unwrap()).body(rows.into());
+            put.send().await.map(drop).map_err(Into::into)
+        });
+        let found = found.await;
+        assert!(found.iter().any(|what| what.contains("1 objects reported as copied are not in")), "{found:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn ledger_record_that_was_written_again_is_found() {
         let found = audited(async |stage| {
-            let bucket = stage.plan()?.ledger_bucket.clone();
-            let ledger = levee_ledger::Ledger::new(stage.accounts.backup.s3.clone(), &bucket);
-            let keys = ledger.list("runs/lake-01/2026-03-01/").await?;
-            let key = keys.iter().find(|key| key.ends_with("01-manifest-ready.json")).unwrap();
+            let (bucket, key) = (&stage.plan()?.ledger_bucket, record(stage, "01-manifest-ready.json").await);
             let put = stage.accounts.backup.s3.put_object().bucket(bucket).key(key).body(b"{}".to_vec().into());
             put.send().await.map(drop).map_err(Into::into)
         });
