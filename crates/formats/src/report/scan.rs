@@ -6,9 +6,9 @@
 //!
 //! 1. A row is read by RFC 4180, except that quotes within an unquoted field stand for themselves.
 //! 2. The reading is *malformed* if a closing quote is followed by something else than a comma or a line end, if a
-//!    quote is not closed, or if a later line within the row looks like a row of its own: it begins with the same
-//!    bucket, has six commas or more and a word for its status.
-//! 3. A malformed row ends at the first line end that follows a quote or is followed by the bucket and a comma.
+//!    quote is not closed, or if a later line within the row looks like a row of its own: it begins with the row's
+//!    bucket or that of the rows before it, has six commas or more and a word for its status.
+//! 3. A malformed row ends at the first line end that follows a quote or is followed by such a bucket and a comma.
 //!
 //! A message that really holds a line like a row is thereby reported as malformed, which fails closed.
 
@@ -39,20 +39,21 @@ pub(super) struct Extent {
 /// Scans the row at the beginning of `bytes`; `bucket` is that of the rows before it, if there are any.
 pub(super) fn scan(bytes: &[u8], at_end: bool, bucket: &[u8], spans: &mut Vec<Span>) -> Scan {
     let strict = strict(bytes, at_end, spans);
-    let bucket = match spans.first() {
-        Some(first) if !first.of(bytes).is_empty() => first.of(bytes).into_owned(),
-        _ => bucket.to_vec(),
-    };
+    // A name with a line end is none. Taking it for one would make the answer depend on how many bytes are there: such a
+    // field is known only once the quote that closes it has come.
+    let own = spans.first().map(|first| first.of(bytes)).filter(|own| memchr::memchr(b'\n', own).is_none());
+    let own = own.unwrap_or_default().into_owned();
+    let buckets = [own.as_slice(), bucket];
     let read = match strict {
         Strict::Row(extent) => bytes.get(..extent.body).unwrap_or(bytes),
         _ => bytes,
     };
-    let ambiguous = || later_lines(read).any(|line| looks_like_row(line, &bucket));
+    let ambiguous = || later_lines(read).any(|line| looks_like_row(line, &buckets));
     match strict {
         Strict::Row(extent) if extent.body == 0 => Scan::Blank(extent),
         Strict::Row(extent) if !ambiguous() => Scan::Row(extent),
         Strict::Incomplete if !ambiguous() => Scan::Incomplete,
-        _ => cut(bytes, at_end, &bucket).map_or(Scan::Incomplete, Scan::Malformed),
+        _ => cut(bytes, at_end, &buckets).map_or(Scan::Incomplete, Scan::Malformed),
     }
 }
 
@@ -166,9 +167,9 @@ fn later_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     starts.filter_map(|start| bytes.get(start..))
 }
 
-/// Whether a row seems to begin here: the bucket, six commas on the line and a word in the fourth field.
-fn looks_like_row(bytes: &[u8], bucket: &[u8]) -> bool {
-    if !begins_with_bucket(bytes, bucket) {
+/// Whether a row seems to begin here: one of the buckets, six commas on the line and a word in the fourth field.
+fn looks_like_row(bytes: &[u8], buckets: &[&[u8]]) -> bool {
+    if !begins_with_bucket(bytes, buckets) {
         return false;
     }
     let line = memchr::memchr(b'\n', bytes).and_then(|end| bytes.get(..end)).unwrap_or(bytes);
@@ -178,21 +179,24 @@ fn looks_like_row(bytes: &[u8], bucket: &[u8]) -> bool {
     commas == 6 && !status.is_empty() && status.iter().all(u8::is_ascii_alphabetic)
 }
 
-fn begins_with_bucket(bytes: &[u8], bucket: &[u8]) -> bool {
-    let after = |bytes: &[u8], end: &[u8]| bytes.strip_prefix(bucket).is_some_and(|rest| rest.starts_with(end));
-    !bucket.is_empty() && (after(bytes, b",") || bytes.strip_prefix(b"\"").is_some_and(|quoted| after(quoted, b"\",")))
+fn begins_with_bucket(bytes: &[u8], buckets: &[&[u8]]) -> bool {
+    buckets.iter().filter(|bucket| !bucket.is_empty()).any(|bucket| {
+        let after = |bytes: &[u8], end: &[u8]| bytes.strip_prefix(*bucket).is_some_and(|rest| rest.starts_with(end));
+        after(bytes, b",") || bytes.strip_prefix(b"\"").is_some_and(|quoted| after(quoted, b"\","))
+    })
 }
 
 /// Where a malformed row ends; `None` if that needs bytes that are not there yet.
-fn cut(bytes: &[u8], at_end: bool, bucket: &[u8]) -> Option<Extent> {
+fn cut(bytes: &[u8], at_end: bool, buckets: &[&[u8]]) -> Option<Extent> {
+    let longest = buckets.iter().map(|bucket| bucket.len()).max().unwrap_or(0);
     for end in memchr::memchr_iter(b'\n', bytes) {
         let line = bytes.get(..end).unwrap_or_default();
         let body = line.strip_suffix(b"\r").unwrap_or(line);
         let next = bytes.get(end + 1..).unwrap_or_default();
-        // The bucket, its quotes and a comma.
-        let decided = at_end || next.len() >= bucket.len() + 3 || memchr::memchr(b'\n', next).is_some();
+        // A bucket, its quotes and a comma.
+        let decided = at_end || next.len() >= longest + 3 || memchr::memchr(b'\n', next).is_some();
         let extent = Extent { body: body.len(), whole: end + 1 };
-        if body.ends_with(b"\"") || begins_with_bucket(next, bucket) {
+        if body.ends_with(b"\"") || begins_with_bucket(next, buckets) {
             return Some(extent);
         }
         if !decided {

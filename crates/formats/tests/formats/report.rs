@@ -76,6 +76,16 @@ fn a_message_that_holds_a_row_is_malformed_because_it_cannot_be_told_from_a_miss
 }
 
 #[test]
+fn a_quoted_field_over_several_lines_reads_alike_whether_or_not_its_end_is_there() {
+    let data = b"lake-src,\n\"\nlake-src,k,,failed,403,A,\"";
+    let whole = read_results(data, data.len(), KeyCodec::Form);
+    assert_eq!(codes(&whole.0)[1..], [Err("malformed-quotes".to_owned()), Err("malformed-quotes".to_owned())]);
+    for piece in 1..data.len() {
+        assert_eq!(read_results(data, piece, KeyCodec::Form), whole, "in pieces of {piece}");
+    }
+}
+
+#[test]
 fn blank_lines_are_counted_and_rows_are_told_from_them() {
     let (rows, totals) = read_results(b"\nlake-src,a,,succeeded,200,,ok\r\n\r\n\n", 3, KeyCodec::Form);
     let totals = totals.unwrap();
@@ -95,7 +105,7 @@ fn field() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
     fn what_is_written_is_read_in_pieces_of_any_size(

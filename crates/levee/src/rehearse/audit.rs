@@ -93,7 +93,9 @@ impl<'a> Audit<'a> {
                 let times = versions.len();
                 self.outcome.violations.push(format!("the ledger's {key} was written or removed {times} times"));
             }
-            let got = s3.get_object().bucket(&bucket).key(key).send().await;
+            // The record as it was first written, whatever became of it.
+            let version = versions.first().and_then(|version| version.id.as_deref());
+            let got = s3.get_object().bucket(&bucket).key(key).set_version_id(version.map(str::to_owned)).send().await;
             let body = got.with_context(|| format!("cannot read {key} of the ledger"))?.body.collect().await?;
             let bytes = body.to_vec();
             for part in [key.as_bytes(), bytes.as_slice()] {

@@ -17,6 +17,8 @@ pub(super) struct History {
 
 /// One version of a key.
 pub(super) struct Version {
+    /// Its id; none for a delete marker.
+    pub(super) id: Option<String>,
     /// When it was written, in milliseconds since 1970.
     pub(super) written: i64,
     /// SHA-256 of its bytes; none for a delete marker.
@@ -38,12 +40,11 @@ impl History {
             for found in page.versions() {
                 let (key, id) = (found.key().unwrap_or_default(), found.version_id().unwrap_or_default());
                 let sha256 = Some(digest(s3, bucket, key, id).await?);
-                keys.entry(key.to_owned())
-                    .or_default()
-                    .push(Version { written: millis(found.last_modified()), sha256 });
+                let (id, written) = (Some(id.to_owned()), millis(found.last_modified()));
+                keys.entry(key.to_owned()).or_default().push(Version { id, written, sha256 });
             }
             for marker in page.delete_markers() {
-                let version = Version { written: millis(marker.last_modified()), sha256: None };
+                let version = Version { id: None, written: millis(marker.last_modified()), sha256: None };
                 keys.entry(marker.key().unwrap_or_default().to_owned()).or_default().push(version);
             }
             if page.is_truncated() != Some(true) {
@@ -94,7 +95,8 @@ mod tests {
 
     #[test]
     fn key_held_the_version_that_was_newest_then() {
-        let version = |written, sha256: Option<u8>| Version { written, sha256: sha256.map(|byte| [byte; 32]) };
+        let version =
+            |written, sha256: Option<u8>| Version { id: None, written, sha256: sha256.map(|byte| [byte; 32]) };
         let versions = vec![version(10_000, Some(1)), version(20_000, Some(2)), version(30_000, None)];
         let history = History { keys: [("k".to_owned(), versions)].into() };
         let held = |byte: u8, at: i64| history.held("k", &[byte; 32], at);
