@@ -8,6 +8,7 @@ mod nights {
     mod months;
     mod plans;
     mod refusals;
+    mod schedules;
     mod stages;
     mod support;
     mod takeover;
