@@ -137,7 +137,7 @@ function schedules(list) {
   return section("Schedules", list, [
     ["Schedule", (schedule) => schedule.name],
     ["Expression", (schedule) => [schedule.expression, schedule.time_zone].filter(Boolean).join(", "), "mono"],
-    ["State", (schedule) => schedule.state],
+    ["State", (schedule) => schedule.state.toLowerCase(), "time"],
     ["Next", (schedule) => when(schedule.next), "time"],
   ], "No schedule has been made.");
 }
