@@ -104,3 +104,21 @@ impl fmt::Display for Outcome {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+    use super::*;
+    use crate::rehearse::Faults;
+
+    #[test]
+    fn rehearsal_that_breaks_a_promise_prints_the_command_that_plays_it_again() {
+        let first_date = "2026-03-01".parse().unwrap();
+        let month = Month { seed: 42, days: 31, sources: 5, first_date, faults: Faults::Random };
+        let broken = Outcome { violations: vec!["a copy is gone".to_owned()], ..Outcome::empty(&month) };
+        let told = broken.to_string();
+        let command = "levee rehearse --seed 42 --days 31 --sources 5 --first-date 2026-03-01 --faults random";
+        assert!(!broken.good() && told.contains("VIOLATION: a copy is gone") && told.contains(command), "{told}");
+        assert!(Outcome::empty(&month).good() && !Outcome::empty(&month).to_string().contains(command));
+    }
+}
