@@ -30,7 +30,7 @@ use self::{
     faults::{Faults, InventoryFault, Rules},
     plan::Plan,
 };
-use crate::{env::Env, s3control::S3Clients};
+use crate::{env::Env, s3control::S3Clients, timetable};
 
 /// Where the inventory configurations of all buckets are kept.
 pub trait InventoryConfigurations: Send + Sync {
@@ -172,8 +172,10 @@ impl Inventory {
         let state = Mutex::default();
         let region = region.into();
         let shared = Arc::new(Shared { env, clients, configurations, region, options, state, stop: stop.clone() });
-        let task = Arc::clone(&shared);
-        tokio::spawn(stop.clone().run_until_cancelled_owned(async move { task.keep_schedule().await }));
+        let (clock, changes) = (shared.env.clock.clone(), shared.configurations.changes());
+        let (keeper, mut due) = (Arc::clone(&shared), BTreeMap::new());
+        let keep = timetable::keep(clock, changes, move |now| keeper.start_due(&mut due, now));
+        tokio::spawn(stop.clone().run_until_cancelled_owned(keep));
         Self { shared, _stop: stop.drop_guard() }
     }
 
@@ -217,41 +219,28 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Scans whenever a configuration is due. Waits for a change when nothing is configured, so that no timer runs.
-    async fn keep_schedule(self: &Arc<Self>) {
-        let mut changes = self.configurations.changes();
-        let mut due: BTreeMap<(String, String), Timestamp> = BTreeMap::new();
-        loop {
-            changes.borrow_and_update();
-            let now = self.env.clock.now();
-            let mut next = BTreeMap::new();
-            for one in self.configurations.all() {
-                let Ok(plan) = Plan::of(&one) else { continue };
-                if !plan.enabled {
-                    continue;
-                }
-                let name = (plan.bucket.clone(), plan.id.clone());
-                let mut when = due.get(&name).copied().unwrap_or_else(|| self.first_scan(now));
-                if when <= now {
-                    self.start(one, when);
-                    when = self.next_scan(now, plan.frequency);
-                }
-                next.insert(name, when);
+    /// Starts the scans that are due and notes when the others are, by bucket and id; returns when the next one is.
+    fn start_due(
+        self: &Arc<Self>,
+        due: &mut BTreeMap<(String, String), Timestamp>,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let mut next = BTreeMap::new();
+        for one in self.configurations.all() {
+            let Ok(plan) = Plan::of(&one) else { continue };
+            if !plan.enabled {
+                continue;
             }
-            due = next;
-            let earliest = due.values().min().copied();
-            let timer = async {
-                match earliest {
-                    Some(when) => self.env.clock.sleep_until(when).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                biased;
-                changed = changes.changed() => if changed.is_err() { return },
-                () = timer => {}
+            let name = (plan.bucket.clone(), plan.id.clone());
+            let mut when = due.get(&name).copied().unwrap_or_else(|| self.first_scan(now));
+            if when <= now {
+                self.start(one, when);
+                when = self.next_scan(now, plan.frequency);
             }
+            next.insert(name, when);
         }
+        *due = next;
+        due.values().min().copied()
     }
 
     /// The first report comes within 48 hours, weekly ones too.

@@ -21,8 +21,9 @@ pub(crate) async fn keep(
             }
         };
         tokio::select! {
-            () = timer => {}
+            biased;
             changed = changes.changed() => if changed.is_err() { return },
+            () = timer => {}
         }
     }
 }

@@ -71,6 +71,7 @@ impl HttpEndpoint {
         let (done, waiting) = mpsc::channel::<()>();
         let patience = tokio::task::spawn_blocking(move || waiting.recv_timeout(PATIENCE).is_err());
         let status = tokio::select! {
+            biased;
             status = self.exchange(headers, body) => status,
             _ = patience => Err(format!("no answer within {} s", PATIENCE.as_secs())),
         };
@@ -104,6 +105,7 @@ impl HttpEndpoint {
         };
         tokio::pin!(answer);
         tokio::select! {
+            biased;
             status = &mut answer => status,
             // The connection may close with the answer already read.
             ended = connection => match ended {
