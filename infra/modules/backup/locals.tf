@@ -1,0 +1,47 @@
+# Names and ARNs, built from what is known beforehand and never from resources: so a plan shows every policy in full, and
+# the policies can be checked before anything is there.
+
+locals {
+  stages = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse"]
+
+  bucket_suffix = "${var.account_id}-${var.region}"
+  buckets = {
+    manifests = coalesce(var.bucket_names.manifests, "${var.name}-manifests-${local.bucket_suffix}")
+    reports   = coalesce(var.bucket_names.reports, "${var.name}-reports-${local.bucket_suffix}")
+    ledger    = coalesce(var.bucket_names.ledger, "${var.name}-ledger-${local.bucket_suffix}")
+    canary    = coalesce(var.bucket_names.canary, "${var.name}-canary-${local.bucket_suffix}")
+  }
+  bucket_arns = { for what, name in local.buckets : what => "arn:aws:s3:::${name}" }
+
+  # <source>-<dd-mmm-yyyy>, as a pattern that no other source's buckets match.
+  snapshot_bucket_arns = [for source in keys(var.sources) : "arn:aws:s3:::${source}-??-???-????"]
+  source_bucket_arns   = [for source in keys(var.sources) : "arn:aws:s3:::${source}"]
+  source_accounts      = distinct([for source in values(var.sources) : source.account_id])
+  source_kms_key_arns  = distinct(flatten([for source in values(var.sources) : source.kms_key_arns]))
+  target_kms_key_arns  = distinct(compact(concat([var.kms_key_arn], [for source in values(var.sources) : source.snapshot.kms_key_arn])))
+
+  queue_prefix     = "${var.name}-"
+  queue_url_prefix = "https://sqs.${var.region}.amazonaws.com/${var.account_id}/${local.queue_prefix}"
+  queue_arns       = { for stage in local.stages : stage => "arn:aws:sqs:${var.region}:${var.account_id}:${local.queue_prefix}${stage}" }
+
+  state_machine_name = "${var.name}-backup"
+  state_machine_arn  = "arn:aws:states:${var.region}:${var.account_id}:stateMachine:${local.state_machine_name}"
+  # Executions and schedules hold the source's name and something more, in 80 and 64 characters.
+  short_sources = { for source in keys(var.sources) : source => substr(source, 0, 58) }
+
+  event_bus_name = var.name
+  event_bus_arn  = "arn:aws:events:${var.region}:${var.account_id}:event-bus/${local.event_bus_name}"
+  topic_name     = "${var.name}-notifications"
+  topic_arn      = "arn:aws:sns:${var.region}:${var.account_id}:${local.topic_name}"
+
+  role_arn_prefix = "arn:aws:iam::${var.account_id}:role/${var.name}-"
+  copy_role_arn   = "${local.role_arn_prefix}batch-copy"
+  # One per worker group: its name behind `worker-`.
+  worker_role_arns       = { for group in keys(var.worker_groups) : group => "${local.role_arn_prefix}worker-${group}" }
+  state_machine_role_arn = "${local.role_arn_prefix}state-machine"
+  scheduler_role_arn     = "${local.role_arn_prefix}scheduler"
+  execution_role_arn     = "${local.role_arn_prefix}task-execution"
+  doctor_role_arn        = "${local.role_arn_prefix}doctor"
+
+  tags = merge({ "levee:deployment" = var.name }, var.tags)
+}

@@ -1,0 +1,249 @@
+variable "account_id" {
+  description = "The backup account: 12 digits. Every name and policy is built from it, so that a plan shows them in full."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "An account's id has 12 digits."
+  }
+}
+
+variable "region" {
+  description = "The Region of the backup account's resources. Inventories can only be delivered within a Region: the sources are in it too."
+  type        = string
+}
+
+variable "name" {
+  description = "What the names of all resources begin with. Two deployments in one account need two names."
+  type        = string
+  default     = "levee"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,19}$", var.name))
+    error_message = "2 to 20 characters out of a-z, 0-9 and `-`, a letter first."
+  }
+}
+
+variable "sources" {
+  description = <<-EOT
+    The buckets to protect, by name.
+      account_id              the account that owns the bucket, 12 digits; never the backup account
+      inventory_id            the id of its inventory configuration; the source module has the same default
+      schedule                when a run starts, as EventBridge Scheduler takes it
+      time_zone               the IANA zone of the schedule and of the backup dates
+      enabled                 false keeps everything and starts no more runs
+      settle_days             days that S3 Inventory is given to become consistent: a run backs up the day so many days before
+      manifest_limit_hours    how long a run waits for its inventory
+      stall_limit_hours       how long a copy job may stand still
+      priority                of the copy jobs among the account's jobs; higher goes first
+      completed_within_hours  without a completed run for so long the alarm goes off (at most 168)
+      kms_key_arns            customer managed keys that objects of the source are encrypted with
+      snapshot                how the dated buckets are made: storage class, KMS key of the backup account, Object Lock, tags
+  EOT
+  type = map(object({
+    account_id             = string
+    inventory_id           = optional(string, "levee-daily")
+    schedule               = optional(string, "cron(0 3 * * ? *)")
+    time_zone              = optional(string, "UTC")
+    enabled                = optional(bool, true)
+    settle_days            = optional(number, 2)
+    manifest_limit_hours   = optional(number, 48)
+    stall_limit_hours      = optional(number, 6)
+    priority               = optional(number, 10)
+    completed_within_hours = optional(number, 36)
+    kms_key_arns           = optional(list(string), [])
+    snapshot = optional(object({
+      storage_class = optional(string)
+      kms_key_arn   = optional(string)
+      object_lock   = optional(object({ mode = string, days = number }))
+      tags          = optional(map(string), {})
+    }), {})
+  }))
+
+  validation {
+    condition     = length(var.sources) > 0
+    error_message = "There is no source to protect."
+  }
+  validation {
+    condition     = alltrue([for name, source in var.sources : can(regex("^[0-9]{12}$", source.account_id))])
+    error_message = "The account_id of a source has 12 digits."
+  }
+  validation {
+    condition     = alltrue([for name, source in var.sources : length(name) <= 51])
+    error_message = "A dated bucket is named <source>-<dd-mmm-yyyy> and S3 allows 63 characters: a source's name has at most 51."
+  }
+  validation {
+    condition     = alltrue([for name, source in var.sources : source.completed_within_hours >= 1 && source.completed_within_hours <= 168])
+    error_message = "completed_within_hours is from 1 to 168: CloudWatch looks back seven days at most."
+  }
+}
+
+variable "allow_same_account" {
+  description = "Lets a source be in the backup account. It takes the wall down: for emulators, which cannot copy between accounts."
+  type        = bool
+  default     = false
+}
+
+variable "break_glass_arns" {
+  description = "The principals, role ARNs or patterns of them, that may delete snapshots and change their protection. Without one only the root of the account can."
+  type        = list(string)
+  default     = []
+}
+
+variable "operator_arns" {
+  description = "The principals that may assume the role for `levee doctor`. Without one the role is not made."
+  type        = list(string)
+  default     = []
+}
+
+variable "bucket_names" {
+  description = "Names of Levee's own buckets, where the defaults (<name>-<what>-<account>-<region>) will not do."
+  type = object({
+    manifests = optional(string)
+    reports   = optional(string)
+    ledger    = optional(string)
+    canary    = optional(string)
+  })
+  default = {}
+}
+
+variable "inventory_prefix" {
+  description = "The prefix of inventories in the manifest bucket."
+  type        = string
+  default     = "inventory"
+}
+
+variable "ledger_lock" {
+  description = "Default retention of the ledger bucket by Object Lock: mode GOVERNANCE or COMPLIANCE, and days. COMPLIANCE cannot be taken back by anybody."
+  type        = object({ mode = string, days = number })
+  default     = { mode = "GOVERNANCE", days = 365 }
+
+  validation {
+    condition     = contains(["GOVERNANCE", "COMPLIANCE"], var.ledger_lock.mode) && var.ledger_lock.days >= 1
+    error_message = "The mode is GOVERNANCE or COMPLIANCE, and the days are 1 or more."
+  }
+}
+
+variable "manifest_retention_days" {
+  description = "Days that inventories are kept. Data files are read by copy jobs and their retries for as long as a run can be redriven (14 days), and by those that wait for their inventory: 30 or more."
+  type        = number
+  default     = 60
+
+  validation {
+    condition     = var.manifest_retention_days >= 30
+    error_message = "A job may still read a data file that is younger than 30 days."
+  }
+}
+
+variable "report_retention_days" {
+  description = "Days that completion reports are kept; 0 for ever. They are the proof of what was copied: as long as the snapshots is a good choice."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.report_retention_days == 0 || var.report_retention_days >= 30
+    error_message = "A run that is redriven may still read a report that is younger than 30 days; 0 keeps them for ever."
+  }
+}
+
+variable "kms_key_arn" {
+  description = "A customer managed key of the backup account for Levee's own buckets, queues, topic and logs. Without it: SSE-S3 and SSE-SQS, and the topic and the logs under keys of the services. Its policy must let the services in; see the module's README."
+  type        = string
+  default     = null
+}
+
+variable "worker_groups" {
+  description = "Which stages one ECS service works on, by the group's name. A role per group; a group for each stage gives each worker only its own calls."
+  type        = map(list(string))
+  default = {
+    manifest-ready   = ["manifest-ready"]
+    bucket-provision = ["bucket-provision"]
+    job-submit       = ["job-submit"]
+    job-poll         = ["job-poll"]
+    report-parse     = ["report-parse"]
+  }
+
+  validation {
+    condition = alltrue([for stage in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse"] :
+    length([for name in flatten(values(var.worker_groups)) : name if name == stage]) == 1])
+    error_message = "Every stage is in exactly one group: manifest-ready, bucket-provision, job-submit, job-poll, report-parse."
+  }
+  validation {
+    condition     = alltrue([for name in keys(var.worker_groups) : can(regex("^[a-z][a-z0-9-]{1,24}$", name))])
+    error_message = "A group's name has 2 to 25 characters out of a-z, 0-9 and `-`."
+  }
+}
+
+variable "worker_trust" {
+  description = "Who may take on the workers' roles beside ECS, as the JSON of a trust policy: for example a Kubernetes cluster's OIDC provider, or IAM Roles Anywhere for systemd."
+  type        = string
+  default     = null
+}
+
+variable "ecs" {
+  description = <<-EOT
+    Where the workers run as ECS Fargate services; null when they run elsewhere.
+      image               the image, by digest in production
+      subnet_ids          subnets with a way to the AWS endpoints (NAT, or VPC endpoints)
+      security_group_ids  groups that let HTTPS out; nothing comes in
+      assign_public_ip    true in a public subnet without NAT
+      cpu, memory         of a task, in CPU units and MiB
+      minimum, maximum    tasks of a service. 0 scales to zero when its queues are empty; 1 starts without the minutes that takes
+      concurrency         tasks of a stage that one process works on at a time
+  EOT
+  type = object({
+    image              = string
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+    assign_public_ip   = optional(bool, false)
+    cpu                = optional(number, 256)
+    memory             = optional(number, 512)
+    minimum            = optional(number, 0)
+    maximum            = optional(number, 2)
+    concurrency        = optional(number, 4)
+  })
+  default = null
+}
+
+variable "subscriptions" {
+  description = <<-EOT
+    Who is told, by any name.
+      protocol    email, https or sqs
+      endpoint    the address, the URL or the queue's ARN
+      severities  of critical (a run failed, an alarm), warning (objects were not copied), info (a run started or completed); all without it
+  EOT
+  type = map(object({
+    protocol   = string
+    endpoint   = string
+    severities = optional(list(string))
+  }))
+  default = {}
+
+  validation {
+    condition     = alltrue([for name, subscription in var.subscriptions : contains(["email", "https", "sqs"], subscription.protocol)])
+    error_message = "The protocol is email, https or sqs."
+  }
+  validation {
+    condition = alltrue([for name, subscription in var.subscriptions :
+    alltrue([for severity in coalesce(subscription.severities, ["info"]) : contains(["critical", "warning", "info"], severity)])])
+    error_message = "Severities are critical, warning and info."
+  }
+}
+
+variable "oldest_message_seconds" {
+  description = "The age at which a waiting message raises the alarm: a worker that is not there."
+  type        = number
+  default     = 3600
+}
+
+variable "log_retention_days" {
+  description = "Days that logs are kept."
+  type        = number
+  default     = 365
+}
+
+variable "tags" {
+  description = "Tags of every resource."
+  type        = map(string)
+  default     = {}
+}
