@@ -45,6 +45,14 @@ asl:
 deny:
     .ci/deny
 
+# build the image's command as the Dockerfile does, and run it in an empty root as nobody (needs root)
+image:
+    .ci/image
+
+# the bill of materials of the command, to .tools/sbom
+sbom:
+    .ci/sbom
+
 # build the fuzz targets, or run TARGET for SECONDS (that takes the nightly toolchain and cargo-fuzz)
 fuzz TARGET="" SECONDS="60":
     .ci/fuzz "{{ TARGET }}" "{{ SECONDS }}"
