@@ -22,17 +22,45 @@ locals {
 
   queue_prefix     = "${var.name}-"
   queue_url_prefix = "https://sqs.${var.region}.amazonaws.com/${var.account_id}/${local.queue_prefix}"
-  queue_arns       = { for stage in local.stages : stage => "arn:aws:sqs:${var.region}:${var.account_id}:${local.queue_prefix}${stage}" }
+  queue_arn_prefix = "arn:aws:sqs:${var.region}:${var.account_id}:${local.queue_prefix}"
+  queue_arns       = { for stage in local.stages : stage => "${local.queue_arn_prefix}${stage}" }
+  # Where messages go that nobody could work on: of each stage, and of the schedules, the rules and the subscriptions.
+  dead_letter_names = concat(local.stages, ["schedules", "events", "notifications"])
+  dead_letter_arns  = { for name in local.dead_letter_names : name => "${local.queue_arn_prefix}${name}-dlq" }
+  schedules_dlq_arn = local.dead_letter_arns["schedules"]
+  every_queue_arn   = concat(values(local.queue_arns), values(local.dead_letter_arns))
 
   state_machine_name = "${var.name}-backup"
   state_machine_arn  = "arn:aws:states:${var.region}:${var.account_id}:stateMachine:${local.state_machine_name}"
+  execution_arns     = "arn:aws:states:${var.region}:${var.account_id}:execution:${local.state_machine_name}:*"
   # Executions and schedules hold the source's name and something more, in 80 and 64 characters.
-  short_sources = { for source in keys(var.sources) : source => substr(source, 0, 58) }
+  short_sources  = { for source in keys(var.sources) : source => substr(source, 0, 58) }
+  schedule_group = "default"
+  schedule_names = { for source, short in local.short_sources : source => "${var.name}-${short}" }
+  schedule_arns  = "arn:aws:scheduler:${var.region}:${var.account_id}:schedule/${local.schedule_group}/${var.name}-*"
 
   event_bus_name = var.name
   event_bus_arn  = "arn:aws:events:${var.region}:${var.account_id}:event-bus/${local.event_bus_name}"
   topic_name     = "${var.name}-notifications"
   topic_arn      = "arn:aws:sns:${var.region}:${var.account_id}:${local.topic_name}"
+
+  # Rules of Levee's bus, of the default bus, and the one per source that sees its runs complete.
+  levee_rules     = { "run-started" = "${var.name}-run-started", "copy-failures" = "${var.name}-copy-failures" }
+  failed_rule     = "${var.name}-run-failed"
+  completed_rules = { for source in keys(var.sources) : source => "${var.name}-completed-${substr(source, 0, 40)}-${substr(sha256(source), 0, 8)}" }
+  rule_arn_prefix = "arn:aws:events:${var.region}:${var.account_id}:rule/"
+  # The rules of completed runs as a pattern: the policies that name them have limits, the number of sources has none.
+  rule_arns = concat(
+    [for rule in values(local.levee_rules) : "${local.rule_arn_prefix}${local.event_bus_name}/${rule}"],
+    [for rule in [local.failed_rule, "${var.name}-completed-*"] : "${local.rule_arn_prefix}${rule}"],
+  )
+
+  log_groups = {
+    state-machine = "/aws/vendedlogs/states/${local.state_machine_name}"
+    completed     = "/aws/events/${var.name}/completed"
+    workers       = "/levee/${var.name}/workers"
+  }
+  log_group_arns = { for what, name in local.log_groups : what => "arn:aws:logs:${var.region}:${var.account_id}:log-group:${name}" }
 
   role_arn_prefix = "arn:aws:iam::${var.account_id}:role/${var.name}-"
   copy_role_arn   = "${local.role_arn_prefix}batch-copy"

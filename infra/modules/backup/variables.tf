@@ -76,6 +76,19 @@ variable "sources" {
     condition     = alltrue([for name, source in var.sources : source.completed_within_hours >= 1 && source.completed_within_hours <= 168])
     error_message = "completed_within_hours is from 1 to 168: CloudWatch looks back seven days at most."
   }
+  validation {
+    condition     = alltrue([for name, source in var.sources : length("${var.name}-${name}") <= 64])
+    error_message = "A schedule is named <name>-<source> and EventBridge Scheduler allows 64 characters: choose a shorter name for the deployment."
+  }
+  validation {
+    condition     = var.allow_same_account || alltrue([for name, source in var.sources : source.account_id != var.account_id])
+    error_message = "A source in the backup account has no wall between it and its backup. Only an emulator is a reason to set allow_same_account."
+  }
+  validation {
+    condition = alltrue([for name, source in var.sources :
+    source.snapshot.object_lock == null ? true : contains(["GOVERNANCE", "COMPLIANCE"], source.snapshot.object_lock.mode) && source.snapshot.object_lock.days >= 1])
+    error_message = "The mode of a snapshot's Object Lock is GOVERNANCE or COMPLIANCE, and its days are 1 or more."
+  }
 }
 
 variable "allow_same_account" {
@@ -246,4 +259,10 @@ variable "tags" {
   description = "Tags of every resource."
   type        = map(string)
   default     = {}
+}
+
+variable "tracing" {
+  description = "Whether the state machine sends traces to X-Ray."
+  type        = bool
+  default     = false
 }

@@ -1,0 +1,157 @@
+# The workers' roles: one per group, with the calls of its stages and no others. The calls are those of the stages' sources
+# (workers/*/src), of the runtime (crates/stage) and of the ledger (crates/ledger). No role may delete an object.
+
+locals {
+  # The records that a stage writes, below runs/<source>/<date>/ (claims) or runs/<source>/<date>/<execution>/.
+  stage_records = {
+    manifest-ready   = ["claim-*.json", "01-manifest-ready.json"]
+    bucket-provision = ["02-bucket-provision.json"]
+    job-submit       = ["03-job-submit-attempt-*.json"]
+    job-poll         = ["04-job-poll-attempt-*.json"]
+    report-parse     = ["05-report-parse-attempt-*"]
+  }
+
+  # What every stage does: work on its queue, set aside what it cannot read, write its records.
+  stage_common = { for stage in local.stages : stage => [
+    {
+      Sid      = "${local.stage_sids[stage]}WorksOnItsQueue"
+      Effect   = "Allow"
+      Action   = ["sqs:GetQueueUrl", "sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:SendMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+      Resource = local.queue_arns[stage]
+    },
+    {
+      Sid      = "${local.stage_sids[stage]}SetsMessagesAside"
+      Effect   = "Allow"
+      Action   = ["sqs:GetQueueUrl", "sqs:SendMessage"]
+      Resource = local.dead_letter_arns[stage]
+    },
+    {
+      Sid      = "${local.stage_sids[stage]}WritesItsRecords"
+      Effect   = "Allow"
+      Action   = "s3:PutObject"
+      Resource = [for record in local.stage_records[stage] : "${local.bucket_arns.ledger}/runs/*/${record}"]
+    },
+  ] }
+  stage_sids = { for stage in local.stages : stage => replace(title(replace(stage, "-", " ")), " ", "") }
+
+  # What one stage does and no other.
+  stage_own = {
+    manifest-ready = [
+      { Sid = "ManifestReadyFindsInventories", Effect = "Allow", Action = "s3:ListBucket", Resource = local.bucket_arns.manifests },
+      { Sid = "ManifestReadyReadsInventories", Effect = "Allow", Action = "s3:GetObject", Resource = "${local.bucket_arns.manifests}/*" },
+      { Sid = "ManifestReadyAsksForTheOwnerOfAClaim", Effect = "Allow", Action = "states:DescribeExecution", Resource = local.execution_arns },
+      { Sid = "ManifestReadyTellsOfRuns", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
+    ]
+    bucket-provision = concat(
+      [
+        { Sid = "BucketProvisionMakesSnapshotBuckets", Effect = "Allow", Action = "s3:CreateBucket", Resource = local.snapshot_bucket_arns },
+        {
+          Sid    = "BucketProvisionReadsTheirSettings"
+          Effect = "Allow"
+          Action = [
+            "s3:ListBucket",
+            "s3:GetBucketOwnershipControls",
+            "s3:GetBucketPublicAccessBlock",
+            "s3:GetBucketVersioning",
+            "s3:GetEncryptionConfiguration",
+            "s3:GetLifecycleConfiguration",
+            "s3:GetBucketTagging",
+            "s3:GetBucketPolicy",
+          ]
+          Resource = local.snapshot_bucket_arns
+        },
+        {
+          # The bucket's own policy, which is written last, denies most of these from then on.
+          Sid    = "BucketProvisionWritesTheirSettings"
+          Effect = "Allow"
+          Action = [
+            "s3:PutBucketOwnershipControls",
+            "s3:PutBucketPublicAccessBlock",
+            "s3:PutBucketVersioning",
+            "s3:PutEncryptionConfiguration",
+            "s3:PutLifecycleConfiguration",
+            "s3:PutBucketTagging",
+            "s3:PutBucketPolicy",
+          ]
+          Resource = local.snapshot_bucket_arns
+        },
+      ],
+      [for statement in [{
+        Sid      = "BucketProvisionLocksSnapshotBuckets"
+        Effect   = "Allow"
+        Action   = ["s3:GetBucketObjectLockConfiguration", "s3:PutBucketObjectLockConfiguration"]
+        Resource = local.locked_bucket_arns
+      }] : statement if length(local.locked_bucket_arns) > 0],
+    )
+    job-submit = [
+      # Neither action knows a resource: a job has no ARN before it is there.
+      { Sid = "JobSubmitMakesJobs", Effect = "Allow", Action = "s3:CreateJob", Resource = "*" },
+      { Sid = "JobSubmitFindsJobs", Effect = "Allow", Action = "s3:ListJobs", Resource = "*" },
+      # Without iam:PassedToService: CreateJob does not fill it in, and the condition would always deny.
+      { Sid = "JobSubmitHandsTheCopyRoleOver", Effect = "Allow", Action = "iam:PassRole", Resource = local.copy_role_arn },
+    ]
+    job-poll = [
+      { Sid = "JobPollWatchesJobs", Effect = "Allow", Action = "s3:DescribeJob", Resource = local.job_arns },
+    ]
+    report-parse = [
+      # Without s3:ListBucket a report that is not there yet answers 403 and not 404.
+      { Sid = "ReportParseFindsReports", Effect = "Allow", Action = "s3:ListBucket", Resource = local.bucket_arns.reports },
+      { Sid = "ReportParseReadsReports", Effect = "Allow", Action = "s3:GetObject", Resource = "${local.bucket_arns.reports}/*" },
+      {
+        Sid      = "ReportParseGivesUpUploads"
+        Effect   = "Allow"
+        Action   = "s3:AbortMultipartUpload"
+        Resource = [for record in local.stage_records["report-parse"] : "${local.bucket_arns.ledger}/runs/*/${record}"]
+      },
+      { Sid = "ReportParseTellsOfFailures", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
+    ]
+  }
+  locked_bucket_arns = [for source, settings in var.sources : "arn:aws:s3:::${source}-??-???-????" if settings.snapshot.object_lock != null]
+  job_arns           = "arn:aws:s3:${var.region}:${var.account_id}:job/*"
+
+  # What the stages of a group share.
+  worker_common = concat(
+    [
+      # Task tokens are no resources. Only the holder of a token can answer it.
+      { Sid = "AnswersTasks", Effect = "Allow", Action = ["states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat"], Resource = "*" },
+      # No condition on s3:prefix: it would turn the 404 of a record that is not there into a 403.
+      { Sid = "ListsTheLedger", Effect = "Allow", Action = "s3:ListBucket", Resource = local.bucket_arns.ledger },
+      { Sid = "ReadsTheLedger", Effect = "Allow", Action = "s3:GetObject", Resource = "${local.bucket_arns.ledger}/runs/*" },
+    ],
+    local.uses_key,
+  )
+  # Messages, records, inventories and reports under the deployment's key: decrypt to read, data keys to write.
+  uses_key = [for statement in [{
+    Sid      = "UsesTheDeploymentsKey"
+    Effect   = "Allow"
+    Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    Resource = var.kms_key_arn
+  }] : statement if var.kms_key_arn != null]
+
+  worker_trust = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [{
+        Sid       = "EcsTasks"
+        Effect    = "Allow"
+        Principal = { Service = "ecs-tasks.amazonaws.com" }
+        Action    = "sts:AssumeRole"
+        Condition = {
+          ArnLike      = { "aws:SourceArn" = "arn:aws:ecs:${var.region}:${var.account_id}:*" }
+          StringEquals = { "aws:SourceAccount" = var.account_id }
+        }
+      }],
+      var.worker_trust == null ? [] : flatten([jsondecode(var.worker_trust).Statement]),
+    )
+  })
+
+  worker_roles = { for group, stages in var.worker_groups : group => {
+    description = "Levee's workers of ${join(", ", stages)}"
+    trust       = local.worker_trust
+    policy = jsonencode({ Version = "2012-10-17", Statement = concat(
+      local.worker_common,
+      flatten([for stage in stages : local.stage_common[stage]]),
+      flatten([for stage in stages : local.stage_own[stage]]),
+    ) })
+  } }
+}
