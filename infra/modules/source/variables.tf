@@ -31,6 +31,11 @@ variable "existing_bucket_policy" {
       null    somebody else owns the policy: they add the output `bucket_policy_json` to it
   EOT
   type        = string
+
+  validation {
+    condition     = var.existing_bucket_policy == null ? true : var.existing_bucket_policy == "" || can(jsondecode(var.existing_bucket_policy).Statement)
+    error_message = "Neither null nor \"\" nor the JSON of a bucket policy."
+  }
 }
 
 variable "inventory_id" {

@@ -1,0 +1,56 @@
+output "deployment" {
+  description = "What `levee doctor` checks: terraform output -json deployment > deployment.json"
+  value = {
+    version           = 1
+    name              = var.name
+    region            = var.region
+    account           = var.account_id
+    manifest_bucket   = local.buckets.manifests
+    report_bucket     = local.buckets.reports
+    ledger_bucket     = local.buckets.ledger
+    canary_bucket     = local.buckets.canary
+    inventory_prefix  = var.inventory_prefix
+    queue_prefix      = local.queue_prefix
+    state_machine_arn = local.state_machine_arn
+    event_bus         = local.event_bus_name
+    topic_arn         = local.topic_arn
+    copy_role_arn     = local.copy_role_arn
+    schedule_group    = local.schedule_group
+    break_glass_arns  = var.break_glass_arns
+    kms_key_arn       = var.kms_key_arn
+    ledger_lock       = var.ledger_lock
+    sources = [for name, source in var.sources : {
+      name         = name
+      account      = source.account_id
+      inventory_id = source.inventory_id
+      schedule     = local.schedule_names[name]
+      enabled      = source.enabled
+      kms_key_arns = source.kms_key_arns
+      snapshot = {
+        kms_key_arn   = source.snapshot.kms_key_arn
+        object_lock   = source.snapshot.object_lock
+        storage_class = source.snapshot.storage_class
+      }
+    }]
+  }
+}
+
+output "for_sources" {
+  description = "What the source module takes as `backup`."
+  value = {
+    manifest_bucket  = local.buckets.manifests
+    inventory_prefix = var.inventory_prefix
+    copy_role_arn    = local.copy_role_arn
+    reader_role_arns = length(var.operator_arns) > 0 ? [local.doctor_role_arn] : []
+  }
+}
+
+output "role_arns" {
+  description = "The roles by what they are for: batch-copy, state-machine, scheduler, worker-<group>, task-execution, doctor."
+  value       = { for name, role in local.roles : name => "${local.role_arn_prefix}${name}" }
+}
+
+output "worker_environment" {
+  description = "The settings of the workers as environment variables, for workers that run outside of ECS."
+  value       = local.worker_environment
+}
