@@ -68,7 +68,7 @@ locals {
 resource "aws_s3_bucket_policy" "this" {
   for_each = local.buckets
 
-  bucket = aws_s3_bucket.this[each.key].id
+  bucket = aws_s3_bucket.this[each.key].bucket
   policy = local.bucket_policies[each.key]
 
   lifecycle {

@@ -11,7 +11,7 @@ resource "aws_s3_bucket" "this" {
 resource "aws_s3_bucket_ownership_controls" "this" {
   for_each = local.buckets
 
-  bucket = aws_s3_bucket.this[each.key].id
+  bucket = aws_s3_bucket.this[each.key].bucket
   rule {
     object_ownership = "BucketOwnerEnforced"
   }
@@ -20,7 +20,7 @@ resource "aws_s3_bucket_ownership_controls" "this" {
 resource "aws_s3_bucket_public_access_block" "this" {
   for_each = local.buckets
 
-  bucket                  = aws_s3_bucket.this[each.key].id
+  bucket                  = aws_s3_bucket.this[each.key].bucket
   block_public_acls       = true
   block_public_policy     = true
   ignore_public_acls      = true
@@ -30,7 +30,7 @@ resource "aws_s3_bucket_public_access_block" "this" {
 resource "aws_s3_bucket_versioning" "this" {
   for_each = local.buckets
 
-  bucket = aws_s3_bucket.this[each.key].id
+  bucket = aws_s3_bucket.this[each.key].bucket
   versioning_configuration {
     status = "Enabled"
   }
@@ -39,7 +39,7 @@ resource "aws_s3_bucket_versioning" "this" {
 resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   for_each = local.buckets
 
-  bucket = aws_s3_bucket.this[each.key].id
+  bucket = aws_s3_bucket.this[each.key].bucket
   rule {
     apply_server_side_encryption_by_default {
       sse_algorithm     = var.kms_key_arn == null ? "AES256" : "aws:kms"
@@ -52,7 +52,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
 # On the ledger alone. Whether S3 delivers inventories into a bucket with default retention is not documented, so the
 # manifest bucket has none.
 resource "aws_s3_bucket_object_lock_configuration" "ledger" {
-  bucket = aws_s3_bucket.this["ledger"].id
+  bucket = aws_s3_bucket.this["ledger"].bucket
   rule {
     default_retention {
       mode = var.ledger_lock.mode
@@ -77,7 +77,7 @@ locals {
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
   for_each = local.buckets
 
-  bucket = aws_s3_bucket.this[each.key].id
+  bucket = aws_s3_bucket.this[each.key].bucket
 
   rule {
     id     = "levee-abort-unfinished-uploads"

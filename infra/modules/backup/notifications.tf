@@ -45,3 +45,26 @@ resource "aws_sns_topic_policy" "this" {
   arn    = aws_sns_topic.this.arn
   policy = local.topic_policy
 }
+
+# A subscription by e-mail or HTTPS gets nothing before the recipient has confirmed it. Without a filter all severities come;
+# alarms, which CloudWatch publishes in a form of its own, count as critical.
+resource "aws_sns_topic_subscription" "this" {
+  for_each = var.subscriptions
+
+  topic_arn           = aws_sns_topic.this.arn
+  protocol            = each.value.protocol
+  endpoint            = each.value.endpoint
+  filter_policy_scope = each.value.severities == null ? null : "MessageBody"
+  filter_policy       = each.value.severities == null ? null : local.filter_policies[each.key]
+  redrive_policy      = jsonencode({ deadLetterTargetArn = local.dead_letter_arns["notifications"] })
+
+  depends_on = [aws_sqs_queue_policy.this]
+}
+
+locals {
+  filter_policies = { for name, subscription in var.subscriptions : name => (
+    contains(coalesce(subscription.severities, []), "critical")
+    ? jsonencode({ "$or" = [{ severity = subscription.severities }, { AlarmName = [{ exists = true }] }] })
+    : jsonencode({ severity = subscription.severities })
+  ) }
+}

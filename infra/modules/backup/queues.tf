@@ -49,10 +49,12 @@ resource "aws_sqs_queue" "stage" {
   sqs_managed_sse_enabled    = var.kms_key_arn == null ? true : null
   kms_master_key_id          = var.kms_key_arn
   redrive_policy = jsonencode({
-    deadLetterTargetArn = aws_sqs_queue.dead_letters[each.key].arn
+    deadLetterTargetArn = local.dead_letter_arns[each.key]
     maxReceiveCount     = local.max_receive_count
   })
   tags = local.tags
+
+  depends_on = [aws_sqs_queue.dead_letters]
 }
 
 resource "aws_sqs_queue" "dead_letters" {

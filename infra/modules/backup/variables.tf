@@ -166,7 +166,7 @@ variable "kms_key_arn" {
 }
 
 variable "worker_groups" {
-  description = "Which stages one ECS service works on, by the group's name. A role per group; a group for each stage gives each worker only its own calls."
+  description = "Which stages one ECS service works on, by the group's name. A role per group; a group for each stage gives each worker only its own calls. As ECS services, groups have at most three stages: their scaling adds up three metrics of each queue, and CloudWatch takes ten."
   type        = map(list(string))
   default = {
     manifest-ready   = ["manifest-ready"]
@@ -216,6 +216,11 @@ variable "ecs" {
     concurrency        = optional(number, 4)
   })
   default = null
+
+  validation {
+    condition     = var.ecs == null ? true : var.ecs.minimum >= 0 && var.ecs.maximum >= max(1, var.ecs.minimum) && var.ecs.concurrency >= 1
+    error_message = "maximum is 1 or more and no less than minimum, minimum is 0 or more, concurrency is 1 or more."
+  }
 }
 
 variable "subscriptions" {

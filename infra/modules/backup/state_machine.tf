@@ -1,0 +1,34 @@
+# The state machine is the file in statemachine/, with the queues' URLs filled in.
+
+locals {
+  definition = templatefile("${path.module}/../../../statemachine/backup.asl.json", { queue_url_prefix = local.queue_url_prefix })
+}
+
+resource "aws_cloudwatch_log_group" "state_machine" {
+  name              = local.log_groups.state-machine
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+  tags              = local.tags
+}
+
+resource "aws_sfn_state_machine" "backup" {
+  name       = local.state_machine_name
+  type       = "STANDARD"
+  definition = local.definition
+  role_arn   = local.state_machine_role_arn
+
+  logging_configuration {
+    level = "ALL"
+    # The data of an execution are names and pointers, never rows of an inventory or contents of objects.
+    include_execution_data = true
+    log_destination        = "${local.log_group_arns.state-machine}:*"
+  }
+
+  tracing_configuration {
+    enabled = var.tracing
+  }
+
+  tags = local.tags
+
+  depends_on = [aws_cloudwatch_log_group.state_machine, aws_iam_role_policy.this]
+}
