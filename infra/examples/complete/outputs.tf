@@ -1,0 +1,9 @@
+output "deployment" {
+  description = "What levee doctor checks: terraform output -json deployment > deployment.json"
+  value       = module.backup.deployment
+}
+
+output "worker_environment" {
+  description = "The settings of workers that run outside of ECS."
+  value       = module.backup.worker_environment
+}
