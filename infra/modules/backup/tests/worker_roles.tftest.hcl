@@ -1,0 +1,155 @@
+# What each worker may do, statement by statement: effect, actions, resources.
+
+mock_provider "aws" {}
+
+variables {
+  account_id = "222222222222"
+  region     = "us-east-1"
+  sources = {
+    lake-events = { account_id = "111111111111" }
+    lake-orders = { account_id = "111111111111", snapshot = { object_lock = { mode = "GOVERNANCE", days = 35 } } }
+  }
+}
+
+run "every_worker_has_its_own_calls_and_no_others" {
+  command = plan
+
+  assert {
+    condition = { for s in jsondecode(aws_iam_role_policy.this["worker-manifest-ready"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) } == {
+      AnswersTasks                         = "Allow states:SendTaskSuccess states:SendTaskFailure states:SendTaskHeartbeat on *"
+      ListsTheLedger                       = "Allow s3:ListBucket on arn:aws:s3:::levee-ledger-222222222222-us-east-1"
+      ReadsTheLedger                       = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*"
+      ManifestReadyWorksOnItsQueue         = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-manifest-ready"
+      ManifestReadySetsMessagesAside       = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-manifest-ready-dlq"
+      ManifestReadyWritesItsRecords        = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/claim-*.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/01-manifest-ready.json"
+      ManifestReadyFindsInventories        = "Allow s3:ListBucket on arn:aws:s3:::levee-manifests-222222222222-us-east-1"
+      ManifestReadyReadsInventories        = "Allow s3:GetObject on arn:aws:s3:::levee-manifests-222222222222-us-east-1/*"
+      ManifestReadyAsksForTheOwnerOfAClaim = "Allow states:DescribeExecution on arn:aws:states:us-east-1:222222222222:execution:levee-backup:*"
+      ManifestReadyTellsOfRuns             = "Allow events:PutEvents on arn:aws:events:us-east-1:222222222222:event-bus/levee"
+    }
+    error_message = "manifest-ready"
+  }
+
+  assert {
+    condition = { for s in jsondecode(aws_iam_role_policy.this["worker-bucket-provision"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) } == {
+      AnswersTasks                        = "Allow states:SendTaskSuccess states:SendTaskFailure states:SendTaskHeartbeat on *"
+      ListsTheLedger                      = "Allow s3:ListBucket on arn:aws:s3:::levee-ledger-222222222222-us-east-1"
+      ReadsTheLedger                      = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*"
+      BucketProvisionWorksOnItsQueue      = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-bucket-provision"
+      BucketProvisionSetsMessagesAside    = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-bucket-provision-dlq"
+      BucketProvisionWritesItsRecords     = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/02-bucket-provision.json"
+      BucketProvisionMakesSnapshotBuckets = "Allow s3:CreateBucket on arn:aws:s3:::lake-events-??-???-???? arn:aws:s3:::lake-orders-??-???-????"
+      BucketProvisionReadsTheirSettings   = "Allow s3:ListBucket s3:GetBucketOwnershipControls s3:GetBucketPublicAccessBlock s3:GetBucketVersioning s3:GetEncryptionConfiguration s3:GetLifecycleConfiguration s3:GetBucketTagging s3:GetBucketPolicy on arn:aws:s3:::lake-events-??-???-???? arn:aws:s3:::lake-orders-??-???-????"
+      BucketProvisionWritesTheirSettings  = "Allow s3:PutBucketOwnershipControls s3:PutBucketPublicAccessBlock s3:PutBucketVersioning s3:PutEncryptionConfiguration s3:PutLifecycleConfiguration s3:PutBucketTagging s3:PutBucketPolicy on arn:aws:s3:::lake-events-??-???-???? arn:aws:s3:::lake-orders-??-???-????"
+      BucketProvisionLocksSnapshotBuckets = "Allow s3:GetBucketObjectLockConfiguration s3:PutBucketObjectLockConfiguration on arn:aws:s3:::lake-orders-??-???-????"
+    }
+    error_message = "bucket-provision"
+  }
+
+  assert {
+    condition = { for s in jsondecode(aws_iam_role_policy.this["worker-job-submit"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) } == {
+      AnswersTasks                  = "Allow states:SendTaskSuccess states:SendTaskFailure states:SendTaskHeartbeat on *"
+      ListsTheLedger                = "Allow s3:ListBucket on arn:aws:s3:::levee-ledger-222222222222-us-east-1"
+      ReadsTheLedger                = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*"
+      JobSubmitWorksOnItsQueue      = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-job-submit"
+      JobSubmitSetsMessagesAside    = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-job-submit-dlq"
+      JobSubmitWritesItsRecords     = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/03-job-submit-attempt-*.json"
+      JobSubmitMakesJobs            = "Allow s3:CreateJob on *"
+      JobSubmitFindsJobs            = "Allow s3:ListJobs on *"
+      JobSubmitHandsTheCopyRoleOver = "Allow iam:PassRole on arn:aws:iam::222222222222:role/levee-batch-copy"
+    }
+    error_message = "job-submit"
+  }
+
+  assert {
+    condition = { for s in jsondecode(aws_iam_role_policy.this["worker-job-poll"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) } == {
+      AnswersTasks             = "Allow states:SendTaskSuccess states:SendTaskFailure states:SendTaskHeartbeat on *"
+      ListsTheLedger           = "Allow s3:ListBucket on arn:aws:s3:::levee-ledger-222222222222-us-east-1"
+      ReadsTheLedger           = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*"
+      JobPollWorksOnItsQueue   = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-job-poll"
+      JobPollSetsMessagesAside = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-job-poll-dlq"
+      JobPollWritesItsRecords  = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/04-job-poll-attempt-*.json"
+      JobPollWatchesJobs       = "Allow s3:DescribeJob on arn:aws:s3:us-east-1:222222222222:job/*"
+    }
+    error_message = "job-poll"
+  }
+
+  assert {
+    condition = { for s in jsondecode(aws_iam_role_policy.this["worker-report-parse"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) } == {
+      AnswersTasks                 = "Allow states:SendTaskSuccess states:SendTaskFailure states:SendTaskHeartbeat on *"
+      ListsTheLedger               = "Allow s3:ListBucket on arn:aws:s3:::levee-ledger-222222222222-us-east-1"
+      ReadsTheLedger               = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*"
+      ReportParseWorksOnItsQueue   = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-report-parse"
+      ReportParseSetsMessagesAside = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-report-parse-dlq"
+      ReportParseWritesItsRecords  = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/05-report-parse-attempt-*"
+      ReportParseFindsReports      = "Allow s3:ListBucket on arn:aws:s3:::levee-reports-222222222222-us-east-1"
+      ReportParseReadsReports      = "Allow s3:GetObject on arn:aws:s3:::levee-reports-222222222222-us-east-1/*"
+      ReportParseGivesUpUploads    = "Allow s3:AbortMultipartUpload on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/05-report-parse-attempt-*"
+      ReportParseTellsOfFailures   = "Allow events:PutEvents on arn:aws:events:us-east-1:222222222222:event-bus/levee"
+    }
+    error_message = "report-parse"
+  }
+}
+
+run "no_role_may_delete_bypass_or_use_wildcards" {
+  command = plan
+  variables {
+    operator_arns = ["arn:aws:iam::222222222222:role/operators"]
+    kms_key_arn   = "arn:aws:kms:us-east-1:222222222222:key/own"
+    ecs           = { image = "222222222222.dkr.ecr.us-east-1.amazonaws.com/levee@sha256:0", subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"] }
+  }
+
+  assert {
+    condition = alltrue(flatten([for name, policy in aws_iam_role_policy.this : [for s in jsondecode(policy.policy).Statement : [for action in flatten([s.Action]) :
+    !strcontains(action, "*") && (!strcontains(action, ":Delete") || contains(["sqs:DeleteMessage", "logs:DeleteLogDelivery"], action)) && !strcontains(action, "Bypass")]]]))
+    error_message = "An action is a wildcard, deletes something, or bypasses retention."
+  }
+
+  assert {
+    condition     = length(distinct([for name, policy in aws_iam_role_policy.this : policy.role])) == 10 && alltrue([for name, policy in aws_iam_role_policy.this : policy.role == "levee-${name}"])
+    error_message = "There are not ten roles, or a policy is on another role than its own."
+  }
+
+  assert {
+    condition = alltrue([for name, policy in aws_iam_role_policy.this : anytrue([for s in jsondecode(policy.policy).Statement :
+    s.Sid == "UsesTheDeploymentsKey" && s.Resource == "arn:aws:kms:us-east-1:222222222222:key/own" && s.Action == ["kms:Decrypt", "kms:GenerateDataKey"]]) if startswith(name, "worker-")])
+    error_message = "A worker cannot use the deployment's key."
+  }
+}
+
+run "workers_are_trusted_to_ecs_of_this_account_and_to_whom_the_variable_names" {
+  command = plan
+  variables {
+    worker_trust = jsonencode({ Version = "2012-10-17", Statement = { Sid = "Cluster", Effect = "Allow", Principal = { AWS = "arn:aws:iam::222222222222:role/cluster" }, Action = "sts:AssumeRole" } })
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role.this["worker-job-poll"].assume_role_policy).Statement == [
+      {
+        Sid       = "EcsTasks"
+        Effect    = "Allow"
+        Principal = { Service = "ecs-tasks.amazonaws.com" }
+        Action    = "sts:AssumeRole"
+        Condition = { ArnLike = { "aws:SourceArn" = "arn:aws:ecs:us-east-1:222222222222:*" }, StringEquals = { "aws:SourceAccount" = "222222222222" } }
+      },
+      { Sid = "Cluster", Effect = "Allow", Principal = { AWS = "arn:aws:iam::222222222222:role/cluster" }, Action = "sts:AssumeRole" },
+    ]
+    error_message = "The trust of a worker's role."
+  }
+}
+
+run "a_group_has_the_calls_of_its_stages" {
+  command = plan
+  variables {
+    worker_groups = { all = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse"] }
+  }
+
+  assert {
+    condition = (
+      [for name, role in aws_iam_role.this : name if startswith(name, "worker-")] == ["worker-all"]
+      && length(jsondecode(aws_iam_role_policy.this["worker-all"].policy).Statement) == 3 + 5 * 3 + 4 + 4 + 3 + 1 + 4
+      && length(distinct([for s in jsondecode(aws_iam_role_policy.this["worker-all"].policy).Statement : s.Sid])) == 34
+    )
+    error_message = "The one group has not the statements of all stages, each under its own Sid."
+  }
+}

@@ -1,0 +1,216 @@
+# What the module adds to a bucket of the warehouse: statements, the inventory, grants.
+
+mock_provider "aws" {}
+
+variables {
+  bucket            = "lake-events"
+  backup_account_id = "222222222222"
+  backup = {
+    manifest_bucket  = "levee-manifests-222222222222-us-east-1"
+    inventory_prefix = "inventory"
+    copy_role_arn    = "arn:aws:iam::222222222222:role/levee-batch-copy"
+    reader_role_arns = ["arn:aws:iam::222222222222:role/levee-doctor"]
+  }
+  existing_bucket_policy = ""
+}
+
+run "copy_role_and_readers_read_and_nobody_else_does_anything" {
+  command = plan
+
+  assert {
+    condition     = aws_s3_bucket_policy.this[0].bucket == "lake-events" && aws_s3_bucket_policy.this[0].policy == output.bucket_policy_json
+    error_message = "The policy is on another bucket."
+  }
+
+  assert {
+    condition = jsondecode(output.bucket_policy_json) == { Version = "2012-10-17", Statement = [
+      {
+        Sid       = "LeveeBatchCopyReads"
+        Effect    = "Allow"
+        Principal = { AWS = "arn:aws:iam::222222222222:role/levee-batch-copy" }
+        Action    = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectAcl", "s3:GetObjectVersionAcl", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"]
+        Resource  = "arn:aws:s3:::lake-events/*"
+      },
+      {
+        Sid       = "LeveeBatchCopyLists"
+        Effect    = "Allow"
+        Principal = { AWS = "arn:aws:iam::222222222222:role/levee-batch-copy" }
+        Action    = "s3:ListBucket"
+        Resource  = "arn:aws:s3:::lake-events"
+      },
+      {
+        Sid       = "LeveeReadersRead"
+        Effect    = "Allow"
+        Principal = { AWS = ["arn:aws:iam::222222222222:role/levee-doctor"] }
+        Action    = "s3:GetObject"
+        Resource  = "arn:aws:s3:::lake-events/*"
+      },
+      {
+        Sid       = "LeveeReadersList"
+        Effect    = "Allow"
+        Principal = { AWS = ["arn:aws:iam::222222222222:role/levee-doctor"] }
+        Action    = "s3:ListBucket"
+        Resource  = "arn:aws:s3:::lake-events"
+      },
+    ] }
+    error_message = "Who may read the bucket."
+  }
+}
+
+run "without_readers_the_copy_role_reads_alone" {
+  command = plan
+  variables {
+    backup = {
+      manifest_bucket  = "m"
+      inventory_prefix = ""
+      copy_role_arn    = "arn:aws:iam::222222222222:role/levee-batch-copy"
+      reader_role_arns = []
+    }
+  }
+
+  assert {
+    condition     = [for s in jsondecode(output.bucket_policy_json).Statement : s.Sid] == ["LeveeBatchCopyReads", "LeveeBatchCopyLists"]
+    error_message = "There is a statement for nobody."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_inventory.this[0].destination[0].bucket[0].prefix == null
+    error_message = "An empty prefix is set."
+  }
+}
+
+run "statements_of_others_stay_and_levees_are_not_doubled" {
+  command = plan
+  variables {
+    existing_bucket_policy = jsonencode({ Version = "2008-10-17", Id = "theirs", Statement = [
+      { Sid = "Auditors", Effect = "Allow", Principal = { AWS = "arn:aws:iam::444444444444:root" }, Action = "s3:GetObject", Resource = "arn:aws:s3:::lake-events/*" },
+      { Effect = "Deny", Principal = "*", Action = "s3:*", Resource = "arn:aws:s3:::lake-events/*", Condition = { Bool = { "aws:SecureTransport" = "false" } } },
+      { Sid = "LeveeBatchCopyReads", Effect = "Allow", Principal = { AWS = "arn:aws:iam::222222222222:role/of-yesterday" }, Action = "s3:GetObject", Resource = "arn:aws:s3:::lake-events/*" },
+    ] })
+  }
+
+  assert {
+    condition     = [for s in jsondecode(output.bucket_policy_json).Statement : lookup(s, "Sid", s.Effect)] == ["Auditors", "Deny", "LeveeBatchCopyReads", "LeveeBatchCopyLists", "LeveeReadersRead", "LeveeReadersList"]
+    error_message = "The statements of the merged policy."
+  }
+
+  assert {
+    condition     = jsondecode(output.bucket_policy_json).Id == "theirs" && jsondecode(output.bucket_policy_json).Version == "2008-10-17" && !strcontains(output.bucket_policy_json, "of-yesterday")
+    error_message = "The existing policy was changed, or an old statement of Levee's stays."
+  }
+}
+
+run "one_statement_need_not_be_a_list" {
+  command = plan
+  variables {
+    existing_bucket_policy = jsonencode({ Version = "2012-10-17", Statement = { Sid = "Auditors", Effect = "Allow", Principal = "*", Action = "s3:GetObject", Resource = "arn:aws:s3:::lake-events/public/*" } })
+  }
+
+  assert {
+    condition     = jsondecode(output.bucket_policy_json).Statement[0].Sid == "Auditors" && length(jsondecode(output.bucket_policy_json).Statement) == 5
+    error_message = "The one statement is lost."
+  }
+}
+
+run "a_policy_of_somebody_else_is_left_alone" {
+  command = plan
+  variables {
+    existing_bucket_policy = null
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_policy.this) == 0 && length(jsondecode(output.bucket_policy_json).Statement) == 4
+    error_message = "The module takes a policy that is not its own, or does not say what belongs in it."
+  }
+}
+
+run "inventory_is_daily_in_csv_of_current_versions_and_to_the_backup_account" {
+  command = plan
+
+  assert {
+    condition = (
+      aws_s3_bucket_inventory.this[0].bucket == "lake-events"
+      && aws_s3_bucket_inventory.this[0].name == "levee-daily"
+      && aws_s3_bucket_inventory.this[0].enabled
+      && aws_s3_bucket_inventory.this[0].included_object_versions == "Current"
+      && aws_s3_bucket_inventory.this[0].schedule[0].frequency == "Daily"
+      && length(aws_s3_bucket_inventory.this[0].filter) == 0
+      && aws_s3_bucket_inventory.this[0].destination[0].bucket[0].account_id == "222222222222"
+      && aws_s3_bucket_inventory.this[0].destination[0].bucket[0].bucket_arn == "arn:aws:s3:::levee-manifests-222222222222-us-east-1"
+      && aws_s3_bucket_inventory.this[0].destination[0].bucket[0].prefix == "inventory"
+      && aws_s3_bucket_inventory.this[0].destination[0].bucket[0].format == "CSV"
+      && length(aws_s3_bucket_inventory.this[0].destination[0].bucket[0].encryption[0].sse_s3) == 1
+    )
+    error_message = "The inventory configuration."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_inventory.this[0].optional_fields == toset(["Size", "LastModifiedDate", "ETag", "StorageClass", "IsMultipartUploaded", "EncryptionStatus", "IntelligentTieringAccessTier", "ChecksumAlgorithm"])
+    error_message = "The columns of the inventory."
+  }
+}
+
+run "inventory_may_be_under_a_key_or_left_to_somebody_else" {
+  command = plan
+  variables {
+    inventory_kms_key_arn = "arn:aws:kms:us-east-1:222222222222:key/own"
+  }
+
+  assert {
+    condition     = aws_s3_bucket_inventory.this[0].destination[0].bucket[0].encryption[0].sse_kms[0].key_id == "arn:aws:kms:us-east-1:222222222222:key/own" && length(aws_s3_bucket_inventory.this[0].destination[0].bucket[0].encryption[0].sse_s3) == 0
+    error_message = "The encryption of the inventory."
+  }
+}
+
+run "no_inventory_where_it_is_not_wanted" {
+  command = plan
+  variables {
+    create_inventory = false
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_inventory.this) == 0
+    error_message = "There is an inventory."
+  }
+}
+
+run "every_reading_role_may_decrypt_with_every_key_and_nothing_more" {
+  command = plan
+  variables {
+    kms_key_arns = ["arn:aws:kms:us-east-1:111111111111:key/a", "arn:aws:kms:us-east-1:111111111111:key/b"]
+  }
+
+  assert {
+    condition = toset([for grant in aws_kms_grant.this : "${grant.grantee_principal} ${grant.key_id}"]) == toset([
+      "arn:aws:iam::222222222222:role/levee-batch-copy arn:aws:kms:us-east-1:111111111111:key/a",
+      "arn:aws:iam::222222222222:role/levee-batch-copy arn:aws:kms:us-east-1:111111111111:key/b",
+      "arn:aws:iam::222222222222:role/levee-doctor arn:aws:kms:us-east-1:111111111111:key/a",
+      "arn:aws:iam::222222222222:role/levee-doctor arn:aws:kms:us-east-1:111111111111:key/b",
+    ]) && alltrue([for grant in aws_kms_grant.this : grant.operations == toset(["Decrypt"])])
+    error_message = "The grants."
+  }
+}
+
+run "refused_a_policy_that_is_none" {
+  command = plan
+  variables {
+    existing_bucket_policy = "{}"
+  }
+  expect_failures = [var.existing_bucket_policy]
+}
+
+run "refused_an_account_that_is_none" {
+  command = plan
+  variables {
+    backup_account_id = "backup"
+  }
+  expect_failures = [var.backup_account_id]
+}
+
+run "refused_a_policy_that_would_be_too_long" {
+  command = plan
+  variables {
+    existing_bucket_policy = jsonencode({ Version = "2012-10-17", Statement = [for number in range(200) : { Sid = "Statement${number}", Effect = "Deny", Principal = "*", Action = "s3:DeleteObject", Resource = "arn:aws:s3:::lake-events/${number}/*" }] })
+  }
+  expect_failures = [aws_s3_bucket_policy.this]
+}
