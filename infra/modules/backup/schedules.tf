@@ -37,6 +37,7 @@ locals {
 }
 
 resource "aws_scheduler_schedule" "source" {
+  # checkov:skip=CKV_AWS_297:Under the deployment's key where there is one; a schedule holds names alone and is else under a key of the service
   for_each = var.sources
 
   name                         = local.schedule_names[each.key]
@@ -45,6 +46,7 @@ resource "aws_scheduler_schedule" "source" {
   schedule_expression          = each.value.schedule
   schedule_expression_timezone = each.value.time_zone
   state                        = each.value.enabled ? "ENABLED" : "DISABLED"
+  kms_key_arn                  = var.kms_key_arn
 
   flexible_time_window {
     mode = "OFF"

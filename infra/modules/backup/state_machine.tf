@@ -12,6 +12,7 @@ resource "aws_cloudwatch_log_group" "state_machine" {
 }
 
 resource "aws_sfn_state_machine" "backup" {
+  # checkov:skip=CKV_AWS_284:Tracing is the variable `tracing`, off by default because traces are billed and the log has every step
   name       = local.state_machine_name
   type       = "STANDARD"
   definition = local.definition

@@ -162,10 +162,15 @@ run "subscribers_get_what_they_ask_for_and_alarms_are_critical" {
   }
 }
 
-run "with_a_key_queues_and_topic_are_under_it" {
+run "with_a_key_queues_topic_schedules_and_logs_are_under_it" {
   command = plan
   variables {
     kms_key_arn = "arn:aws:kms:us-east-1:222222222222:key/own"
+  }
+
+  assert {
+    condition     = alltrue([for schedule in aws_scheduler_schedule.source : schedule.kms_key_arn == "arn:aws:kms:us-east-1:222222222222:key/own"]) && alltrue([for group in [aws_cloudwatch_log_group.state_machine, aws_cloudwatch_log_group.completed] : group.kms_key_id == "arn:aws:kms:us-east-1:222222222222:key/own"])
+    error_message = "A schedule or a log is not under the key."
   }
 
   assert {

@@ -1,0 +1,31 @@
+mock_provider "aws" {}
+mock_provider "aws" {
+  alias = "warehouse"
+}
+
+run "two_sources_with_every_option_plan" {
+  command = plan
+
+  assert {
+    condition     = [for source in output.deployment.sources : source.name] == ["lake-events", "lake-orders"] && output.deployment.canary_bucket == "levee-probes-222222222222-us-east-1"
+    error_message = "The sources or the names are not those of the configuration."
+  }
+
+  # The inventory lands where the run looks for it.
+  assert {
+    condition     = [for source in output.deployment.sources : source.inventory_id] == ["levee-daily", "levee-nightly"] && alltrue([for source in output.deployment.sources : source.account == "111111111111"])
+    error_message = "Source and backup module do not say the same."
+  }
+}
+
+run "an_emulator_gets_what_it_can_do" {
+  command = plan
+  variables {
+    emulator = true
+  }
+
+  assert {
+    condition     = output.deployment.kms_key_arn == null && alltrue([for source in output.deployment.sources : source.account == output.deployment.account])
+    error_message = "Something is left that an emulator cannot do."
+  }
+}
