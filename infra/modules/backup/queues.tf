@@ -67,17 +67,14 @@ resource "aws_sqs_queue" "dead_letters" {
   tags                      = local.tags
 }
 
-# The dead-letter queue of a stage takes messages of that stage's queue alone; the others take none by redrive.
-resource "aws_sqs_queue_redrive_allow_policy" "dead_letters" {
-  for_each = toset(local.dead_letter_names)
+# The dead-letter queue of a stage takes messages of that stage's queue alone.
+resource "aws_sqs_queue_redrive_allow_policy" "stage" {
+  for_each = toset(local.stages)
 
   queue_url = aws_sqs_queue.dead_letters[each.key].url
-  redrive_allow_policy = jsonencode(contains(local.stages, each.key) ? {
+  redrive_allow_policy = jsonencode({
     redrivePermission = "byQueue"
     sourceQueueArns   = [local.queue_arns[each.key]]
-    } : {
-    redrivePermission = "denyAll"
-    sourceQueueArns   = null
   })
 }
 
