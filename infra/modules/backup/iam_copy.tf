@@ -56,7 +56,7 @@ locals {
         Sid       = "WritesCopies"
         Effect    = "Allow"
         Action    = local.write_actions
-        Resource  = [for arn in concat(local.snapshot_bucket_arns, [local.bucket_arns.canary]) : "${arn}/*"]
+        Resource  = concat([for arn in local.snapshot_bucket_arns : "${arn}/*"], ["${local.bucket_arns.canary}/canary/*"])
         Condition = local.own_account_only
       },
       { Sid = "WritesReports", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.bucket_arns.reports}/*", Condition = local.own_account_only },

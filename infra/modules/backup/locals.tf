@@ -45,9 +45,13 @@ locals {
   topic_arn      = "arn:aws:sns:${var.region}:${var.account_id}:${local.topic_name}"
 
   # Rules of Levee's bus, of the default bus, and the one per source that sees its runs complete.
-  levee_rules     = { "run-started" = "${var.name}-run-started", "copy-failures" = "${var.name}-copy-failures" }
-  failed_rule     = "${var.name}-run-failed"
-  completed_rules = { for source in keys(var.sources) : source => "${var.name}-completed-${substr(source, 0, 40)}-${substr(sha256(source), 0, 8)}" }
+  levee_rules = { "run-started" = "${var.name}-run-started", "copy-failures" = "${var.name}-copy-failures" }
+  failed_rule = "${var.name}-run-failed"
+  # A rule's name has 64 characters at most: what is left for the source, but 40 at most, tells a person which it is, and the
+  # digest tells any two apart.
+  completed_rules = { for source in keys(var.sources) : source =>
+    "${var.name}-completed-${substr(source, 0, min(40, 44 - length(var.name)))}-${substr(sha256(source), 0, 8)}"
+  }
   rule_arn_prefix = "arn:aws:events:${var.region}:${var.account_id}:rule/"
   # The rules of completed runs as a pattern: the policies that name them have limits, the number of sources has none.
   rule_arns = concat(

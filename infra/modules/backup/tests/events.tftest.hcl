@@ -61,6 +61,39 @@ run "rules_see_what_runs_and_workers_say" {
   }
 }
 
+run "names_of_rules_are_short_enough_and_differ" {
+  command = plan
+  variables {
+    sources = {
+      lake-with-a-name-of-51-characters-xxxxxxxxxxxxxxxxx = { account_id = "111111111111" }
+      lake-with-a-name-of-51-characters-xxxxxxxxxxxxxxxxy = { account_id = "111111111111" }
+    }
+  }
+
+  assert {
+    condition     = alltrue([for rule in aws_cloudwatch_event_rule.this : length(rule.name) <= 64]) && length(distinct([for rule in aws_cloudwatch_event_rule.this : rule.name])) == 5
+    error_message = "EventBridge allows 64 characters."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_rule.this["completed lake-with-a-name-of-51-characters-xxxxxxxxxxxxxxxxx"].name == "levee-completed-lake-with-a-name-of-51-characters-xxxxx-${substr(sha256("lake-with-a-name-of-51-characters-xxxxxxxxxxxxxxxxx"), 0, 8)}"
+    error_message = "The name of a long source's rule."
+  }
+}
+
+run "names_of_rules_are_short_enough_under_a_long_name" {
+  command = plan
+  variables {
+    name    = "a-name-of-20-letters"
+    sources = { lake-with-a-name-of-43-characters-xxxxxxxxx = { account_id = "111111111111" } }
+  }
+
+  assert {
+    condition     = alltrue([for rule in aws_cloudwatch_event_rule.this : length(rule.name) <= 64])
+    error_message = "EventBridge allows 64 characters."
+  }
+}
+
 run "notifications_are_json_with_a_severity_and_an_event" {
   command = plan
 
