@@ -247,8 +247,8 @@ variable "subscriptions" {
   }
   validation {
     condition = alltrue([for name, subscription in var.subscriptions :
-    alltrue([for severity in coalesce(subscription.severities, ["info"]) : contains(["critical", "warning", "info"], severity)])])
-    error_message = "Severities are critical, warning and info."
+    subscription.severities == null ? true : length(subscription.severities) > 0 && length(setsubtract(subscription.severities, ["critical", "warning", "info"])) == 0])
+    error_message = "Severities are critical, warning and info, at least one of them; all without the list."
   }
 }
 

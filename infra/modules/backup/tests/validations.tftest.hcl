@@ -177,6 +177,14 @@ run "refused_a_severity_that_does_not_exist" {
   expect_failures = [var.subscriptions]
 }
 
+run "refused_a_subscription_to_nothing" {
+  command = plan
+  variables {
+    subscriptions = { me = { protocol = "email", endpoint = "me@example.com", severities = [] } }
+  }
+  expect_failures = [var.subscriptions]
+}
+
 run "a_source_in_the_backup_account_is_taken_when_asked_for" {
   command = plan
   variables {
