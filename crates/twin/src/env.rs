@@ -26,7 +26,7 @@ pub struct Env {
 /// One call, as the gate sees it.
 #[derive(Clone, Debug)]
 pub struct Call<'a> {
-    /// The service's signing name: `s3`, `sqs`, `states`, `events`, `scheduler`, `sns`, `s3control`.
+    /// The service's signing name: `s3`, `sqs`, `states`, `events`, `scheduler`, `sns`, `kms`, `s3control`.
     pub service: &'a str,
     /// The operation, for example `PutObject`.
     pub operation: &'a str,

@@ -10,6 +10,7 @@ pub mod events;
 pub mod faults;
 pub mod gate;
 pub mod inventory;
+pub mod kms;
 pub mod needs;
 mod page;
 mod retry;

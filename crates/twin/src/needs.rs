@@ -6,6 +6,7 @@
 
 mod control;
 mod events;
+mod keys;
 mod notify;
 mod queues;
 mod schedules;
@@ -17,6 +18,7 @@ use serde_json::Value;
 pub(crate) use self::{
     control::{job_arn, needs as s3control},
     events::needs as events,
+    keys::needs as kms,
     notify::needs as sns,
     queues::needs as sqs,
     schedules::needs as scheduler,

@@ -43,6 +43,7 @@ pub(crate) struct Services {
     pub(crate) sqs: Option<Arc<Sqs>>,
     pub(crate) states: Option<Arc<dyn JsonService>>,
     pub(crate) events: Option<Arc<dyn JsonService>>,
+    pub(crate) kms: Option<Arc<dyn JsonService>>,
     pub(crate) sns: Option<Arc<Sns>>,
     pub(crate) sts: Option<Arc<dyn JsonService>>,
     pub(crate) s3: Option<Arc<dyn HttpService>>,
@@ -131,6 +132,7 @@ impl Router {
                 let service = match service {
                     "states" => services.states.as_ref(),
                     "events" => services.events.as_ref(),
+                    "kms" => services.kms.as_ref(),
                     "sts" => services.sts.as_ref(),
                     _ => None,
                 };

@@ -79,7 +79,7 @@ impl fmt::Display for ServiceError {
 
 impl std::error::Error for ServiceError {}
 
-/// A service whose calls are an operation name with a JSON body: SQS, Step Functions, EventBridge, SNS.
+/// A service whose calls are an operation name with a JSON body: SQS, Step Functions, EventBridge, SNS, KMS.
 #[async_trait]
 pub trait JsonService: Send + Sync {
     /// Answers one call. `operation` is the bare name (`SendMessage`); bodies have the members of the API reference.

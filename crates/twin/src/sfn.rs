@@ -44,6 +44,7 @@ use tokens::Tokens;
 
 pub(crate) use api::OPERATIONS;
 pub(crate) use arn::machine as machine_arn;
+pub(crate) use history::epoch;
 pub(crate) use overview::{EventView, RunCounts, RunDetail, RunView};
 pub use status::StatusChange;
 pub(crate) use trail::StateTrail;

@@ -7,6 +7,7 @@ mod twin {
     mod events;
     mod gate;
     mod inventory;
+    mod kms;
     mod notifications;
     mod page;
     mod s3;

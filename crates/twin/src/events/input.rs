@@ -1,4 +1,4 @@
-//! Reading the members of a call's body, and the errors of EventBridge and of its Scheduler.
+//! Reading the members of a call's body, and the errors of EventBridge, its Scheduler and KMS.
 
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ pub(crate) fn optional_text<'a>(body: &'a Value, member: &str) -> Result<Option<
 }
 
 /// A list that must be there.
-pub(super) fn list<'a>(body: &'a Value, member: &str) -> Result<&'a [Value], ServiceError> {
+pub(crate) fn list<'a>(body: &'a Value, member: &str) -> Result<&'a [Value], ServiceError> {
     match body.get(member) {
         Some(Value::Array(items)) if !items.is_empty() => Ok(items),
         _ => Err(invalid(format!("{member} must be a list with at least one entry"))),

@@ -1,6 +1,6 @@
 //! The names of services and operations that a rule can be about: what the twin models, by signing name.
 
-use crate::{events, router, s3, s3control, scheduler, sfn, sns, sqs};
+use crate::{events, kms, router, s3, s3control, scheduler, sfn, sns, sqs};
 
 /// What is unknown, and the reason for people.
 pub(super) enum Unknown {
@@ -32,6 +32,7 @@ pub(super) fn unknown(service: Option<&str>, operation: Option<&str>) -> Option<
 fn services() -> Vec<(&'static str, Vec<&'static str>)> {
     vec![
         ("events", events::OPERATIONS.to_vec()),
+        ("kms", kms::OPERATIONS.to_vec()),
         ("s3", s3::operation_names()),
         ("s3control", s3control::OPERATIONS.to_vec()),
         ("scheduler", scheduler::operation_names()),
@@ -68,6 +69,7 @@ mod tests {
 
     #[rstest::rstest]
     #[case::events(events::OPERATIONS, include_str!("../events.rs"))]
+    #[case::kms(kms::OPERATIONS, include_str!("../kms.rs"))]
     #[case::sns(sns::OPERATIONS, include_str!("../sns.rs"))]
     #[case::sqs(sqs::OPERATIONS, include_str!("../sqs.rs"))]
     #[case::states(sfn::OPERATIONS, include_str!("../sfn/api.rs"))]

@@ -13,7 +13,7 @@ pub struct RecordedCall {
     pub number: u64,
     /// When the call came, by the twin's clock.
     pub time: Timestamp,
-    /// The service's signing name: `s3`, `sqs`, `states`, `events`, `sns`, `sts`, or `s3control`.
+    /// The service's signing name: `s3`, `sqs`, `states`, `events`, `scheduler`, `sns`, `kms`, `sts`, or `s3control`.
     pub service: Name,
     /// The operation, for example `PutObject`. Empty for a request that was refused before it was understood.
     pub operation: Name,

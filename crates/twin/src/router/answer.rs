@@ -82,9 +82,13 @@ pub(crate) fn stamp(response: &mut Response<Bytes>, request_id: &str) {
     }
 }
 
-/// EventBridge speaks JSON 1.1, the others 1.0.
+/// EventBridge and KMS speak JSON 1.1, the others 1.0.
 fn content_type(target: &Target) -> &'static str {
-    if target.service == "events" { "application/x-amz-json-1.1" } else { "application/x-amz-json-1.0" }
+    if matches!(target.service.as_str(), "events" | "kms") {
+        "application/x-amz-json-1.1"
+    } else {
+        "application/x-amz-json-1.0"
+    }
 }
 
 fn respond(status: u16, content_type: &'static str, body: String) -> Response<Bytes> {

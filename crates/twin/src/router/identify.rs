@@ -28,7 +28,8 @@ pub(crate) struct Target {
 }
 
 /// The prefixes of `x-amz-target` by service.
-const TARGETS: [(&str, &str); 3] = [("AmazonSQS", "sqs"), ("AWSStepFunctions", "states"), ("AWSEvents", "events")];
+const TARGETS: [(&str, &str); 4] =
+    [("AmazonSQS", "sqs"), ("AWSStepFunctions", "states"), ("AWSEvents", "events"), ("TrentService", "kms")];
 
 impl Target {
     /// Reads the credential scope first, then the target header, then the path and the form body.

@@ -65,7 +65,7 @@ pub(super) fn put(object: &mut Value, name: &str, value: Value) {
 }
 
 /// A time as AWS JSON 1.0 has it: seconds since 1970, with milliseconds.
-pub(super) fn epoch(at: Timestamp) -> Value {
+pub(crate) fn epoch(at: Timestamp) -> Value {
     #[allow(clippy::cast_precision_loss)]
     let seconds = at.as_millisecond() as f64 / 1_000.0;
     json!(seconds)

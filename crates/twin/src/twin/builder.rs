@@ -14,6 +14,7 @@ use crate::{
     faults::FaultPlan,
     gate::{CallGate, RECORD_LIMIT},
     inventory::{Inventory, InventoryConfigurations, InventoryOptions},
+    kms::Kms,
     page::{Page, Sources},
     router::{Router, Services, Sts},
     s3::{S3Data, S3Options, S3Service},
@@ -192,6 +193,7 @@ impl TwinBuilder {
             scheduler: Some(Arc::clone(&scheduler) as Arc<dyn HttpService>),
             states: Some(states),
             events: Some(Arc::clone(&events) as Arc<dyn JsonService>),
+            kms: Some(Arc::new(Kms::new(env.clone()))),
             sns: Some(sns),
             sts: Some(Arc::new(Sts(env))),
         });
