@@ -5,7 +5,7 @@ use std::{ffi::OsString, process::ExitCode};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{cat, demo, exit, rehearse, twin_command, worker_command};
+use crate::{cat, demo, doctor, exit, rehearse, twin_command, worker_command};
 
 /// Verified backups of Delta warehouses on S3.
 #[derive(Debug, Parser)]
@@ -36,6 +36,8 @@ enum Command {
         #[arg(value_name = "STAGE… | --all", trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Check a deployment, before its first night and any time after
+    Doctor(doctor::DoctorSettings),
     /// Read S3 Inventory reports
     Inventory(cat::InventoryCommand),
     /// Read completion reports of S3 Batch Operations
@@ -50,6 +52,7 @@ pub fn main() -> ExitCode {
         Command::Rehearse(settings) => rehearse::run(&settings),
         Command::Twin(settings) => twin_command::run(&settings),
         Command::Worker { arguments } => worker_command::run(arguments),
+        Command::Doctor(settings) => doctor::run(&settings),
         Command::Inventory(command) => wait_for(command.run()),
         Command::Report(command) => wait_for(command.run()),
     }

@@ -10,9 +10,9 @@ use jiff::civil::Date;
 use levee_stage::Aws;
 use serde_json::{Value, json};
 
-pub use buckets::{manifest_bucket_policy, source_bucket_policy};
+pub use buckets::{INVENTORY_FIELDS, manifest_bucket_policy, source_bucket_policy};
 pub use queues::{STAGES, queue_arn};
-pub use schedules::{Timetable, schedule};
+pub use schedules::{START_EXECUTION, Timetable, schedule};
 
 /// The definition of the state machine; `${queue_url_prefix}` stands for the queues' common beginning.
 pub const STATE_MACHINE: &str = include_str!("../../../statemachine/backup.asl.json");

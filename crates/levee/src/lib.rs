@@ -4,6 +4,7 @@ pub mod cat;
 pub mod cli;
 pub mod demo;
 pub mod deploy;
+pub mod doctor;
 pub mod exit;
 pub mod faults;
 pub mod fleet;

@@ -58,7 +58,9 @@ impl Aws {
     }
 }
 
-fn with_defaults(config: &SdkConfig) -> SdkConfig {
+/// The configuration with values for the time-outs and retries that it leaves open; for clients of other services.
+#[must_use]
+pub fn with_defaults(config: &SdkConfig) -> SdkConfig {
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
     let timeouts = match config.timeout_config() {
         Some(configured) => configured.to_builder().take_unset_from(timeouts.to_builder()).build(),

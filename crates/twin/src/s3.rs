@@ -43,8 +43,8 @@ use bytes::Bytes;
 use s3s::dto;
 use tokio::sync::watch;
 
-pub use self::folder::DataError;
 use self::{flight::Flight, folder::Lives, store::Store};
+pub use self::{folder::DataError, policy::pattern};
 pub(crate) use self::{overview::BucketView, wire::error_code};
 use crate::{
     env::Env,

@@ -6,7 +6,7 @@
 mod bucket;
 mod converge;
 mod policy;
-mod retention;
+pub mod retention;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -16,6 +16,7 @@ use levee_ledger::{
     state::{Bucket, Manifest, Run},
 };
 use levee_stage::{Aws, CommonSettings, Context, ErrorKind, Progress, Stage, StageError};
+pub use policy::{REMOVING_ACTIONS, statements};
 use serde::Deserialize;
 use serde_json::json;
 

@@ -8,7 +8,7 @@ const DENY_PLAIN_HTTP: &str = "LeveeDenyPlainHttp";
 
 /// Every way to remove a copy or to open a way to remove it. `PutLifecycleConfiguration` is on the list because expiry is
 /// a deletion, `PutReplicationConfiguration` because it can carry deletions out.
-const REMOVING_ACTIONS: [&str; 12] = [
+pub const REMOVING_ACTIONS: [&str; 12] = [
     "s3:BypassGovernanceRetention",
     "s3:DeleteBucket",
     "s3:DeleteBucketPolicy",
@@ -28,7 +28,7 @@ const REMOVING_ACTIONS: [&str; 12] = [
 /// Service principals are let out, because a blanket denial would hit deliveries. The role of the copy jobs needs no
 /// exception: nothing that it does is on the list.
 #[must_use]
-pub(crate) fn statements(bucket: &str, break_glass: &[String]) -> Vec<Value> {
+pub fn statements(bucket: &str, break_glass: &[String]) -> Vec<Value> {
     let resources = json!([format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/*")]);
     let mut removal_condition = json!({ "BoolIfExists": { "aws:PrincipalIsAWSService": "false" } });
     if let (false, Some(condition)) = (break_glass.is_empty(), removal_condition.as_object_mut()) {

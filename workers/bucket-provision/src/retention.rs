@@ -10,7 +10,7 @@ const DAYS_OF_A_YEAR: i32 = 365;
 ///
 /// Of two modes the stricter one and of two periods the longer one is taken, so that no write ever weakens a bucket.
 #[must_use]
-pub(crate) fn to_write(current: Option<&DefaultRetention>, wanted: ObjectLock) -> Option<DefaultRetention> {
+pub fn to_write(current: Option<&DefaultRetention>, wanted: ObjectLock) -> Option<DefaultRetention> {
     let found_days = current.map_or(0, days);
     let found_compliance = current.and_then(DefaultRetention::mode) == Some(&ObjectLockRetentionMode::Compliance);
     let found_mode = current.is_some_and(|retention| retention.mode().is_some());

@@ -3,7 +3,7 @@
 //! A job that failed fails the task and is recorded with the execution's redrive count. A redrive then finds a count above
 //! the recorded one, which means that somebody asks for the work again: the stage answers `resubmit`.
 
-mod watch;
+pub mod watch;
 
 use std::time::Duration;
 

@@ -12,14 +12,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
 
 /// The wait before the next look, after `waits` earlier ones: from 30 seconds by halves to 5 minutes.
 #[must_use]
-pub(crate) fn wait_after(waits: u32) -> Duration {
+pub fn wait_after(waits: u32) -> Duration {
     let steps = i32::try_from(waits.min(16)).unwrap_or(16);
     SHORTEST_WAIT.mul_f64(1.5_f64.powi(steps)).min(LONGEST_WAIT)
 }
 
 /// What to do about a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// It goes on.
     Running,
     /// Every task was tried; says nothing about their success.
@@ -35,7 +35,7 @@ pub(crate) enum Verdict {
 
 /// A job's own count of its tasks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Tally {
+pub struct Tally {
     /// Tasks in all.
     pub tasks: u64,
     /// Tasks that succeeded.
@@ -47,7 +47,7 @@ pub(crate) struct Tally {
 impl Tally {
     /// The job's count; nothing where it gives none or only a part, which means unknown and not zero.
     #[must_use]
-    pub(crate) fn of(job: &JobDescriptor) -> Option<Self> {
+    pub fn of(job: &JobDescriptor) -> Option<Self> {
         let summary = job.progress_summary()?;
         let count = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
         Some(Self {
@@ -61,7 +61,7 @@ impl Tally {
 /// Judges a job. Only `Complete`, `Failed` and `Cancelled` are ends; a status that is not known here is not one. A
 /// `Complete` job without a count is looked at again, because the count is needed to reconcile the report.
 #[must_use]
-pub(crate) fn judge(job: &JobDescriptor) -> Verdict {
+pub fn judge(job: &JobDescriptor) -> Verdict {
     match (job.status(), Tally::of(job)) {
         (Some(JobStatus::Complete), Some(tally)) => Verdict::Complete(tally),
         (Some(status @ (JobStatus::Failed | JobStatus::Cancelled)), _) => {
@@ -81,7 +81,7 @@ fn reasons(job: &JobDescriptor) -> String {
 
 /// What was last seen of a job, and since when it looks like that: the memo between two looks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Seen {
+pub struct Seen {
     /// The job's status.
     pub status: String,
     /// Its count, where it gives one.
@@ -93,7 +93,7 @@ pub(crate) struct Seen {
 impl Seen {
     /// What is seen now: the earlier `since` is kept while nothing changes.
     #[must_use]
-    pub(crate) fn now(job: &JobDescriptor, now: Timestamp, earlier: Option<Self>) -> Self {
+    pub fn now(job: &JobDescriptor, now: Timestamp, earlier: Option<Self>) -> Self {
         let status = job.status().map_or("unknown", JobStatus::as_str).to_owned();
         let tally = Tally::of(job);
         match earlier {
@@ -104,7 +104,7 @@ impl Seen {
 
     /// Whether the job has stood still for `limit`.
     #[must_use]
-    pub(crate) fn stalled(&self, now: Timestamp, limit: SignedDuration) -> bool {
+    pub fn stalled(&self, now: Timestamp, limit: SignedDuration) -> bool {
         now.duration_since(self.since) >= limit
     }
 }

@@ -94,6 +94,7 @@ impl JobSubmit {
             role_arn: self.settings.copy_role_arn.clone(),
             priority: run.priority,
             target: input.bucket.name.clone(),
+            target_prefix: None,
             storage_class: run.snapshot.storage_class.clone().unwrap_or_else(|| DEFAULT_STORAGE_CLASS.to_owned()),
             manifest: attempt.manifest.clone(),
             report_bucket: self.settings.report_bucket.clone(),

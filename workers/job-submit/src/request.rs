@@ -28,6 +28,9 @@ pub struct JobRequest {
     pub priority: i32,
     /// The snapshot bucket.
     pub target: String,
+    /// What the copies' keys get in front; none for the copies of a snapshot, which keep their keys. Whether S3 puts a `/`
+    /// between the two is not documented.
+    pub target_prefix: Option<String>,
     /// The storage class of the copies.
     pub storage_class: String,
     /// What to copy.
@@ -61,6 +64,7 @@ impl JobRequest {
     fn copy(&self) -> S3CopyObjectOperation {
         S3CopyObjectOperation::builder()
             .target_resource(bucket_arn(&self.target))
+            .set_target_key_prefix(self.target_prefix.clone())
             .metadata_directive(S3MetadataDirective::Copy)
             // The default would need permissions on annotations and is billed for each; a lake has none.
             .annotation_directive(S3AnnotationDirective::Exclude)

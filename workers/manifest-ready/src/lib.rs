@@ -6,7 +6,7 @@
 mod count;
 mod delivery;
 mod pin;
-mod stamp;
+pub mod stamp;
 
 use std::time::Duration;
 

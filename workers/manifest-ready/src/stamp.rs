@@ -7,7 +7,7 @@ const SECONDS_OF_A_MINUTE: i64 = 60;
 
 /// The time that a folder's name stands for; nothing for any other name, such as `data` and `hive`.
 #[must_use]
-pub(crate) fn parse(name: &str) -> Option<Timestamp> {
+pub fn parse(name: &str) -> Option<Timestamp> {
     let shape = name.bytes().enumerate().all(|(place, byte)| match place {
         4 | 7 | 13 => byte == b'-',
         10 => byte == b'T',
@@ -25,7 +25,7 @@ pub(crate) fn parse(name: &str) -> Option<Timestamp> {
 
 /// The name of the first folder whose scan can have begun at or after `threshold`, which is rounded up to the minute.
 #[must_use]
-pub(crate) fn at_or_after(threshold: Timestamp) -> String {
+pub fn at_or_after(threshold: Timestamp) -> String {
     let seconds = threshold.as_second() + i64::from(threshold.subsec_nanosecond() > 0);
     let minutes = seconds.div_euclid(SECONDS_OF_A_MINUTE) + i64::from(seconds.rem_euclid(SECONDS_OF_A_MINUTE) > 0);
     let rounded = Timestamp::from_second(minutes * SECONDS_OF_A_MINUTE).unwrap_or(Timestamp::MAX);

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{Accounts, Plan};
 
 /// The columns that the stages can use; every one is optional to them.
-const FIELDS: [InventoryOptionalField; 5] = [
+pub const INVENTORY_FIELDS: [InventoryOptionalField; 5] = [
     InventoryOptionalField::Size,
     InventoryOptionalField::LastModifiedDate,
     InventoryOptionalField::ETag,
@@ -130,7 +130,7 @@ pub(super) async fn inventory(accounts: &Accounts, plan: &Plan) -> Result<()> {
         .included_object_versions(InventoryIncludedObjectVersions::Current)
         .schedule(InventorySchedule::builder().frequency(InventoryFrequency::Daily).build()?)
         .destination(InventoryDestination::builder().s3_bucket_destination(destination).build())
-        .set_optional_fields(Some(FIELDS.to_vec()))
+        .set_optional_fields(Some(INVENTORY_FIELDS.to_vec()))
         .build()?;
     accounts
         .warehouse

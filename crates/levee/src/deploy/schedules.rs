@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{Deployed, Plan, queues};
 
 /// The universal target that starts executions.
-const START_EXECUTION: &str = "arn:aws:scheduler:::aws-sdk:sfn:startExecution";
+pub const START_EXECUTION: &str = "arn:aws:scheduler:::aws-sdk:sfn:startExecution";
 /// What could not be started: a tick that was delivered twice (`ExecutionAlreadyExists`, harmless), and what failed for
 /// longer than the retry policy allows.
 const DEAD_LETTERS: &str = "levee-schedules-dlq";

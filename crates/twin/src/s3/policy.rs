@@ -5,7 +5,7 @@
 
 mod condition;
 mod document;
-mod pattern;
+pub mod pattern;
 
 use self::{condition::Condition, pattern::matches};
 use crate::service::{Caller, Principal};

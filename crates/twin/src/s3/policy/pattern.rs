@@ -1,7 +1,8 @@
 //! Wildcards of policies.
 
 /// Whether `text` fits `pattern`, where `*` stands for any run of characters and `?` for one.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+#[must_use]
+pub fn matches(pattern: &str, text: &str) -> bool {
     let (mut pattern, mut text) = (pattern.chars(), text.chars());
     // Where to go on after the last star: the pattern behind it and the text that it has not eaten yet.
     let mut retry = None;
@@ -32,7 +33,8 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
 }
 
 /// Whether an ARN fits a pattern: each of the six parts by itself, so that a wildcard does not cross a colon.
-pub(super) fn matches_arn(pattern: &str, arn: &str) -> bool {
+#[must_use]
+pub fn matches_arn(pattern: &str, arn: &str) -> bool {
     let (patterns, parts): (Vec<_>, Vec<_>) = (pattern.splitn(6, ':').collect(), arn.splitn(6, ':').collect());
     patterns.len() == parts.len() && patterns.iter().zip(parts).all(|(pattern, part)| matches(pattern, part))
 }
