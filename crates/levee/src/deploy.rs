@@ -2,6 +2,7 @@
 //! the bus and the state machine. Works on any endpoint; the demo and the tests use it on the twin.
 
 mod buckets;
+mod guard;
 mod queues;
 mod schedules;
 
@@ -11,6 +12,7 @@ use levee_stage::Aws;
 use serde_json::{Value, json};
 
 pub use buckets::{INVENTORY_FIELDS, manifest_bucket_policy, source_bucket_policy};
+pub use guard::{Guard, guard};
 pub use queues::{STAGES, queue_arn};
 pub use schedules::{START_EXECUTION, Timetable, schedule};
 

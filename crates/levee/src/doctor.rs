@@ -25,6 +25,7 @@ use anyhow::{Context, Result, bail};
 use futures::future::{BoxFuture, join_all};
 use levee_clock::Clock;
 
+pub(crate) use self::notifications::completed_rule;
 pub use self::{
     clients::{Clients, Warehouse},
     deployment::{BucketKind, Deployment, DeploymentError, Snapshot, Source},

@@ -64,15 +64,35 @@ impl Aspect {
     }
 }
 
-/// What the bucket must look like.
+/// What a bucket must look like that keeps backups.
 #[derive(Clone, Debug)]
-pub(crate) struct Wanted {
-    pub(crate) bucket: String,
-    pub(crate) account: String,
-    pub(crate) object_lock: Option<ObjectLock>,
-    pub(crate) kms_key_arn: Option<String>,
-    pub(crate) tags: BTreeMap<String, String>,
-    pub(crate) policy: Vec<Value>,
+pub struct Wanted {
+    /// Its name.
+    pub bucket: String,
+    /// The account that must own it.
+    pub account: String,
+    /// Default retention; as it is without one.
+    pub object_lock: Option<ObjectLock>,
+    /// The key of the default encryption; SSE-S3 without one.
+    pub kms_key_arn: Option<String>,
+    /// Tags that it must have, whatever others there are.
+    pub tags: BTreeMap<String, String>,
+    /// Statements that its policy must have, whatever others there are.
+    pub policy: Vec<Value>,
+}
+
+/// Brings a bucket that exists to what is wanted: versioning, ownership, public access, encryption and lifecycle included.
+///
+/// # Errors
+/// The first call that AWS refuses.
+pub async fn protect(s3: &Client, wanted: &Wanted) -> Result<(), StageError> {
+    let converger = Converger { s3, wanted };
+    for aspect in Aspect::ALL {
+        if let Some(change) = converger.difference(aspect).await? {
+            converger.write(change).await?;
+        }
+    }
+    Ok(())
 }
 
 /// A write that makes one aspect hold.

@@ -10,7 +10,8 @@ pub mod retention;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use converge::{Aspect, Converger, Wanted};
+use converge::{Aspect, Converger};
+pub use converge::{Wanted, protect};
 use levee_ledger::{
     Ledger, RunKey, names,
     state::{Bucket, Manifest, Run},

@@ -85,7 +85,7 @@ pub(super) async fn source(accounts: &Accounts, plan: &Plan) -> Result<()> {
     policy(&accounts.warehouse, &plan.source, &source_bucket_policy(plan)).await
 }
 
-async fn bucket(aws: &Aws, name: &str) -> Result<()> {
+pub(super) async fn bucket(aws: &Aws, name: &str) -> Result<()> {
     match aws.s3.create_bucket().bucket(name).send().await {
         Ok(_) => Ok(()),
         Err(error) if error.as_service_error().is_some_and(|e| e.is_bucket_already_owned_by_you()) => Ok(()),
@@ -105,7 +105,7 @@ async fn versioned(aws: &Aws, name: &str) -> Result<()> {
     Ok(())
 }
 
-async fn policy(aws: &Aws, name: &str, policy: &Value) -> Result<()> {
+pub(super) async fn policy(aws: &Aws, name: &str, policy: &Value) -> Result<()> {
     aws.s3
         .put_bucket_policy()
         .bucket(name)
