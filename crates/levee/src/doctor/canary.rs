@@ -5,9 +5,9 @@ mod report;
 
 use std::time::Duration;
 
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::{primitives::ByteStream, types::ServerSideEncryption};
 use aws_sdk_s3control::types::JobDescriptor;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use levee_formats::batch_manifest::ManifestWriter;
 use levee_job_poll::watch::{Verdict as JobVerdict, judge, wait_after};
 use levee_job_submit::JobRequest;
@@ -56,8 +56,10 @@ impl Examination<'_> {
         let manifest = canary.write_manifest().await?;
         let job = canary.submit(manifest).await?;
         (self.say)(&format!("canary: job {job} is made; it is waited for up to {} minutes", limit.as_secs() / 60));
-        canary.wait(&job, began, limit).await?;
-        report::read(&canary, &job).await?;
+        let deadline = limit.try_into().ok().and_then(|limit: SignedDuration| began.checked_add(limit).ok());
+        let deadline = deadline.unwrap_or(Timestamp::MAX);
+        canary.wait(&job, deadline).await?;
+        report::read(&canary, &job, deadline).await?;
         let bytes = compare::compare(&canary).await?;
         let seconds = self.clock.now().duration_since(began).as_secs();
         Ok(format!("s3://{bucket}/{key} was copied by job {job} in {seconds} s; its {bytes} bytes are equal (SHA-256)"))
@@ -102,7 +104,9 @@ impl Canary<'_> {
             unknown(format!("the key {:?} fits into no manifest: {error}", self.key), "remove or rename the object")
         })?;
         let put = self.examination.backup.aws.s3.put_object().bucket(bucket).key(&key);
-        let put = put.expected_bucket_owner(&self.deployment().account).body(ByteStream::from(written.writer)).send();
+        let put = put.expected_bucket_owner(&self.deployment().account).body(ByteStream::from(written.writer));
+        // Batch Operations reads no CSV manifest that is encrypted with a KMS key, and the bucket's default may be one.
+        let put = put.server_side_encryption(ServerSideEncryption::Aes256).send();
         let put =
             put.await.map_err(|error| refused("s3:PutObject", &format!("arn:aws:s3:::{bucket}/{key}"), &error))?;
         let etag = put.e_tag().unwrap_or_default().trim_matches('"').to_owned();
@@ -142,7 +146,7 @@ impl Canary<'_> {
     }
 
     /// Waits until every task of the job was tried.
-    async fn wait(&self, job: &str, began: Timestamp, limit: Duration) -> Result<(), Fault> {
+    async fn wait(&self, job: &str, deadline: Timestamp) -> Result<(), Fault> {
         let examination = self.examination;
         for looks in 0.. {
             examination.clock.sleep(wait_after(looks)).await;
@@ -157,8 +161,8 @@ impl Canary<'_> {
             }
             let status = found.status().map_or("unknown", |status| status.as_str());
             (examination.say)(&format!("canary: job {job} is {status}"));
-            if examination.clock.now().duration_since(began).unsigned_abs() >= limit {
-                let detail = format!("the job {job} is still {status} after {} minutes", limit.as_secs() / 60);
+            if examination.clock.now() >= deadline {
+                let detail = format!("the job {job} is still {status} after the time that was given");
                 let remedy = "jobs of a higher priority go first: look at the job in the S3 console, and give more time with --canary-limit";
                 return Err(unknown(detail, remedy));
             }

@@ -1,9 +1,12 @@
 //! The completion report of a canary: one row, which must have succeeded.
 
+use jiff::Timestamp;
 use levee_formats::{
     KeyCodec,
     report::{Manifest, ResultFile, ResultReader, TaskStatus},
 };
+
+use levee_job_poll::watch::wait_after;
 
 use super::Canary;
 use crate::doctor::finding::{Fault, problem, refused, unknown};
@@ -17,17 +20,17 @@ struct Rows {
     unreadable: Vec<String>,
 }
 
-/// Reads the report of the job down to its row.
+/// Reads the report of the job down to its row. It may come some time after the job is complete: it is waited for.
 ///
 /// # Errors
 /// The object was not copied, the report does not say, or it cannot be read.
-pub(super) async fn read(canary: &Canary<'_>, job: &str) -> Result<(), Fault> {
+pub(super) async fn read(canary: &Canary<'_>, job: &str, deadline: Timestamp) -> Result<(), Fault> {
     let folder = format!("{}/job-{job}", canary.prefix);
-    let manifest = get(canary, &format!("{folder}/manifest.json")).await?;
+    let manifest = get(canary, &format!("{folder}/manifest.json"), deadline).await?;
     let manifest = Manifest::parse(&manifest).map_err(|error| untrusted(&folder, &error.to_string()))?;
     let mut rows = Rows::default();
     for file in &manifest.results {
-        let bytes = get(canary, &file.key).await?;
+        let bytes = get(canary, &file.key, deadline).await?;
         rows.read(file, &bytes).map_err(|why| untrusted(&folder, &why))?;
     }
     if let Some(why) = rows.failed.first() {
@@ -65,24 +68,32 @@ impl Rows {
     }
 }
 
-async fn get(canary: &Canary<'_>, key: &str) -> Result<Vec<u8>, Fault> {
+/// A file of the report.
+async fn get(canary: &Canary<'_>, key: &str, deadline: Timestamp) -> Result<Vec<u8>, Fault> {
+    let (bucket, clock) = (&canary.deployment().report_bucket, canary.examination.clock);
+    for looks in 0.. {
+        if let Some(bytes) = get_now(canary, key).await? {
+            return Ok(bytes);
+        }
+        if clock.now() >= deadline {
+            break;
+        }
+        clock.sleep(wait_after(looks)).await;
+    }
+    let detail = format!("the job is complete, but there is no s3://{bucket}/{key}");
+    Err(problem(detail, format!("let {} put objects into {bucket}", canary.deployment().copy_role_arn)))
+}
+
+async fn get_now(canary: &Canary<'_>, key: &str) -> Result<Option<Vec<u8>>, Fault> {
     let (bucket, owner) = (&canary.deployment().report_bucket, &canary.deployment().account);
     let get = canary.examination.backup.aws.s3.get_object().bucket(bucket).key(key).expected_bucket_owner(owner);
     let found = match get.send().await {
         Ok(found) => found,
-        Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => {
-            let detail = format!("the job is complete, but there is no s3://{bucket}/{key}");
-            return Err(problem(
-                detail,
-                format!("let {} put objects into {bucket}", canary.deployment().copy_role_arn),
-            ));
-        }
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => return Ok(None),
         Err(error) => return Err(refused("s3:GetObject", &format!("arn:aws:s3:::{bucket}/{key}"), &error)),
     };
-    let bytes = found.body.collect().await;
-    Ok(bytes
-        .map_err(|error| unknown(format!("reading s3://{bucket}/{key} broke off: {error}"), "run the doctor again"))?
-        .to_vec())
+    let broken = |error| unknown(format!("reading s3://{bucket}/{key} broke off: {error}"), "run the doctor again");
+    Ok(Some(found.body.collect().await.map_err(broken)?.to_vec()))
 }
 
 fn untrusted(folder: &str, why: &str) -> Fault {
