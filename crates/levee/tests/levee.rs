@@ -3,6 +3,7 @@
 
 mod levee {
     mod cat;
+    mod doctor;
     mod samples;
     mod support;
     mod worker;

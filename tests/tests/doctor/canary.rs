@@ -161,3 +161,21 @@ async fn source_without_a_small_object_has_no_canary() {
     assert!(ward.rig.clock.now().duration_since(began).unsigned_abs() < Duration::from_secs(60));
     assert_eq!(ward.rig.calls_of("CreateJob"), 0);
 }
+
+/// The ids in the table of checks of the guide: `*-bucket` stands for every bucket.
+fn documented() -> BTreeSet<String> {
+    let rows = include_str!("../../../docs/doctor.md").lines();
+    let ids = rows.filter_map(|row| row.strip_prefix("| `")?.split_once('`')).map(|(id, _)| id);
+    ids.filter(|id| id.contains('/')).map(str::to_owned).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_check_is_documented_and_every_documented_check_is_made() {
+    let (_, outcome) = with_canary(Ward::new().await).await;
+    let general = |id: &str| match id.split_once("-bucket/") {
+        Some((_, check)) if !documented().contains(id) => format!("*-bucket/{check}"),
+        _ => id.to_owned(),
+    };
+    let made: BTreeSet<String> = outcome.checks.iter().map(|finding| general(&finding.check)).collect();
+    assert_eq!(made, documented());
+}

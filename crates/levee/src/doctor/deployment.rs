@@ -231,3 +231,64 @@ fn arn(problems: &mut Vec<String>, member: &str, arn: &str, service: &str) {
         problems.push(format!("`{member}` is {arn:?}: an ARN of {service} is expected"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn described() -> Value {
+        json!({
+            "version": 1, "name": "levee", "region": "us-east-1", "account": "222222222222",
+            "manifest_bucket": "levee-manifests", "report_bucket": "levee-reports", "ledger_bucket": "levee-ledger",
+            "canary_bucket": "levee-canary", "inventory_prefix": "inventory", "queue_prefix": "levee-",
+            "state_machine_arn": "arn:aws:states:us-east-1:222222222222:stateMachine:levee-backup",
+            "event_bus": "levee", "topic_arn": "arn:aws:sns:us-east-1:222222222222:levee-notifications",
+            "copy_role_arn": "arn:aws:iam::222222222222:role/levee-batch-copy", "schedule_group": "default",
+            "break_glass_arns": [], "kms_key_arn": null, "ledger_lock": {"mode": "GOVERNANCE", "days": 365},
+            "sources": [{
+                "name": "lake-events", "account": "111111111111", "inventory_id": "levee-daily",
+                "schedule": "levee-lake-events", "enabled": true, "kms_key_arns": [],
+                "snapshot": {"kms_key_arn": null, "object_lock": null, "storage_class": null},
+            }],
+        })
+    }
+
+    #[test]
+    fn output_of_the_terraform_module_is_read_and_written_alike() {
+        let deployment = Deployment::parse(&described().to_string()).unwrap();
+        assert_eq!(deployment.sources[0].name, "lake-events");
+        assert_eq!(serde_json::to_value(&deployment).unwrap(), described());
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let mut value = described();
+        value["account"] = json!("2222");
+        value["ledger_bucket"] = json!("Ledger");
+        value["topic_arn"] = json!("levee-notifications");
+        value["sources"][0]["account"] = json!("1");
+        let twice = value["sources"][0].clone();
+        value["sources"].as_array_mut().unwrap().push(twice);
+        let told = Deployment::parse(&value.to_string()).unwrap_err().to_string();
+        for word in ["`account`", "`ledger_bucket`", "`topic_arn`", "`sources[0].account`", "there twice"] {
+            assert!(told.contains(word), "{word} is not in: {told}");
+        }
+    }
+
+    #[rstest]
+    #[case::not_json("{", "terraform output -json deployment")]
+    #[case::other_version(&described().to_string().replace("\"version\":1", "\"version\":2"), "has version 2")]
+    #[case::no_version("{}", "has version null")]
+    #[case::wrapped(&json!({ "value": described() }).to_string(), "has version null")]
+    #[case::unknown_member(&described().to_string().replace("\"event_bus\"", "\"bus\""), "unknown field `bus`")]
+    #[case::wrong_type(&described().to_string().replace("\"enabled\":true", "\"enabled\":1"), "at `sources[0].enabled`")]
+    fn what_is_no_description_is_refused(#[case] text: &str, #[case] word: &str) {
+        let told = Deployment::parse(text).unwrap_err().to_string();
+        assert!(told.contains(word), "{told}");
+    }
+}

@@ -30,6 +30,11 @@ impl Served {
         aws_sdk_s3::Client::new(&self.twin.sdk_config(ACCOUNT, &Principal::Root))
     }
 
+    /// Where it is.
+    pub(crate) fn url(&self) -> String {
+        self.server.url()
+    }
+
     /// The program, pointed at the twin as `levee twin` says.
     pub(crate) fn levee(&self, arguments: &[&str]) -> Command {
         let mut command = levee(arguments);
