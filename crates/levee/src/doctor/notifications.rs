@@ -164,6 +164,8 @@ impl Examination<'_> {
         let facts = vec![
             ("aws:SourceArn", is(source)),
             ("aws:SourceAccount", is(&self.deployment.account)),
+            // In the policy that a topic has by default, which lets no service in.
+            ("aws:SourceOwner", Fact::Absent),
             ("aws:SecureTransport", is("true")),
             ("aws:PrincipalIsAWSService", is("true")),
             ("aws:PrincipalArn", Fact::Absent),

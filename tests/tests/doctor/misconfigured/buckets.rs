@@ -1,10 +1,15 @@
 //! Levee's own buckets and keys.
 
 use aws_sdk_s3::types::{
-    BucketLifecycleConfiguration, BucketVersioningStatus, DefaultRetention, ExpirationStatus, LifecycleExpiration,
-    LifecycleRule, LifecycleRuleFilter, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode,
-    ObjectLockRule, PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
+    BucketLifecycleConfiguration, BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
+    DefaultRetention, ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter,
+    ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode, ObjectLockRule,
+    PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, VersioningConfiguration,
+};
+use levee_twin::{
+    FaultPlan,
+    gate::{CallFault, FaultAnswer},
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -169,6 +174,39 @@ async fn bucket_that_is_gone_or_another_accounts_is_found() {
     assert_found(&ward, "report-bucket/exists", "terraform apply").await;
     ward.warehouse.aws.s3.create_bucket().bucket(REPORTS).send().await.unwrap();
     assert_found(&ward, "report-bucket/exists", "bucket_names").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn bucket_of_another_region_is_found() {
+    let ward = Ward::new().await;
+    let s3 = &ward.backup.aws.s3;
+    s3.delete_bucket().bucket(REPORTS).send().await.unwrap();
+    let place = CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::EuWest1).build();
+    s3.create_bucket().bucket(REPORTS).create_bucket_configuration(place).send().await.unwrap();
+    assert_found(&ward, "report-bucket/exists", "in the Region of the bucket").await;
+}
+
+#[rstest]
+#[case("GetBucketOwnershipControls", "OwnershipControlsNotFoundError", "ownership", "BucketOwnerEnforced")]
+#[case("GetPublicAccessBlock", "NoSuchPublicAccessBlockConfiguration", "public-access", "all four settings")]
+#[case("GetBucketVersioning", "NoSuchBucket", "versioning", "")]
+#[tokio::test(start_paused = true)]
+async fn setting_that_is_not_there_is_a_problem_and_an_unknown_error_is_not(
+    #[case] operation: &str,
+    #[case] code: &str,
+    #[case] check: &str,
+    #[case] remedy: &str,
+) {
+    let ward = Ward::new().await;
+    let answer = FaultAnswer::Error { code: code.to_owned(), status: 404, message: String::new() };
+    let fault = CallFault { resource: Some(REPORTS.to_owned()), ..CallFault::new(answer).of("s3", operation) };
+    ward.rig.set_faults(FaultPlan { calls: vec![fault], ..FaultPlan::default() });
+    if remedy.is_empty() {
+        let outcome = ward.examined().await;
+        assert_eq!((outcome.problems, outcome.could_not_check), (0, 1), "{}", outcome.to_text());
+    } else {
+        assert_found(&ward, &format!("report-bucket/{check}"), remedy).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,6 +39,10 @@ async fn bus_that_is_not_there_is_found_with_the_rules_that_should_be_on_it() {
 #[case::nobody(json!([]))]
 #[case::rules_alone(json!([allow("events.amazonaws.com", json!({}))]))]
 #[case::alarms_alone(json!([allow("cloudwatch.amazonaws.com", json!({}))]))]
+#[case::the_policy_that_topics_have_by_default(json!([{
+    "Sid": "__default_statement_ID", "Effect": "Allow", "Principal": {"AWS": "*"}, "Action": ["SNS:Publish", "SNS:Subscribe"],
+    "Resource": "*", "Condition": {"StringEquals": {"AWS:SourceOwner": "222222222222"}},
+}]))]
 #[case::other_rules(json!([
     allow("cloudwatch.amazonaws.com", json!({})),
     allow("events.amazonaws.com", json!({"ArnLike": {"aws:SourceArn": "arn:aws:events:us-east-1:222222222222:rule/levee/*"}})),
