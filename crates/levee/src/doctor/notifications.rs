@@ -1,6 +1,7 @@
 //! The way from an event to a person: the bus, the rules, the topic and its subscriptions.
 
 use aws_sdk_eventbridge::types::RuleState;
+use futures::future::join_all;
 use levee_stage::aws::error_code;
 use sha2::{Digest, Sha256};
 
@@ -27,13 +28,16 @@ impl Examination<'_> {
     pub(super) async fn bus_and_rules(&self) -> Vec<Finding> {
         let bus = &self.deployment.event_bus;
         let mut findings = vec![Finding::new("bus/exists", bus, self.bus(bus).await)];
-        for rule in self.rules() {
-            let found = self.rule(&rule).await;
-            let there = found.is_ok();
-            findings.push(Finding::new("rule/enabled", &rule.name, found));
-            if there {
-                findings.push(Finding::new("rule/target", &rule.name, self.rule_target(&rule).await));
-            }
+        findings.extend(join_all(self.rules().into_iter().map(|rule| self.rule_findings(rule))).await.concat());
+        findings
+    }
+
+    async fn rule_findings(&self, rule: RuleName) -> Vec<Finding> {
+        let found = self.rule(&rule).await;
+        let there = found.is_ok();
+        let mut findings = vec![Finding::new("rule/enabled", &rule.name, found)];
+        if there {
+            findings.push(Finding::new("rule/target", &rule.name, self.rule_target(&rule).await));
         }
         findings
     }

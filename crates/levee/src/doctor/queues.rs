@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_sqs::types::QueueAttributeName;
+use futures::future::join_all;
 use levee_stage::aws::error_code;
 use serde_json::Value;
 
@@ -37,21 +38,19 @@ type Attributes = HashMap<QueueAttributeName, String>;
 impl Examination<'_> {
     /// The queues of the stages.
     pub(super) async fn queues(&self) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        for stage in STAGES {
-            let name = format!("{}{stage}", self.deployment.queue_prefix);
-            let attributes = match self.attributes(&name).await {
-                Ok(attributes) => attributes,
-                Err(fault) => {
-                    findings.push(Finding::new("queue/exists", name, Err(fault)));
-                    continue;
-                }
-            };
-            findings.push(Finding::new("queue/exists", &name, Ok("the queue is there".to_owned())));
-            findings.push(Finding::new("queue/redrive", &name, self.redrive(&attributes, stage)));
-            findings.push(Finding::new("queue/settings", &name, settings(&attributes)));
+        join_all(STAGES.map(|stage| self.queue(stage))).await.concat()
+    }
+
+    async fn queue(&self, stage: &str) -> Vec<Finding> {
+        let name = format!("{}{stage}", self.deployment.queue_prefix);
+        match self.attributes(&name).await {
+            Err(fault) => vec![Finding::new("queue/exists", name, Err(fault))],
+            Ok(attributes) => vec![
+                Finding::new("queue/exists", &name, Ok("the queue is there".to_owned())),
+                Finding::new("queue/redrive", &name, self.redrive(&attributes, stage)),
+                Finding::new("queue/settings", &name, settings(&attributes)),
+            ],
         }
-        findings
     }
 
     /// The dead-letter queues: there, and empty.
@@ -63,19 +62,19 @@ impl Examination<'_> {
             (format!("{stage}-dlq"), hint)
         });
         let others = OTHERS.map(|(name, hint)| (name.to_owned(), hint.to_owned()));
-        let mut findings = Vec::new();
-        for (name, hint) in of_stages.into_iter().chain(others) {
-            let name = format!("{}{name}", self.deployment.queue_prefix);
-            match self.attributes(&name).await {
-                Err(fault) => findings.push(Finding::new("dead-letter-queue/exists", name, Err(fault))),
-                Ok(attributes) => {
-                    let there = Ok("the queue is there".to_owned());
-                    findings.push(Finding::new("dead-letter-queue/exists", &name, there));
-                    findings.push(Finding::new("dead-letter-queue/empty", &name, empty(&attributes, &hint)));
-                }
-            }
+        let all = of_stages.into_iter().chain(others);
+        join_all(all.map(|(name, hint)| self.dead_letter_queue(name, hint))).await.concat()
+    }
+
+    async fn dead_letter_queue(&self, name: String, hint: String) -> Vec<Finding> {
+        let name = format!("{}{name}", self.deployment.queue_prefix);
+        match self.attributes(&name).await {
+            Err(fault) => vec![Finding::new("dead-letter-queue/exists", name, Err(fault))],
+            Ok(attributes) => vec![
+                Finding::new("dead-letter-queue/exists", &name, Ok("the queue is there".to_owned())),
+                Finding::new("dead-letter-queue/empty", &name, empty(&attributes, &hint)),
+            ],
         }
-        findings
     }
 
     /// The URL of a queue of the deployment.
