@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use aws_sdk_sfn::types::ExecutionStatus;
+use jiff::civil::date;
 use levee::doctor::{Options, Verdict, Warehouse};
 use serde_json::json;
 
@@ -97,4 +99,23 @@ async fn profile_of_another_account_is_named() {
         unknown.iter().all(|finding| finding.detail.contains("the source profile is of 222222222222")),
         "{unknown:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn night_on_a_guarded_deployment_succeeds_and_leaves_it_green() {
+    let mut ward = Ward::new().await;
+    let execution = ward.rig.start(date(2026, 3, 31)).await.unwrap();
+    let ended = ward.rig.until_ended(&execution).await.unwrap();
+    assert_eq!(ended.status, ExecutionStatus::Succeeded, "{:?}: {:?}", ended.error, ended.cause);
+    let told = ward.rig.accounts.backup.sqs.receive_message().queue_url(url(&ward, "levee-operators").await);
+    let told = told.max_number_of_messages(10).send().await.unwrap();
+    let told: Vec<String> = told.messages().iter().filter_map(|message| message.body().map(str::to_owned)).collect();
+    assert!(told.iter().any(|message| message.contains("Run Started")), "{told:?}");
+    assert!(told.iter().any(|message| message.contains("Run Completed")), "{told:?}");
+    let outcome = ward.examined().await;
+    assert_eq!(outcome.exit_code(), 0, "{}", outcome.to_text());
+}
+
+async fn url(ward: &Ward, name: &str) -> String {
+    ward.backup.aws.sqs.get_queue_url().queue_name(name).send().await.unwrap().queue_url.unwrap()
 }

@@ -148,8 +148,10 @@ impl Canary<'_> {
     /// Waits until every task of the job was tried.
     async fn wait(&self, job: &str, deadline: Timestamp) -> Result<(), Fault> {
         let examination = self.examination;
-        for looks in 0.. {
+        let mut looks = 0_u32;
+        loop {
             examination.clock.sleep(wait_after(looks)).await;
+            looks = looks.saturating_add(1);
             let found = self.describe(job).await?;
             match judge(&found) {
                 JobVerdict::Complete(_) => return Ok(()),
@@ -167,7 +169,6 @@ impl Canary<'_> {
                 return Err(unknown(detail, remedy));
             }
         }
-        Ok(())
     }
 
     async fn describe(&self, job: &str) -> Result<JobDescriptor, Fault> {

@@ -4,9 +4,35 @@ use std::collections::BTreeSet;
 
 use levee_ledger::{names, state::ObjectLock};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The version of the description that is understood here.
 const VERSION: u64 = 1;
+/// The members of the description, so that all that are missing or unknown can be named at once.
+const MEMBERS: [&str; 19] = [
+    "version",
+    "name",
+    "region",
+    "account",
+    "manifest_bucket",
+    "report_bucket",
+    "ledger_bucket",
+    "canary_bucket",
+    "inventory_prefix",
+    "queue_prefix",
+    "state_machine_arn",
+    "event_bus",
+    "topic_arn",
+    "copy_role_arn",
+    "schedule_group",
+    "break_glass_arns",
+    "kms_key_arn",
+    "ledger_lock",
+    "sources",
+];
+/// The members of a source.
+const SOURCE_MEMBERS: [&str; 7] =
+    ["name", "account", "inventory_id", "schedule", "enabled", "kms_key_arns", "snapshot"];
 
 /// What is deployed, by name. Unknown members are refused, because a check that is not made should not look made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,10 +133,14 @@ impl Deployment {
     /// It is no description, of another version, or has impossible values; these are named all at once.
     pub fn parse(text: &str) -> Result<Self, DeploymentError> {
         let not_one = |error: serde_json::Error| DeploymentError::NotADescription(error.to_string());
-        let value: serde_json::Value = serde_json::from_str(text).map_err(not_one)?;
+        let value: Value = serde_json::from_str(text).map_err(not_one)?;
         let version = value.get("version").cloned().unwrap_or_default();
         if version.as_u64() != Some(VERSION) {
             return Err(DeploymentError::Version(version.to_string()));
+        }
+        let problems = structure(&value);
+        if !problems.is_empty() {
+            return Err(DeploymentError::Problems(problems));
         }
         let deployment: Self = serde_path_to_error::deserialize(value)
             .map_err(|error| DeploymentError::NotADescription(format!("at `{}`: {}", error.path(), error.inner())))?;
@@ -219,6 +249,24 @@ impl BucketKind {
     }
 }
 
+/// The members that are missing, and those that are not known: a check that is not made should not look made.
+fn structure(value: &Value) -> Vec<String> {
+    let mut problems = members(value, "", &MEMBERS);
+    let sources = value.get("sources").and_then(Value::as_array).into_iter().flatten();
+    for (index, source) in sources.enumerate() {
+        problems.extend(members(source, &format!("sources[{index}]."), &SOURCE_MEMBERS));
+    }
+    problems
+}
+
+fn members(value: &Value, at: &str, known: &[&str]) -> Vec<String> {
+    let Some(found) = value.as_object() else { return Vec::new() };
+    let missing = known.iter().filter(|member| !found.contains_key(**member));
+    let missing = missing.map(|member| format!("`{at}{member}` is missing"));
+    let unknown = found.keys().filter(|member| !known.contains(&member.as_str()));
+    missing.chain(unknown.map(|member| format!("`{at}{member}` is not known"))).collect()
+}
+
 fn account(problems: &mut Vec<String>, member: &str, account: &str) {
     if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
         problems.push(format!("`{member}` is {account:?}: an account id has 12 digits"));
@@ -237,7 +285,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
     use rstest::rstest;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -280,12 +328,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn all_members_that_are_missing_or_unknown_are_told_at_once() {
+        let text = described().to_string().replace("\"event_bus\"", "\"bus\"").replace("\"inventory_id\"", "\"id\"");
+        let told = Deployment::parse(&text).unwrap_err().to_string();
+        let expected = "the description has 4 problem(s): `event_bus` is missing; `bus` is not known; \
+                        `sources[0].inventory_id` is missing; `sources[0].id` is not known";
+        assert_eq!(told, expected);
+    }
+
     #[rstest]
     #[case::not_json("{", "terraform output -json deployment")]
     #[case::other_version(&described().to_string().replace("\"version\":1", "\"version\":2"), "has version 2")]
     #[case::no_version("{}", "has version null")]
     #[case::wrapped(&json!({ "value": described() }).to_string(), "has version null")]
-    #[case::unknown_member(&described().to_string().replace("\"event_bus\"", "\"bus\""), "unknown field `bus`")]
+    #[case::unknown_member_of_a_part(&described().to_string().replace("\"storage_class\"", "\"class\""), "unknown field `class`")]
     #[case::wrong_type(&described().to_string().replace("\"enabled\":true", "\"enabled\":1"), "at `sources[0].enabled`")]
     fn what_is_no_description_is_refused(#[case] text: &str, #[case] word: &str) {
         let told = Deployment::parse(text).unwrap_err().to_string();

@@ -77,7 +77,7 @@ async fn problem_ends_with_1_and_what_could_not_be_checked_with_2() {
 #[test]
 fn file_that_is_no_description_ends_with_2() {
     let folder = tempfile::tempdir().unwrap();
-    for (text, word) in [("{}", "version"), (r#"{"version": 1}"#, "missing field")] {
+    for (text, word) in [("{}", "version"), (r#"{"version": 1}"#, "`name` is missing; `region` is missing")] {
         let file = write(folder.path(), "deployment.json", text);
         let output = levee(&["doctor", &file]).output().unwrap();
         let told = String::from_utf8_lossy(&output.stderr);

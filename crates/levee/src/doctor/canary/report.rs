@@ -71,7 +71,8 @@ impl Rows {
 /// A file of the report.
 async fn get(canary: &Canary<'_>, key: &str, deadline: Timestamp) -> Result<Vec<u8>, Fault> {
     let (bucket, clock) = (&canary.deployment().report_bucket, canary.examination.clock);
-    for looks in 0.. {
+    let mut looks = 0_u32;
+    loop {
         if let Some(bytes) = get_now(canary, key).await? {
             return Ok(bytes);
         }
@@ -79,6 +80,7 @@ async fn get(canary: &Canary<'_>, key: &str, deadline: Timestamp) -> Result<Vec<
             break;
         }
         clock.sleep(wait_after(looks)).await;
+        looks = looks.saturating_add(1);
     }
     let detail = format!("the job is complete, but there is no s3://{bucket}/{key}");
     Err(problem(detail, format!("let {} put objects into {bucket}", canary.deployment().copy_role_arn)))
