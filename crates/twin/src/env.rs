@@ -7,6 +7,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    facts::Fact,
     gate::Admission,
     needs::Need,
     service::{Caller, ServiceError},
@@ -36,6 +37,8 @@ pub struct Call<'a> {
     pub resource: &'a str,
     /// What a policy must allow for it.
     pub needs: &'a [Need],
+    /// What its conditions are told.
+    pub facts: &'a [Fact],
 }
 
 /// Records calls and answers some of them with a planned fault.

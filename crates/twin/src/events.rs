@@ -317,7 +317,7 @@ impl JsonService for EventBridge {
     async fn call(&self, caller: &Caller, operation: &str, body: Value) -> Result<Value, ServiceError> {
         let resource = input::resource(&body);
         let needs = needs::events(operation, caller, &body);
-        let call = Call { service: "events", operation, caller, resource, needs: &needs };
+        let call = Call { service: "events", operation, caller, resource, needs: &needs, facts: &[] };
         self.env.pass(&call, async { self.answer(caller, operation, &body) }).await
     }
 }

@@ -102,7 +102,7 @@ impl JsonService for Kms {
         let id = body.get("KeyId").and_then(Value::as_str);
         let resource = id.map_or_else(String::new, |id| key_arn(caller, id));
         let needs = needs::kms(operation, &resource);
-        let call = Call { service: "kms", operation, caller, resource: &resource, needs: &needs };
+        let call = Call { service: "kms", operation, caller, resource: &resource, needs: &needs, facts: &[] };
         self.env.pass_now(&call, || self.answer(caller, operation, &body))
     }
 }

@@ -7,6 +7,7 @@
 pub mod connector;
 pub mod env;
 pub mod events;
+pub mod facts;
 pub mod faults;
 pub mod gate;
 pub mod inventory;
@@ -28,6 +29,8 @@ mod timetable;
 pub mod twin;
 
 pub use self::{
+    connector::Connector,
+    facts::Fact,
     faults::{FaultPlan, When},
     gate::{CallCount, CallFault, CallFilter, FaultAnswer, Outcome, OutcomeFilter, RecordedCall},
     needs::Need,

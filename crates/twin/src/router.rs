@@ -90,7 +90,11 @@ impl Router {
     fn refuse(&self, target: &Target, caller: &Caller, error: ServiceError) -> ServiceError {
         if let Some(gate) = self.services.get().and_then(|services| services.gate.as_ref()) {
             let (service, operation) = (target.service.as_str(), target.operation.as_str());
-            gate.refused(&Call { service, operation, caller, resource: "", needs: &[] }, &error.code, error.status);
+            gate.refused(
+                &Call { service, operation, caller, resource: "", needs: &[], facts: &[] },
+                &error.code,
+                error.status,
+            );
         }
         error
     }

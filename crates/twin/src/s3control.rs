@@ -133,11 +133,25 @@ impl S3Control {
     fn answer(&self, caller: &Caller, request: &http::Request<Bytes>) -> Result<Element, ServiceError> {
         let gate = &self.shared.env.gate;
         let (operation, job) = wire::operation(request).inspect_err(|error| {
-            let call = Call { service: "s3control", operation: "", caller, resource: request.uri().path(), needs: &[] };
+            let call = Call {
+                service: "s3control",
+                operation: "",
+                caller,
+                resource: request.uri().path(),
+                needs: &[],
+                facts: &[],
+            };
             gate.refused(&call, &error.code, error.status);
         })?;
         let needs = needed(caller, &operation, &job, request.body());
-        let call = Call { service: "s3control", operation: operation.name(), caller, resource: &job, needs: &needs };
+        let call = Call {
+            service: "s3control",
+            operation: operation.name(),
+            caller,
+            resource: &job,
+            needs: &needs,
+            facts: &[],
+        };
         let admission = gate.admit(&call)?;
         let result = self.carry_out(caller, operation, &job, request);
         gate.conclude(admission, result.as_ref().err().map(ServiceError::noted));

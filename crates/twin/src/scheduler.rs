@@ -167,14 +167,21 @@ impl HttpService for Scheduler {
     async fn handle(&self, caller: &Caller, request: Request<Bytes>) -> Response<Bytes> {
         let env = &self.shared.env;
         let read = Asked::read(&request).inspect_err(|error| {
-            let call = Call { service: "scheduler", operation: "", caller, resource: request.uri().path(), needs: &[] };
+            let call = Call {
+                service: "scheduler",
+                operation: "",
+                caller,
+                resource: request.uri().path(),
+                needs: &[],
+                facts: &[],
+            };
             env.gate.refused(&call, &error.code, error.status);
         });
         let answer = read.and_then(|asked| {
             let operation = asked.operation.name();
             let resource = asked.resource(caller);
             let needs = needs::scheduler(operation, &resource, &asked.body);
-            let call = Call { service: "scheduler", operation, caller, resource: &resource, needs: &needs };
+            let call = Call { service: "scheduler", operation, caller, resource: &resource, needs: &needs, facts: &[] };
             env.pass_now(&call, || self.shared.answer(caller, &asked))
         });
         wire::response(answer)

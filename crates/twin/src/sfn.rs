@@ -95,7 +95,7 @@ impl StepFunctions {
 impl JsonService for StepFunctions {
     async fn call(&self, caller: &Caller, operation: &str, body: Value) -> Result<Value, ServiceError> {
         let (resource, needs) = (api::resource(&body), needs::states(operation, caller, &body));
-        let call = Call { service: "states", operation, caller, resource: &resource, needs: &needs };
+        let call = Call { service: "states", operation, caller, resource: &resource, needs: &needs, facts: &[] };
         let work = async { api::answer(&self.shared, caller, operation, &body) };
         self.shared.env.pass(&call, work).await
     }

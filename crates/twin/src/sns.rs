@@ -98,7 +98,7 @@ impl Sns {
         let named = ["TopicArn", "TargetArn", "SubscriptionArn", "Name"].iter().find_map(|name| body.get(*name));
         let resource = named.and_then(Value::as_str).unwrap_or_default();
         let needs = needs::sns(operation, caller, body);
-        let call = Call { service: "sns", operation, caller, resource, needs: &needs };
+        let call = Call { service: "sns", operation, caller, resource, needs: &needs, facts: &[] };
         self.env.pass_now(&call, || self.answer(endpoint, caller, operation, body))
     }
 

@@ -38,6 +38,7 @@ use self::{
 pub(crate) use self::{overview::QueueView, wire::query_error};
 use crate::{
     env::{Call, Env},
+    facts::Sender,
     needs::{self, Need},
     service::{Caller, JsonService, Principal, ServiceError},
 };
@@ -116,7 +117,7 @@ impl Sqs {
         let request = Request { endpoint, caller, body: &body };
         let resource = request.resource();
         let needs = needs::sqs(operation, &resource, &body);
-        let call = Call { service: "sqs", operation, caller, resource: &resource, needs: &needs };
+        let call = Call { service: "sqs", operation, caller, resource: &resource, needs: &needs, facts: &[] };
         self.env.pass(&call, self.answer(&request, operation)).await
     }
 
@@ -147,17 +148,23 @@ impl Sqs {
         }
     }
 
-    /// Puts a message of one of the twin's own services, such as `sns.amazonaws.com`, into the queue `arn`. `entry` has `MessageBody` and, as in
-    /// SendMessage, `MessageAttributes`.
+    /// Puts a message of one of the twin's own services into the queue `arn`. `entry` has `MessageBody` and, as in SendMessage,
+    /// `MessageAttributes`.
     ///
     /// # Errors
     /// `QueueDoesNotExist`, or a message that the queue does not take.
-    pub(crate) fn deliver(&self, arn: &str, entry: &Value, service: &str) -> Result<(), ServiceError> {
+    pub(crate) fn deliver(&self, arn: &str, entry: &Value, sender: Sender<'_>) -> Result<(), ServiceError> {
         let key = QueueKey::from_arn(arn).ok_or_else(wire::no_queue)?;
-        let principal = Principal::Service(service.to_owned());
-        let caller = Caller { account: key.account.clone(), region: key.region.clone(), principal };
+        let (caller, facts) = (sender.caller(&key.account, &key.region), sender.facts());
         let needs = [Need::new("sqs:SendMessage", arn)];
-        let call = Call { service: "sqs", operation: "SendMessage", caller: &caller, resource: arn, needs: &needs };
+        let call = Call {
+            service: "sqs",
+            operation: "SendMessage",
+            caller: &caller,
+            resource: arn,
+            needs: &needs,
+            facts: &facts,
+        };
         self.env.pass_now(&call, || {
             let now = self.env.clock.now();
             let mut queues = self.queues();
@@ -165,7 +172,7 @@ impl Sqs {
             let content = Content::parse(entry)?;
             send::check_size(&content, queue)?;
             let delay = queue.settings.delay();
-            self.take_in(queue, Message::new(self.env.ids.uuid(), content, service.to_owned(), now), delay);
+            self.take_in(queue, Message::new(self.env.ids.uuid(), content, sender.service.to_owned(), now), delay);
             Ok(())
         })
     }

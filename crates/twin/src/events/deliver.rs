@@ -10,6 +10,7 @@ use super::{
     targets::{Kind, Target},
 };
 use crate::{
+    facts::Sender,
     retry::{self, Exhausted},
     service::{Caller, Principal, ServiceError},
 };
@@ -79,10 +80,11 @@ impl EventBridge {
 
     fn attempt_now(&self, delivery: &Delivery) -> Result<(), ServiceError> {
         let message = delivery.message()?;
-        let arn = &delivery.target.arn;
+        let (arn, rule) = (&delivery.target.arn, delivery.bus.rule_arn(&delivery.rule));
+        let sender = Sender { service: PRINCIPAL, source_arn: &rule };
         match delivery.target.kind {
-            Kind::Topic => self.sns.deliver(arn, &message, PRINCIPAL),
-            _ => self.sqs.deliver(arn, &json!({"MessageBody": message}), PRINCIPAL),
+            Kind::Topic => self.sns.deliver(arn, &message, sender),
+            _ => self.sqs.deliver(arn, &json!({"MessageBody": message}), sender),
         }
     }
 
@@ -101,8 +103,9 @@ impl EventBridge {
     /// Sends the event to the target's dead-letter queue, with the attributes of the user guide, or drops it.
     fn bury(&self, delivery: &Delivery, error: &ServiceError, retries: u32, exhausted: Option<Exhausted>) {
         let Some(queue) = &delivery.target.dead_letter_arn else { return };
+        let rule = delivery.bus.rule_arn(&delivery.rule);
         let attributes = retry::letter_attributes(&[
-            ("RULE_ARN", delivery.bus.rule_arn(&delivery.rule)),
+            ("RULE_ARN", rule.clone()),
             ("TARGET_ARN", delivery.target.arn.clone()),
             ("ERROR_CODE", error.code.clone()),
             ("ERROR_MESSAGE", error.message.clone()),
@@ -110,7 +113,7 @@ impl EventBridge {
             ("RETRY_ATTEMPTS", retries.to_string()),
         ]);
         let letter = json!({"MessageBody": delivery.event.to_string(), "MessageAttributes": attributes});
-        if let Err(error) = self.sqs.deliver(queue, &letter, PRINCIPAL) {
+        if let Err(error) = self.sqs.deliver(queue, &letter, Sender { service: PRINCIPAL, source_arn: &rule }) {
             tracing::warn!(rule = delivery.rule, queue, %error, "a dead letter is lost");
         }
     }

@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::Name;
-use crate::needs::Need;
+use crate::{
+    facts::{AsObject, Fact},
+    needs::Need,
+};
 
 /// One call: when it came, what it was, by whom, what it needed, and what the caller got.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub struct RecordedCall {
     pub resource: Name,
     /// What a policy must allow for the call to be answered as it was, as far as the call came.
     pub needs: Vec<Need>,
+    /// What the conditions of a policy are told of it, beside what follows from the caller and the resource.
+    pub facts: Vec<Fact>,
     /// What the caller got; `None` while the call is under way, as a long poll, or when the caller went away before its
     /// answer.
     pub outcome: Option<Outcome>,
@@ -92,7 +97,7 @@ pub struct CallCount {
 /// `outcome` is `"ok"`, the code of an error, or null; an error also has `status` and `planned`.
 impl Serialize for RecordedCall {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut call = serializer.serialize_struct("RecordedCall", 11)?;
+        let mut call = serializer.serialize_struct("RecordedCall", 12)?;
         call.serialize_field("number", &self.number)?;
         call.serialize_field("time", &self.time)?;
         call.serialize_field("service", &self.service)?;
@@ -101,6 +106,7 @@ impl Serialize for RecordedCall {
         call.serialize_field("principal", &self.principal)?;
         call.serialize_field("resource", &self.resource)?;
         call.serialize_field("needs", &self.needs)?;
+        call.serialize_field("facts", &AsObject(&self.facts))?;
         outcome::<S>(&mut call, self.outcome.as_ref())?;
         call.end()
     }

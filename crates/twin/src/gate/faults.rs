@@ -228,7 +228,14 @@ mod tests {
 
     fn struck(rules: &[CallFault], calls: u64) -> Vec<usize> {
         let caller = Caller { account: "111111111111".into(), region: "us-east-1".into(), principal: Principal::Root };
-        let call = Call { service: "s3", operation: "PutObject", caller: &caller, resource: "bucket/key", needs: &[] };
+        let call = Call {
+            service: "s3",
+            operation: "PutObject",
+            caller: &caller,
+            resource: "bucket/key",
+            needs: &[],
+            facts: &[],
+        };
         let (mut tallies, ids) = (vec![Tally::default(); rules.len()], Ids::new(7));
         (0..calls).filter_map(|_| strike(rules, &call, &mut tallies, &ids)).map(|(rule, _)| rule).collect()
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use jiff::Timestamp;
 
 use super::{CallCount, Name, Outcome, RecordedCall};
-use crate::{env::Call, needs::Need, service::Principal};
+use crate::{env::Call, facts::Fact, needs::Need, service::Principal};
 
 /// The record. It is written on the path of every call: an entry shares the names of its kind.
 pub(super) struct Record {
@@ -25,6 +25,7 @@ struct Entry {
     kind: usize,
     resource: Name,
     needs: Vec<Need>,
+    facts: Vec<Fact>,
     outcome: Option<Outcome>,
 }
 
@@ -73,8 +74,8 @@ impl Record {
         }
         let same = call.needs.iter().find(|need| need.resource == call.resource);
         let resource = same.map_or_else(|| call.resource.into(), |need| need.resource.clone());
-        let needs = call.needs.to_vec();
-        self.entries.push_back(Entry { number: self.made, time, kind, resource, needs, outcome: None });
+        let (needs, facts) = (call.needs.to_vec(), call.facts.to_vec());
+        self.entries.push_back(Entry { number: self.made, time, kind, resource, needs, facts, outcome: None });
         place
     }
 
@@ -121,6 +122,7 @@ impl Record {
             principal: kind.principal.clone(),
             resource: entry.resource.clone(),
             needs: entry.needs.clone(),
+            facts: entry.facts.clone(),
             outcome: entry.outcome.clone(),
         })
     }

@@ -18,7 +18,7 @@ pub(crate) struct Sts(pub(crate) Env);
 impl JsonService for Sts {
     async fn call(&self, caller: &Caller, operation: &str, _: Value) -> Result<Value, ServiceError> {
         // "No permissions are required to perform this operation", says the API reference of GetCallerIdentity.
-        let call = Call { service: "sts", operation, caller, resource: "", needs: &[] };
+        let call = Call { service: "sts", operation, caller, resource: "", needs: &[], facts: &[] };
         self.0.pass(&call, async { answer(caller, operation) }).await
     }
 }

@@ -81,7 +81,7 @@ impl Backend {
 
     /// Passes the gate; for calls that no bucket stands behind, too. What the call needs is noted before.
     pub(crate) fn admit(context: &Context, operation: &str, resource: &str) -> S3Result<()> {
-        context.flight.admit(&context.caller, operation, resource).map_err(from_service_error)
+        context.flight.admit(&context.caller, operation, resource, &context.facts.told()).map_err(from_service_error)
     }
 }
 

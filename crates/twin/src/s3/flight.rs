@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
     env::{Call, Gate},
+    facts::Fact,
     gate::Admission,
     needs::Need,
     service::{Caller, ServiceError},
@@ -41,17 +42,23 @@ impl Flight {
         }
     }
 
-    /// Passes the gate with all that is known of the call's needs.
+    /// Passes the gate with all that is known of the call.
     ///
     /// # Errors
     /// A planned fault.
-    pub(crate) fn admit(&self, caller: &Caller, operation: &str, resource: &str) -> Result<(), ServiceError> {
+    pub(crate) fn admit(
+        &self,
+        caller: &Caller,
+        operation: &str,
+        resource: &str,
+        facts: &[Fact],
+    ) -> Result<(), ServiceError> {
         let mut state = self.state();
         let needs = match &mut *state {
             State::Waiting(needs) => std::mem::take(needs),
             _ => Vec::new(),
         };
-        let admitted = self.0.gate.admit(&Call { service: "s3", operation, caller, resource, needs: &needs });
+        let admitted = self.0.gate.admit(&Call { service: "s3", operation, caller, resource, needs: &needs, facts });
         let (next, result) = match admitted {
             Ok(admission) => (State::Admitted(admission), Ok(())),
             Err(error) => (State::Ended, Err(error)),
@@ -72,7 +79,7 @@ impl Flight {
     pub(crate) fn refused(&self, caller: &Caller, path: &str, code: &str, status: u16) {
         let mut state = self.state();
         if let State::Waiting(_) = std::mem::replace(&mut *state, State::Ended) {
-            let call = Call { service: "s3", operation: "", caller, resource: path, needs: &[] };
+            let call = Call { service: "s3", operation: "", caller, resource: path, needs: &[], facts: &[] };
             self.0.gate.refused(&call, code, status);
         }
     }

@@ -8,7 +8,10 @@ mod document;
 pub mod pattern;
 
 use self::{condition::Condition, pattern::matches};
-use crate::service::{Caller, Principal};
+use crate::{
+    facts::Fact,
+    service::{Caller, Principal},
+};
 
 /// A bucket policy.
 #[derive(Clone, Debug)]
@@ -35,6 +38,19 @@ pub(crate) struct Facts {
     pub(crate) source_account: Option<String>,
     pub(crate) acl: Option<String>,
     pub(crate) encryption: Option<String>,
+}
+
+impl Facts {
+    /// As the record of calls has them.
+    pub(crate) fn told(&self) -> Vec<Fact> {
+        let facts = [
+            ("aws:SourceArn", &self.source_arn),
+            ("aws:SourceAccount", &self.source_account),
+            ("s3:x-amz-acl", &self.acl),
+            ("s3:x-amz-server-side-encryption", &self.encryption),
+        ];
+        facts.into_iter().filter_map(|(key, value)| Some(Fact::new(key, value.as_deref()?))).collect()
+    }
 }
 
 /// What a policy says to a question.

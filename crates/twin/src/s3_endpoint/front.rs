@@ -71,7 +71,7 @@ impl Front {
     async fn hand_on(&self, caller: &Caller, request: Request<Bytes>) -> Result<Response<Bytes>, ServiceError> {
         // What the request does is the endpoint's to read: method and path are all that is known of it here.
         let (operation, resource) = (request.method().as_str(), request.uri().path());
-        let call = Call { service: "s3", operation, caller, resource, needs: &[] };
+        let call = Call { service: "s3", operation, caller, resource, needs: &[], facts: &[] };
         let admission = self.env.gate.admit(&call)?;
         let answer = self.forward(request).await;
         let refused = match &answer {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Sns, policy::DeliveryPolicy, subscription::Endpoint};
-use crate::retry;
+use crate::{facts::Sender, retry};
 
 /// SNS as a principal.
 const PRINCIPAL: &str = "sns.amazonaws.com";
@@ -85,7 +85,7 @@ impl Sns {
     fn send(&self, queue_arn: &str, letter: &Letter) -> Result<(), Failure> {
         let entry = json!({"MessageBody": letter.body, "MessageAttributes": letter.attributes});
         self.sqs
-            .deliver(queue_arn, &entry, PRINCIPAL)
+            .deliver(queue_arn, &entry, Sender { service: PRINCIPAL, source_arn: &letter.topic_arn })
             .map_err(|error| Failure { reason: error.to_string(), passing: retry::is_passing(&error) })
     }
 

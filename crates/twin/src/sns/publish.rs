@@ -11,8 +11,9 @@ use super::{
 };
 use crate::{
     env::Call,
+    facts::Sender,
     needs::Need,
-    service::{Caller, Principal, ServiceError},
+    service::{Caller, ServiceError},
     sns::policy::DeliveryPolicy,
 };
 
@@ -58,16 +59,23 @@ impl Sns {
         Ok(json!({"MessageId": publication.id}))
     }
 
-    /// Publishes a message of one of the twin's own services, such as `events.amazonaws.com`.
+    /// Publishes a message of one of the twin's own services.
     ///
     /// # Errors
     /// `NotFound` when the topic is not there, or a planned fault.
-    pub(crate) fn deliver(&self, topic_arn: &str, message: &str, service: &str) -> Result<(), ServiceError> {
-        let mut parts = topic_arn.split(':').skip(3).map(str::to_owned);
+    pub(crate) fn deliver(&self, topic_arn: &str, message: &str, sender: Sender<'_>) -> Result<(), ServiceError> {
+        let mut parts = topic_arn.split(':').skip(3);
         let (region, account) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        let caller = Caller { account, region, principal: Principal::Service(service.to_owned()) };
+        let (caller, facts) = (sender.caller(account, region), sender.facts());
         let needs = [Need::new("sns:Publish", topic_arn)];
-        let call = Call { service: "sns", operation: "Publish", caller: &caller, resource: topic_arn, needs: &needs };
+        let call = Call {
+            service: "sns",
+            operation: "Publish",
+            caller: &caller,
+            resource: topic_arn,
+            needs: &needs,
+            facts: &facts,
+        };
         self.env.pass_now(&call, || {
             let id = self.env.ids.uuid();
             let publication = Publication { id, topic_arn, message, subject: None, attributes: &Value::Null };

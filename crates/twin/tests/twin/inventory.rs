@@ -13,7 +13,7 @@ use aws_sdk_s3::{
 };
 use levee_formats::inventory::{Column, DataReader, Manifest, Row, RowError};
 use levee_twin::{
-    FaultPlan, Twin,
+    Fact, FaultPlan, Twin,
     faults::{InventoryFault, InventoryFaultKind, When},
     inventory::{InventoryError, InventoryOptions},
     service::Principal,
@@ -219,6 +219,14 @@ async fn all_versions_have_their_columns_and_the_field_of_the_null_version_is_em
     assert!(brief.contains(&("new", Some(true), Some(false), Some(3))));
     assert!(brief.contains(&("old", Some(true), Some(true), None)));
     assert!(brief.contains(&("old", Some(false), Some(false), Some(3))));
+    let delivered: Vec<_> =
+        world.twin.calls().into_iter().filter(|call| call.principal == "s3.amazonaws.com").collect();
+    let facts = [
+        Fact::new("aws:SourceArn", format!("arn:aws:s3:::{SOURCE}")),
+        Fact::new("aws:SourceAccount", WAREHOUSE),
+        Fact::new("s3:x-amz-acl", "bucket-owner-full-control"),
+    ];
+    assert!(!delivered.is_empty() && delivered.iter().all(|call| call.facts == facts), "{delivered:?}");
     let null = rows.iter().find(|row| row.2 == Some(false)).unwrap();
     assert_eq!(null.1, None, "the field is empty, not the word null");
 }
