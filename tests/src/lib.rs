@@ -32,8 +32,8 @@ const LONGEST_NIGHT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What a night is set up with.
 pub struct RigBuilder {
-    source: String,
     now: Timestamp,
+    plan: Plan,
     twin: Box<dyn FnOnce(TwinBuilder) -> TwinBuilder>,
 }
 
@@ -41,7 +41,14 @@ impl RigBuilder {
     /// A night of the bucket `source`; the clock shows `now` at first.
     #[must_use]
     pub fn new(source: &str, now: Timestamp) -> Self {
-        Self { source: source.to_owned(), now, twin: Box::new(|builder| builder) }
+        Self { now, plan: Plan::for_source(source), twin: Box::new(|builder| builder) }
+    }
+
+    /// Other names and settings than those of [`Plan::for_source`].
+    #[must_use]
+    pub fn plan(mut self, settings: impl FnOnce(Plan) -> Plan) -> Self {
+        self.plan = settings(self.plan);
+        self
     }
 
     /// Further settings of the twin: faults, how jobs behave.
@@ -57,7 +64,7 @@ impl RigBuilder {
     /// # Errors
     /// The first call that the twin refuses.
     pub async fn build(self) -> Result<Rig> {
-        let plan = Plan::for_source(&self.source);
+        let plan = self.plan;
         let clock = Clock::starting_at(self.now);
         let twin = (self.twin)(Twin::builder().clock(clock.clone()).seed(1).region(&plan.region)).build();
         let accounts = Accounts {
@@ -102,7 +109,8 @@ pub struct Ended {
 }
 
 impl Rig {
-    /// Starts all workers, unless they run, as one process that a supervisor starts again when the plan of faults kills it.
+    /// Starts all workers, unless they run, each as its own role, in one process that a supervisor starts again when the plan
+    /// of faults kills it.
     pub fn start_workers(&mut self) {
         if self.workers.is_some() {
             return;
@@ -115,6 +123,18 @@ impl Rig {
             }
         });
         self.workers = Some((shutdown, task));
+    }
+
+    /// Stops all workers as a supervisor does when a new version is rolled out: they give back what they work on.
+    ///
+    /// # Errors
+    /// Their task panicked.
+    pub async fn stop_workers(&mut self) -> Result<()> {
+        if let Some((shutdown, task)) = self.workers.take() {
+            shutdown.cancel();
+            task.await.context("the workers did not end by themselves")?;
+        }
+        Ok(())
     }
 
     /// Kills all workers, as a crash would: nothing is finished or released.

@@ -48,6 +48,8 @@ pub struct Plan {
     pub copy_role_arn: String,
     /// What the queues' names begin with.
     pub queue_prefix: String,
+    /// The principals, role ARNs or patterns of them, that may remove snapshots and change their protection.
+    pub break_glass_arns: Vec<String>,
 }
 
 impl Plan {
@@ -66,6 +68,7 @@ impl Plan {
             inventory_prefix: "inventory".to_owned(),
             copy_role_arn: "arn:aws:iam::222222222222:role/levee-batch-copy".to_owned(),
             queue_prefix: "levee-".to_owned(),
+            break_glass_arns: Vec::new(),
         }
     }
 
@@ -104,6 +107,12 @@ impl Plan {
     #[must_use]
     pub fn short_source(&self) -> String {
         self.source.chars().take(58).collect()
+    }
+
+    /// The role of a stage's worker, in the backup account.
+    #[must_use]
+    pub fn worker_role_arn(&self, stage: &str) -> String {
+        format!("arn:aws:iam::{}:role/levee-worker-{stage}", self.backup_account)
     }
 
     fn inventory_location(&self) -> Value {

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use levee_stage::Aws;
-use levee_twin::Twin;
+use levee_twin::{Twin, service::Principal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +20,8 @@ use crate::{
 /// Makes the workers' common settings for clients.
 type Hosting = Arc<dyn Fn(&Aws) -> Hosted + Send + Sync>;
 
-/// The workers of all stages on one twin, each stage a process of its own that can die. Dropped, they are killed.
+/// The workers of all stages on one twin, each stage a process of its own that can die and that calls as its own role.
+/// Dropped, they are killed.
 pub struct Fleet {
     _stages: JoinSet<()>,
 }
@@ -33,7 +34,10 @@ impl Fleet {
         let mut stages = JoinSet::new();
         for stage in StageName::ALL {
             let (twin, queue, hosting) = (twin.clone(), queue_arn(plan, stage.name()), Arc::clone(&hosting));
-            let process = Supervisor::new(&twin, &plan.backup_account, move |aws| hosting(aws).workers(&[stage]));
+            let role = Principal::Role(plan.worker_role_arn(stage.name()));
+            let process = Supervisor::new(&twin, &plan.backup_account, move |process| {
+                hosting(&process.aws(&role)).workers(&[stage])
+            });
             stages.spawn(async move { host_when_needed(&twin, &queue, &process).await });
         }
         Self { _stages: stages }

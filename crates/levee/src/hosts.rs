@@ -83,7 +83,7 @@ impl Hosted {
                 shutdown_grace_seconds: 20,
                 log_format: LogFormat::Auto,
             },
-            bucket_provision: levee_bucket_provision::Settings::default(),
+            bucket_provision: levee_bucket_provision::Settings { break_glass_arn: plan.break_glass_arns.clone() },
             job_submit: levee_job_submit::Settings {
                 copy_role_arn: plan.copy_role_arn.clone(),
                 report_bucket: plan.report_bucket.clone(),

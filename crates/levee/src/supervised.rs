@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use levee_clock::Clock;
 use levee_stage::{Aws, HostedWorker, WorkerError, host};
-use levee_twin::{Twin, service::Principal};
+use levee_twin::{Connector, Twin, service::Principal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -22,8 +22,23 @@ const RESTART_AFTER: Duration = Duration::from_secs(5);
 /// process mends.
 const FAILURES_IN_A_ROW: u32 = 5;
 
-/// Makes the workers of one process, on the clients that it is given.
-type Workers = dyn Fn(&Aws) -> Vec<Box<dyn HostedWorker>> + Send + Sync;
+/// Makes the workers of one process.
+type Workers = dyn Fn(&Process) -> Vec<Box<dyn HostedWorker>> + Send + Sync;
+
+/// One life of a process on a twin. All its clients die together.
+pub struct Process {
+    twin: Twin,
+    connector: Connector,
+    account: String,
+}
+
+impl Process {
+    /// Clients that call as `principal` of the process's account.
+    #[must_use]
+    pub fn aws(&self, principal: &Principal) -> Aws {
+        Aws::new(&self.twin.sdk_config_on(self.connector.clone(), &self.account, principal))
+    }
+}
 
 /// One process of workers on a twin, which is started again as often as it ends. Cheap to clone.
 #[derive(Clone)]
@@ -45,11 +60,11 @@ pub struct Lives {
 }
 
 impl Supervisor {
-    /// Hosts what `workers` makes, on clients of `account` that can die.
+    /// Hosts what `workers` makes, in processes of `account` that can die.
     pub fn new(
         twin: &Twin,
         account: impl Into<String>,
-        workers: impl Fn(&Aws) -> Vec<Box<dyn HostedWorker>> + Send + Sync + 'static,
+        workers: impl Fn(&Process) -> Vec<Box<dyn HostedWorker>> + Send + Sync + 'static,
     ) -> Self {
         Self {
             twin: twin.clone(),
@@ -60,12 +75,16 @@ impl Supervisor {
         }
     }
 
-    /// Hosts the five workers of what [`deploy`](crate::deploy::deploy) has set up.
+    /// Hosts the five workers of what [`deploy`](crate::deploy::deploy) has set up, each as its own role.
     #[must_use]
     pub fn of_deployment(twin: &Twin, plan: &Plan) -> Self {
         let (clock, plan) = (twin.clock().clone(), plan.clone());
-        Self::new(twin, plan.backup_account.clone(), move |aws| {
-            Hosted::in_process(aws, &plan, clock.clone()).workers(&StageName::ALL)
+        Self::new(twin, plan.backup_account.clone(), move |process| {
+            let worker = |stage: StageName| {
+                let aws = process.aws(&Principal::Role(plan.worker_role_arn(stage.name())));
+                Hosted::in_process(&aws, &plan, clock.clone()).workers(&[stage])
+            };
+            StageName::ALL.into_iter().flat_map(worker).collect()
         })
     }
 
@@ -90,12 +109,12 @@ impl Supervisor {
         let mut failures_in_a_row = 0;
         loop {
             let (connector, died) = self.twin.connector().mortal();
-            let aws = Aws::new(&self.twin.sdk_config_on(connector, &self.account, &Principal::Root));
+            let process = Process { twin: self.twin.clone(), connector, account: self.account.clone() };
             // Dropped with the branch that is not taken: a killed process gets no chance to clean up.
             let ended = tokio::select! {
                 biased;
                 () = died.cancelled() => None,
-                ended = host((self.workers)(&aws), shutdown.clone()) => Some(ended),
+                ended = host((self.workers)(&process), shutdown.clone()) => Some(ended),
             };
             match ended {
                 None => {

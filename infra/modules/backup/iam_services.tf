@@ -144,11 +144,12 @@ locals {
         { Sid = "ReadsTheCanary", Effect = "Allow", Action = "s3:GetObject", Resource = ["${local.bucket_arns.canary}/canary/*", "${local.bucket_arns.reports}/canary/*"] },
       ],
       [for statement in [{
+        # Those of sources are looked at from their own account.
         Sid      = "DescribesKeys"
         Effect   = "Allow"
         Action   = "kms:DescribeKey"
-        Resource = distinct(concat(local.target_kms_key_arns, local.source_kms_key_arns))
-      }] : statement if length(local.target_kms_key_arns) + length(local.source_kms_key_arns) > 0],
+        Resource = local.target_kms_key_arns
+      }] : statement if length(local.target_kms_key_arns) > 0],
       [for statement in [{
         Sid      = "DecryptsTheCanary"
         Effect   = "Allow"

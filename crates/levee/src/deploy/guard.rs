@@ -207,7 +207,7 @@ async fn rules(accounts: &Accounts, plans: &[Plan], deployment: &Deployment) -> 
         if let Some(detail) = pattern.get_mut("detail").and_then(Value::as_object_mut) {
             detail.insert("input".to_owned(), json!([quoted(""), quoted(" ")]));
         }
-        let name = format!("{NAME}-{}", completed_rule(&plan.source));
+        let name = completed_rule(NAME, &plan.source);
         rules.push(Rule { bus: DEFAULT_BUS, name, pattern, severity: "info", event: "Run Completed" });
     }
     for rule in rules {

@@ -13,6 +13,8 @@ use super::{
 
 /// The bus that Step Functions puts its events on.
 const DEFAULT_BUS: &str = "default";
+/// The longest name of a rule, by the API reference of PutRule.
+const RULE_NAME_LIMIT: usize = 64;
 const APPLY: &str = "run terraform apply for the backup module";
 /// What SNS has in place of the ARN of a subscription that was not confirmed.
 const PENDING: &str = "PendingConfirmation";
@@ -47,7 +49,11 @@ impl Examination<'_> {
         let (name, own) = (&self.deployment.name, &self.deployment.event_bus);
         let on = |bus: &str, what: &str| RuleName { bus: bus.to_owned(), name: format!("{name}-{what}") };
         let mut rules = vec![on(own, "run-started"), on(own, "copy-failures"), on(DEFAULT_BUS, "run-failed")];
-        rules.extend(self.sources.iter().map(|source| on(DEFAULT_BUS, &completed_rule(&source.name))));
+        rules.extend(
+            self.sources
+                .iter()
+                .map(|source| RuleName { bus: DEFAULT_BUS.to_owned(), name: completed_rule(name, &source.name) }),
+        );
         rules
     }
 
@@ -215,9 +221,32 @@ impl Examination<'_> {
     }
 }
 
-/// The rule of completed runs of a source: the name that the backup module gives it, without the deployment's name.
-pub(crate) fn completed_rule(source: &str) -> String {
+/// The rule of completed runs of a source, as the backup module names it: with as much of the source's name as fits into the
+/// 64 characters that EventBridge allows, but 40 characters at most.
+pub(crate) fn completed_rule(deployment: &str, source: &str) -> String {
     let digest = hex::encode(Sha256::digest(source));
-    let (short, id): (String, String) = (source.chars().take(40).collect(), digest.chars().take(8).collect());
-    format!("completed-{short}-{id}")
+    let id: String = digest.chars().take(8).collect();
+    let room = RULE_NAME_LIMIT.saturating_sub(deployment.len() + "-completed--".len() + id.len());
+    let short: String = source.chars().take(room.min(40)).collect();
+    format!("{deployment}-completed-{short}-{id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[rstest::rstest]
+    #[case("levee", "lake-events", "levee-completed-lake-events-9c254293")]
+    #[case("levee", &"x".repeat(51), &format!("levee-completed-{}-", "x".repeat(39)))]
+    #[case("my", &"x".repeat(51), &format!("my-completed-{}-", "x".repeat(40)))]
+    #[case(&"n".repeat(20), &"x".repeat(51), &format!("{}-completed-{}-", "n".repeat(20), "x".repeat(24)))]
+    fn rules_of_completed_runs_fit_into_the_limit_of_names(
+        #[case] deployment: &str,
+        #[case] source: &str,
+        #[case] beginning: &str,
+    ) {
+        let name = completed_rule(deployment, source);
+        assert!(name.len() <= RULE_NAME_LIMIT, "{name} has {} characters", name.len());
+        assert!(name.starts_with(beginning), "{name}");
+    }
 }

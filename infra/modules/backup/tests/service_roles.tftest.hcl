@@ -153,7 +153,7 @@ run "doctor_reads_settings_and_makes_the_canary" {
       WatchesTheCanarysJob     = "Allow s3:DescribeJob on arn:aws:s3:us-east-1:222222222222:job/*"
       HandsTheCopyRoleOver     = "Allow iam:PassRole on arn:aws:iam::222222222222:role/levee-batch-copy"
       ReadsTheCanary           = "Allow s3:GetObject on arn:aws:s3:::levee-canary-222222222222-us-east-1/canary/* arn:aws:s3:::levee-reports-222222222222-us-east-1/canary/*"
-      DescribesKeys            = "Allow kms:DescribeKey on arn:aws:kms:us-east-1:222222222222:key/snapshots arn:aws:kms:us-east-1:333333333333:key/orders"
+      DescribesKeys            = "Allow kms:DescribeKey on arn:aws:kms:us-east-1:222222222222:key/snapshots"
       DecryptsTheCanary        = "Allow kms:Decrypt on arn:aws:kms:us-east-1:333333333333:key/orders"
     }
     error_message = "The statements of the doctor's role."
