@@ -1,0 +1,52 @@
+// Whether Terraform deploys what Levee means: the state machine, what the schedules start, and the list of what is denied.
+
+import { execFileSync } from "node:child_process";
+import { isDeepStrictEqual } from "node:util";
+
+import { REMOVING } from "./forbidden.mjs";
+
+// What differs, in sentences.
+export function deployment(plan, record) {
+  return [...definition(plan, record), ...schedules(plan, record), ...denyLists(plan, record)];
+}
+
+function* definition(plan, record) {
+  if (plan.definition !== record.definition) yield "the state machine's definition in the plan is not what levee::deploy::definition renders";
+}
+
+// Sources with their defaults have the input that `Plan::scheduled_input` makes, and what any schedule starts is a `Run`.
+function* schedules(plan, record) {
+  if (plan.schedules.length !== record.runs.size) yield `the plan has ${plan.schedules.length} schedules for ${record.runs.size} sources`;
+  for (const { name, start } of plan.schedules) {
+    const line = JSON.parse(execFileSync(process.env.LEVEE_CALLS, ["run"], { input: start.Input, encoding: "utf8" }));
+    const { snapshot, ...run } = line.run;
+    const expected = record.runs.get(run.source);
+    if (!expected) {
+      yield `the schedule ${name} starts a run of ${run.source}, which is no source`;
+      continue;
+    }
+    const { snapshot: byDefault, ...rest } = expected;
+    if (!isDeepStrictEqual(run, rest)) yield `the schedule ${name} starts ${JSON.stringify(run)} and not ${JSON.stringify(rest)}`;
+    if (run.source === "lake-events" && !isDeepStrictEqual(snapshot, byDefault)) yield `the schedule ${name} asks for the snapshot ${JSON.stringify(snapshot)}`;
+    if (run.source === "lake-payments" && snapshot.object_lock?.days !== 30) yield `the schedule ${name} does not ask for Object Lock`;
+    if (start.Name !== `${run.source}-<aws.scheduler.execution-id>`) yield `the schedule ${name} names its executions ${start.Name}`;
+  }
+}
+
+// The worker's policy and Terraform's deny the same with the same exceptions.
+function* denyLists(plan, record) {
+  const sorted = (statement) => ({
+    ...statement,
+    Action: [statement.Action].flat().toSorted(),
+    Resource: [statement.Resource].flat().map((arn) => arn.replace(/^arn:aws:s3:::[^/]+/, "BUCKET")).toSorted(),
+  });
+  const denies = (policy) => policy.Statement.filter((statement) => statement.Effect === "Deny").map(sorted);
+  const [model] = record.snapshotPolicies.values();
+  const wanted = denies(model);
+  if (wanted.length !== 2) yield `a snapshot bucket has ${wanted.length} Deny statements`;
+  if (!isDeepStrictEqual(wanted[0]?.Action, REMOVING.toSorted())) yield "the worker denies other actions than the list of forbidden calls has";
+  const walled = [...record.snapshotPolicies.entries(), ...["manifests", "reports", "ledger", "canary"].map((what) => [what, plan.resource.get(`arn:aws:s3:::levee-${what}`)])];
+  for (const [bucket, policy] of walled) {
+    if (!isDeepStrictEqual(denies(policy), wanted)) yield `the bucket ${bucket} is not protected as snapshots are: ${JSON.stringify(denies(policy))}`;
+  }
+}

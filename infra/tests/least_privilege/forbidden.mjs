@@ -1,0 +1,200 @@
+// Calls that nobody may make, with a reason each; and a few that must not be cut off with them.
+//
+// Callers that are no role of the deployment have every right that an account can give: `admin` and `root` of the backup
+// account, of the warehouse's account, and of a stranger's. So they are stopped by what is tested here or by nothing.
+
+import { ownerOf } from "./lib/calls.mjs";
+
+const role = (name) => `arn:aws:iam::222222222222:role/${name}`;
+const own = (name) => role(`levee-${name}`);
+const STAGES = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse"];
+const WORKERS = STAGES.map((stage) => own(`worker-${stage}`));
+const COPY = own("batch-copy");
+const ROLES = [...WORKERS, COPY, own("state-machine"), own("scheduler"), own("task-execution"), own("doctor")];
+const ADMIN = role("admin");
+const ROOT = "arn:aws:iam::222222222222:root";
+const BREAK_GLASS = role("break-glass");
+const WAREHOUSE = ["arn:aws:iam::111111111111:root", "arn:aws:iam::111111111111:role/admin"];
+const STRANGER = "arn:aws:iam::333333333333:role/admin";
+
+const bucket = (name) => `arn:aws:s3:::${name}`;
+const [MANIFESTS, REPORTS, LEDGER, CANARY] = ["levee-manifests", "levee-reports", "levee-ledger", "levee-canary"].map(bucket);
+const SNAPSHOTS = ["lake-events-31-mar-2026", "lake-payments-31-mar-2026"].map(bucket);
+const SOURCES = ["lake-events", "lake-payments"].map(bucket);
+const PROTECTED = [MANIFESTS, REPORTS, LEDGER, CANARY, ...SNAPSHOTS];
+const KEYS = {
+  source: "arn:aws:kms:us-east-1:111111111111:key/11111111-0000-4000-8000-000000000001",
+  snapshots: "arn:aws:kms:us-east-1:222222222222:key/22222222-0000-4000-8000-000000000002",
+  deployment: "arn:aws:kms:us-east-1:222222222222:key/22222222-0000-4000-8000-000000000003",
+};
+const queue = (name) => `arn:aws:sqs:us-east-1:222222222222:levee-${name}`;
+const QUEUES = [...STAGES, ...STAGES.map((stage) => `${stage}-dlq`), "schedules-dlq", "events-dlq", "notifications-dlq"].map(queue);
+const TOPIC = "arn:aws:sns:us-east-1:222222222222:levee-notifications";
+const MACHINE = "arn:aws:states:us-east-1:222222222222:stateMachine:levee-backup";
+const EXECUTION = "arn:aws:states:us-east-1:222222222222:execution:levee-backup:lake-events-2026-03-31";
+const BUS = "arn:aws:events:us-east-1:222222222222:event-bus/levee";
+const RULE = "arn:aws:events:us-east-1:222222222222:rule/levee-run-failed";
+const SCHEDULE = "arn:aws:scheduler:us-east-1:222222222222:schedule/default/levee-lake-events";
+const JOB = "arn:aws:s3:us-east-1:222222222222:job/00000000-0000-4000-8000-000000000000";
+const COMPLETED = "arn:aws:logs:us-east-1:222222222222:log-group:/aws/events/levee/completed:log-stream:0";
+
+// What takes copies away, or opens a way to.
+export const REMOVING = [
+  "s3:BypassGovernanceRetention",
+  "s3:DeleteBucket",
+  "s3:DeleteBucketPolicy",
+  "s3:DeleteObject",
+  "s3:DeleteObjectVersion",
+  "s3:PutBucketObjectLockConfiguration",
+  "s3:PutBucketPolicy",
+  "s3:PutBucketPublicAccessBlock",
+  "s3:PutBucketVersioning",
+  "s3:PutEncryptionConfiguration",
+  "s3:PutLifecycleConfiguration",
+  "s3:PutReplicationConfiguration",
+];
+const onObject = (action) => /Object(Version|Retention|Tagging|Acl)?$|Bypass/.test(action);
+const target = (action, arn) => (onObject(action) ? `${arn}/runs/lake-events/2026-03-31/any` : arn);
+
+const accountOf = (principal) => principal.split(":")[4] ?? "222222222222";
+const all = [];
+const fine = [];
+
+// Adds every combination to the list.
+function each(list, why, principals, actions, resources, more = {}) {
+  for (const principal of [principals].flat()) {
+    for (const action of [actions].flat()) {
+      for (const resource of [resources].flat()) {
+        const what = action.startsWith("s3:") ? target(action, resource) : resource;
+        const ask = { principal, account: accountOf(principal), action, resource: what, owner: ownerOf(what), facts: {}, why };
+        list.push({ ...ask, ...more });
+      }
+    }
+  }
+}
+const never = (...what) => each(all, ...what);
+const always = (...what) => each(fine, ...what);
+
+// The wall.
+never("nobody takes copies, records or proofs away, an administrator included", ADMIN, REMOVING, PROTECTED);
+never("nor does the root of the account", ROOT, REMOVING.filter((action) => !/BucketPolicy$/.test(action)), PROTECTED);
+never("no role of Levee's removes anything or shortens a retention", ROLES, ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:BypassGovernanceRetention", "s3:PutObjectRetention"], [...PROTECTED, ...SOURCES]);
+never("once the policy of a snapshot bucket is in place, its maker cannot change it or go round it", own("worker-bucket-provision"), REMOVING, SNAPSHOTS);
+never("no worker changes the settings of Levee's own buckets", WORKERS, REMOVING, [MANIFESTS, REPORTS, LEDGER, CANARY]);
+never("only bucket-provision has settings of snapshot buckets to write", ROLES.filter((arn) => arn !== own("worker-bucket-provision")), [...REMOVING, "s3:PutBucketOwnershipControls", "s3:PutBucketTagging"], SNAPSHOTS);
+never("plain HTTP is nobody's way, break-glass included", [ADMIN, BREAK_GLASS, COPY], ["s3:GetObject", "s3:PutObject", "s3:ListBucket"], PROTECTED, { facts: { "aws:SecureTransport": "false" } });
+never("plain HTTP is nobody's way", ADMIN, ["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:PurgeQueue"], QUEUES, { facts: { "aws:SecureTransport": "false" } });
+never("plain HTTP is nobody's way", ADMIN, "sns:Publish", TOPIC, { facts: { "aws:SecureTransport": "false" } });
+
+// Reading.
+never("workers read no data of the warehouse", WORKERS, ["s3:GetObject", "s3:GetObjectVersion"], SOURCES);
+never("workers read no copies", WORKERS, ["s3:GetObject", "s3:GetObjectVersion"], SNAPSHOTS);
+never("each worker reads its own things", ["bucket-provision", "job-submit", "job-poll", "report-parse"].map((stage) => own(`worker-${stage}`)), ["s3:GetObject", "s3:ListBucket"], MANIFESTS);
+never("each worker reads its own things", ["manifest-ready", "bucket-provision", "job-submit", "job-poll"].map((stage) => own(`worker-${stage}`)), ["s3:GetObject", "s3:ListBucket"], REPORTS);
+never("other buckets are nobody's business", ROLES, ["s3:GetObject", "s3:ListBucket", "s3:PutObject", "s3:GetBucketPolicy"], [bucket("payroll"), bucket("lake-orders"), bucket("lake-eventsource-31-mar-2026")]);
+never("the copy role reads what it copies, not what it has copied, nor the ledger", COPY, "s3:GetObject", [...SNAPSHOTS, LEDGER, REPORTS]);
+never("the list of all buckets says what there is to attack", ROLES.filter((arn) => arn !== own("doctor")), "s3:ListAllMyBuckets", "*");
+
+// Writing.
+never("a bucket of that name may be a stranger's", COPY, ["s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectAcl"], [...SNAPSHOTS, REPORTS], { owner: "333333333333" });
+never("what is copied is not written back", COPY, ["s3:PutObject", "s3:PutObjectTagging"], [...SOURCES, MANIFESTS, LEDGER]);
+never("copies are written by copy jobs alone", [...WORKERS, own("doctor"), own("state-machine")], "s3:PutObject", SNAPSHOTS);
+never("inventories are written by S3, reports by copy jobs", WORKERS, "s3:PutObject", [MANIFESTS, REPORTS]);
+for (const [stage, record] of [["manifest-ready", "05-report-parse-attempt-1.json"], ["bucket-provision", "claim-0002.json"], ["job-submit", "04-job-poll-attempt-1.json"], ["job-poll", "05-report-parse-attempt-1.json"], ["report-parse", "01-manifest-ready.json"]]) {
+  all.push({ principal: own(`worker-${stage}`), account: "222222222222", action: "s3:PutObject", resource: `${LEDGER}/runs/lake-events/2026-03-31/night/${record}`, owner: "222222222222", facts: {}, why: "a stage writes its own records and no other's" });
+}
+never("snapshot buckets are the only ones that are made", own("worker-bucket-provision"), ["s3:CreateBucket", "s3:PutBucketPolicy", "s3:PutLifecycleConfiguration"], [bucket("payroll"), bucket("lake-events-copy"), bucket("lake-orders-31-mar-2026"), ...SOURCES]);
+never("making buckets is one worker's job", ROLES.filter((arn) => arn !== own("worker-bucket-provision")), "s3:CreateBucket", SNAPSHOTS);
+never("Object Lock is written where it is asked for", own("worker-bucket-provision"), "s3:PutBucketObjectLockConfiguration", SNAPSHOTS[0], { bare: true });
+
+// Roles, jobs, executions.
+never("the copy role is the only one that is handed over", [own("worker-job-submit"), own("doctor")], "iam:PassRole", [...WORKERS, own("state-machine"), own("scheduler"), own("task-execution"), ADMIN, BREAK_GLASS]);
+never("only who makes jobs hands a role over", ROLES.filter((arn) => ![own("worker-job-submit"), own("doctor")].includes(arn)), "iam:PassRole", [COPY, ADMIN]);
+never("nobody makes himself rights", ROLES, ["iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:DeleteRolePolicy"], [COPY, BREAK_GLASS]);
+never("nobody becomes break-glass", ROLES, "sts:AssumeRole", [...ROLES, BREAK_GLASS]);
+never("jobs are made by job-submit and the canary", [...WORKERS.filter((arn) => arn !== own("worker-job-submit")), COPY, own("state-machine"), own("scheduler")], "s3:CreateJob", "*");
+never("jobs are an operator's to cancel or confirm", ROLES, ["s3:UpdateJobStatus", "s3:UpdateJobPriority"], JOB);
+never("executions are an operator's to stop, start and redrive", WORKERS, ["states:StopExecution", "states:RedriveExecution"], EXECUTION);
+never("the schedule starts runs, and stops none", own("scheduler"), ["states:StopExecution", "states:RedriveExecution"], EXECUTION);
+never("nobody changes the state machine", ROLES, ["states:UpdateStateMachine", "states:DeleteStateMachine"], MACHINE);
+never("runs are started by schedules", ROLES.filter((arn) => arn !== own("scheduler")), "states:StartExecution", MACHINE);
+never("the schedule starts Levee's runs and nothing else", own("scheduler"), "states:StartExecution", "arn:aws:states:us-east-1:222222222222:stateMachine:payroll");
+never("nobody changes schedules and rules", ROLES, ["scheduler:UpdateSchedule", "scheduler:DeleteSchedule"], SCHEDULE);
+never("nobody changes schedules and rules", ROLES, ["events:PutRule", "events:DeleteRule", "events:DisableRule", "events:RemoveTargets"], RULE);
+
+// Queues, bus, topic.
+for (const stage of STAGES) {
+  const others = STAGES.filter((other) => other !== stage).map(queue);
+  never("a worker reads its own queue", own(`worker-${stage}`), ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:SendMessage"], others);
+  never("what is set aside is an operator's to take out", own(`worker-${stage}`), ["sqs:ReceiveMessage", "sqs:DeleteMessage"], QUEUES.filter((arn) => arn.endsWith("-dlq")));
+}
+never("nobody empties, removes or opens a queue", ROLES, ["sqs:PurgeQueue", "sqs:DeleteQueue", "sqs:SetQueueAttributes", "sqs:AddPermission"], QUEUES);
+never("the state machine sends tasks, and reads none", own("state-machine"), ["sqs:ReceiveMessage", "sqs:DeleteMessage"], STAGES.map(queue));
+never("the state machine sends to the queues of stages", own("state-machine"), "sqs:SendMessage", QUEUES.filter((arn) => arn.endsWith("-dlq")));
+never("schedules send nothing to stages", own("scheduler"), "sqs:SendMessage", STAGES.map(queue));
+never("only those with something to tell tell it", ["bucket-provision", "job-submit", "job-poll"].map((stage) => own(`worker-${stage}`)), "events:PutEvents", BUS);
+never("Levee's bus is the only one", WORKERS, "events:PutEvents", "arn:aws:events:us-east-1:222222222222:event-bus/default");
+never("nobody publishes past the rules, or subscribes himself", ROLES, ["sns:Publish", "sns:Subscribe", "sns:SetTopicAttributes", "sns:DeleteTopic"], TOPIC);
+never("a key of the warehouse opens data of the warehouse", [...WORKERS, own("state-machine"), own("scheduler")], "kms:Decrypt", KEYS.source);
+never("workers open no copies", WORKERS, "kms:Decrypt", KEYS.snapshots);
+never("nobody does away with keys", ROLES, ["kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:PutKeyPolicy", "kms:CreateGrant"], Object.values(KEYS));
+never("logs stay", ROLES, "logs:DeleteLogGroup", "arn:aws:logs:us-east-1:222222222222:log-group:/aws/events/levee/completed");
+
+// The warehouse's account and strangers.
+for (const principal of [...WAREHOUSE, STRANGER]) {
+  const why = "no principal of another account has rights in the backup account";
+  never(why, principal, ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ListBucket", "s3:PutBucketPolicy", "s3:DeleteBucket", "s3:PutLifecycleConfiguration"], PROTECTED);
+  never(why, principal, ["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:PurgeQueue"], QUEUES);
+  never(why, principal, ["sns:Publish", "sns:Subscribe"], TOPIC);
+  never(why, principal, "states:StartExecution", MACHINE);
+  never(why, principal, "events:PutEvents", BUS);
+  never(why, principal, "sts:AssumeRole", ROLES);
+  never(why, principal, ["kms:Decrypt", "kms:ScheduleKeyDeletion"], [KEYS.snapshots, KEYS.deployment]);
+}
+never("the backup account writes nothing in the warehouse", [ADMIN, ROOT], ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:PutBucketPolicy"], SOURCES);
+
+// Services, led astray.
+const inventory = { "aws:SourceArn": SOURCES[0], "aws:SourceAccount": "111111111111", "s3:x-amz-acl": "bucket-owner-full-control" };
+const S3 = "s3.amazonaws.com";
+never("an inventory of a bucket that is no source", S3, "s3:PutObject", MANIFESTS, { facts: { ...inventory, "aws:SourceArn": bucket("lake-orders") } });
+never("a bucket of a source's name in a stranger's account", S3, "s3:PutObject", MANIFESTS, { facts: { ...inventory, "aws:SourceAccount": "333333333333" } });
+never("an object that S3 would keep for itself", S3, "s3:PutObject", MANIFESTS, { facts: { ...inventory, "s3:x-amz-acl": "private" } });
+never("S3 acting for nobody", S3, "s3:PutObject", MANIFESTS);
+never("an inventory that is not sent over TLS", S3, "s3:PutObject", MANIFESTS, { facts: { ...inventory, "aws:SecureTransport": "false" } });
+never("inventories go to the manifest bucket", S3, "s3:PutObject", [REPORTS, LEDGER, CANARY, ...SNAPSHOTS], { facts: inventory });
+never("S3 delivers, and takes nothing", S3, ["s3:GetObject", "s3:DeleteObject", "s3:ListBucket"], MANIFESTS, { facts: inventory });
+never("other services deliver nothing", ["logging.s3.amazonaws.com", "cloudtrail.amazonaws.com"], "s3:PutObject", [MANIFESTS, LEDGER], { facts: inventory });
+const rule = (arn) => ({ facts: { "aws:SourceArn": arn, "aws:SourceAccount": arn.split(":")[4] } });
+never("a rule of a stranger", "events.amazonaws.com", "sns:Publish", TOPIC, rule("arn:aws:events:us-east-1:333333333333:rule/levee-run-failed"));
+never("another rule of the account", "events.amazonaws.com", "sns:Publish", TOPIC, rule("arn:aws:events:us-east-1:222222222222:rule/payroll"));
+never("a rule of a stranger", "events.amazonaws.com", "sqs:SendMessage", queue("events-dlq"), rule("arn:aws:events:us-east-1:333333333333:rule/levee-run-failed"));
+never("rules send nothing to stages", "events.amazonaws.com", "sqs:SendMessage", STAGES.map(queue), rule(RULE));
+never("rules take nothing out", "events.amazonaws.com", "sqs:ReceiveMessage", queue("events-dlq"), rule(RULE));
+never("a topic of a stranger", "sns.amazonaws.com", "sqs:SendMessage", queue("notifications-dlq"), rule("arn:aws:sns:us-east-1:333333333333:levee-notifications"));
+never("the topic sends nothing to stages", "sns.amazonaws.com", "sqs:SendMessage", STAGES.map(queue), rule(TOPIC));
+never("an alarm of a stranger", "cloudwatch.amazonaws.com", "sns:Publish", TOPIC, rule("arn:aws:cloudwatch:us-east-1:333333333333:alarm:levee-x"));
+never("another alarm of the account", "cloudwatch.amazonaws.com", "sns:Publish", TOPIC, rule("arn:aws:cloudwatch:us-east-1:222222222222:alarm:payroll"));
+never("a rule of a stranger", "events.amazonaws.com", "logs:PutLogEvents", COMPLETED, rule("arn:aws:events:us-east-1:333333333333:rule/levee-completed-lake-events-00000000"));
+never("a role is for its service", ["lambda.amazonaws.com", "ec2.amazonaws.com"], "sts:AssumeRole", ROLES);
+never("the state machine of a stranger", "states.amazonaws.com", "sts:AssumeRole", own("state-machine"), rule("arn:aws:states:us-east-1:333333333333:stateMachine:levee-backup"));
+never("another state machine of the account", "states.amazonaws.com", "sts:AssumeRole", own("state-machine"), rule("arn:aws:states:us-east-1:222222222222:stateMachine:payroll"));
+never("a schedule of a stranger", "scheduler.amazonaws.com", "sts:AssumeRole", own("scheduler"), rule("arn:aws:scheduler:us-east-1:333333333333:schedule-group/default"));
+never("a task of a stranger", "ecs-tasks.amazonaws.com", "sts:AssumeRole", WORKERS, rule("arn:aws:ecs:us-east-1:333333333333:task/levee/0"));
+never("an administrator whom no role trusts", ADMIN, "sts:AssumeRole", ROLES);
+
+// The doctor looks, and makes one object and one job.
+never("the doctor reads no records and no copies", own("doctor"), "s3:GetObject", [LEDGER, MANIFESTS, ...SNAPSHOTS]);
+never("the doctor writes nothing but its canary", own("doctor"), "s3:PutObject", [LEDGER, MANIFESTS, REPORTS, ...SOURCES]);
+never("the doctor mends nothing", own("doctor"), ["s3:PutBucketPolicy", "s3:PutBucketVersioning", "s3:PutLifecycleConfiguration"], [...PROTECTED, ...SOURCES]);
+
+// What must go on.
+always("break-glass can do what nobody else can", BREAK_GLASS, REMOVING, PROTECTED);
+always("S3 delivers inventories of every source", S3, "s3:PutObject", MANIFESTS, { facts: inventory });
+always("S3 delivers inventories of every source", S3, "s3:PutObject", MANIFESTS, { facts: { ...inventory, "aws:SourceArn": SOURCES[1] } });
+always("administrators see everything and may write", ADMIN, ["s3:GetObject", "s3:ListBucket", "s3:PutObject"], PROTECTED);
+always("an operator stops, starts and redrives", ADMIN, ["states:StopExecution", "states:RedriveExecution"], EXECUTION);
+always("an operator takes messages out of dead-letter queues", ADMIN, ["sqs:ReceiveMessage", "sqs:DeleteMessage"], QUEUES);
+always("the warehouse's account has its bucket", WAREHOUSE, ["s3:GetObject", "s3:DeleteObject"], SOURCES);
+
+export const forbidden = all;
+export const mustStayAllowed = fine;
