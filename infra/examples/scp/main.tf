@@ -63,6 +63,7 @@ locals {
         Resource = "*"
         Action = [
           "s3:PutBucketObjectLockConfiguration",
+          "s3:PutBucketOwnershipControls",
           "s3:PutBucketPolicy",
           "s3:PutBucketPublicAccessBlock",
           "s3:PutBucketVersioning",

@@ -2,7 +2,7 @@
 # wall down. The same actions and conditions as those of snapshot buckets in workers/bucket-provision/src/policy.rs.
 
 locals {
-  # Expiry by lifecycle is a deletion, and replication can carry deletions out.
+  # Expiry by lifecycle is a deletion, replication can carry deletions out, and ACLs that count again let others in.
   removing_actions = [
     "s3:BypassGovernanceRetention",
     "s3:DeleteBucket",
@@ -10,6 +10,7 @@ locals {
     "s3:DeleteObject",
     "s3:DeleteObjectVersion",
     "s3:PutBucketObjectLockConfiguration",
+    "s3:PutBucketOwnershipControls",
     "s3:PutBucketPolicy",
     "s3:PutBucketPublicAccessBlock",
     "s3:PutBucketVersioning",

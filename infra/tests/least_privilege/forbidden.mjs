@@ -46,6 +46,7 @@ export const REMOVING = [
   "s3:DeleteObject",
   "s3:DeleteObjectVersion",
   "s3:PutBucketObjectLockConfiguration",
+  "s3:PutBucketOwnershipControls",
   "s3:PutBucketPolicy",
   "s3:PutBucketPublicAccessBlock",
   "s3:PutBucketVersioning",

@@ -7,14 +7,16 @@ const DENY_REMOVAL: &str = "LeveeDenyRemoval";
 const DENY_PLAIN_HTTP: &str = "LeveeDenyPlainHttp";
 
 /// Every way to remove a copy or to open a way to remove it. `PutLifecycleConfiguration` is on the list because expiry is
-/// a deletion, `PutReplicationConfiguration` because it can carry deletions out.
-pub const REMOVING_ACTIONS: [&str; 12] = [
+/// a deletion, `PutReplicationConfiguration` because it can carry deletions out, `PutBucketOwnershipControls` because ACLs,
+/// once they count again, let others in.
+pub const REMOVING_ACTIONS: [&str; 13] = [
     "s3:BypassGovernanceRetention",
     "s3:DeleteBucket",
     "s3:DeleteBucketPolicy",
     "s3:DeleteObject",
     "s3:DeleteObjectVersion",
     "s3:PutBucketObjectLockConfiguration",
+    "s3:PutBucketOwnershipControls",
     "s3:PutBucketPolicy",
     "s3:PutBucketPublicAccessBlock",
     "s3:PutBucketVersioning",

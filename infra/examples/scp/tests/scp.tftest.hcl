@@ -18,7 +18,7 @@ run "break_glass_is_let_out_and_nobody_leaves" {
   assert {
     condition = length(setsubtract([
       "s3:BypassGovernanceRetention", "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutBucketObjectLockConfiguration", "s3:PutBucketPolicy",
-      "s3:PutBucketPublicAccessBlock", "s3:PutBucketVersioning", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration", "s3:PutReplicationConfiguration",
+      "s3:PutBucketOwnershipControls", "s3:PutBucketPublicAccessBlock", "s3:PutBucketVersioning", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration", "s3:PutReplicationConfiguration",
       "kms:DisableKey", "kms:ScheduleKeyDeletion", "cloudwatch:DeleteAlarms", "cloudwatch:DisableAlarmActions", "organizations:LeaveOrganization", "account:CloseAccount",
     ], flatten([for s in jsondecode(aws_organizations_policy.backup.content).Statement : s.Action]))) == 0
     error_message = "Something that takes the wall down is not denied."

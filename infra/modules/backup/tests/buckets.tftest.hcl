@@ -33,6 +33,7 @@ run "nobody_but_break_glass_principals_and_services_gets_through_the_wall" {
           "s3:DeleteObject",
           "s3:DeleteObjectVersion",
           "s3:PutBucketObjectLockConfiguration",
+          "s3:PutBucketOwnershipControls",
           "s3:PutBucketPolicy",
           "s3:PutBucketPublicAccessBlock",
           "s3:PutBucketVersioning",
