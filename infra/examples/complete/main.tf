@@ -66,7 +66,7 @@ module "backup" {
       Action    = "sts:AssumeRole"
     }
   })
-  ecs = var.emulator ? null : {
+  ecs = {
     image              = var.image
     subnet_ids         = var.subnet_ids
     security_group_ids = var.security_group_ids
@@ -76,6 +76,7 @@ module "backup" {
     minimum            = 0
     maximum            = 3
     concurrency        = 8
+    scaling            = !var.emulator
   }
 
   # An emulator would have to reach the URL to confirm it.
@@ -106,7 +107,6 @@ module "lake_events" {
   backup                 = module.backup.for_sources
   existing_bucket_policy = var.events_bucket_policy
   inventory_id           = "levee-daily"
-  create_inventory       = !var.emulator
 }
 
 module "lake_orders" {
@@ -120,5 +120,4 @@ module "lake_orders" {
   inventory_id           = "levee-nightly"
   inventory_kms_key_arn  = var.emulator ? null : var.kms_key_arn
   kms_key_arns           = var.emulator ? [] : [var.orders_kms_key_arn]
-  create_inventory       = !var.emulator
 }

@@ -9,6 +9,11 @@ resource "aws_s3_bucket" "this" {
   bucket              = each.value
   object_lock_enabled = each.key == "ledger"
   tags                = merge(local.tags, { "levee:bucket" = each.key })
+
+  # So that nothing is destroyed by the way: see "Take it down" in docs/operate.md.
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "aws_s3_bucket_ownership_controls" "this" {

@@ -128,7 +128,7 @@ locals {
     Resource = var.kms_key_arn
   }] : statement if var.kms_key_arn != null]
 
-  worker_trust = jsonencode({
+  worker_trust = { for group in keys(var.worker_groups) : group => jsonencode({
     Version = "2012-10-17"
     Statement = concat(
       [{
@@ -141,13 +141,13 @@ locals {
           StringEquals = { "aws:SourceAccount" = var.account_id }
         }
       }],
-      var.worker_trust == null ? [] : flatten([jsondecode(var.worker_trust).Statement]),
+      var.worker_trust == null ? [] : flatten([jsondecode(replace(var.worker_trust, "{group}", group)).Statement]),
     )
-  })
+  }) }
 
   worker_roles = { for group, stages in var.worker_groups : group => {
     description = "Levee's workers of ${join(", ", stages)}"
-    trust       = local.worker_trust
+    trust       = local.worker_trust[group]
     policy = jsonencode({ Version = "2012-10-17", Statement = concat(
       local.worker_common,
       flatten([for stage in stages : local.stage_common[stage]]),

@@ -4,6 +4,7 @@
 # starts its first task so much later, which the 12 hours of a stage's retries outlast.
 
 locals {
+  scaled_services = { for group, stages in local.services : group => stages if try(var.ecs.scaling, false) }
   queue_metrics = {
     visible = "ApproximateNumberOfMessagesVisible"
     flying  = "ApproximateNumberOfMessagesNotVisible"
@@ -17,7 +18,7 @@ locals {
 }
 
 resource "aws_appautoscaling_target" "worker" {
-  for_each = local.services
+  for_each = local.scaled_services
 
   service_namespace  = "ecs"
   scalable_dimension = "ecs:service:DesiredCount"
@@ -38,7 +39,7 @@ resource "aws_appautoscaling_target" "worker" {
 
 # One task takes `concurrency` messages at a time; more of them want all tasks.
 resource "aws_appautoscaling_policy" "out" {
-  for_each = local.services
+  for_each = local.scaled_services
 
   name               = "${var.name}-${each.key}-out"
   policy_type        = "StepScaling"
@@ -64,7 +65,7 @@ resource "aws_appautoscaling_policy" "out" {
 }
 
 resource "aws_appautoscaling_policy" "in" {
-  for_each = local.services
+  for_each = local.scaled_services
 
   name               = "${var.name}-${each.key}-in"
   policy_type        = "StepScaling"
@@ -85,7 +86,7 @@ resource "aws_appautoscaling_policy" "in" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "busy" {
-  for_each = local.services
+  for_each = local.scaled_services
 
   alarm_name          = "${var.name}-${each.key}-busy"
   alarm_description   = "Not a failure: there are messages for the workers ${join(", ", each.value)}, and their service scales out. See \"Alarms\" in docs/operate.md."
@@ -118,7 +119,7 @@ resource "aws_cloudwatch_metric_alarm" "busy" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "idle" {
-  for_each = local.services
+  for_each = local.scaled_services
 
   alarm_name          = "${var.name}-${each.key}-idle"
   alarm_description   = "Not a failure: there was nothing to do for the workers ${join(", ", each.value)} for 15 minutes, and their service scales in. See \"Alarms\" in docs/operate.md."

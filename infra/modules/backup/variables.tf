@@ -192,7 +192,7 @@ variable "worker_groups" {
 }
 
 variable "worker_trust" {
-  description = "Who may take on the workers' roles beside ECS, as the JSON of a trust policy: for example a Kubernetes cluster's OIDC provider, or IAM Roles Anywhere for systemd."
+  description = "Who may take on the workers' roles beside ECS, as the JSON of a trust policy: for example a Kubernetes cluster's OIDC provider, or IAM Roles Anywhere for systemd. {group} in it is the group's name, so that each group has a role that nobody else takes on."
   type        = string
   default     = null
 }
@@ -207,6 +207,7 @@ variable "ecs" {
       cpu, memory         of a task, in CPU units and MiB
       minimum, maximum    tasks of a service. 0 scales to zero when its queues are empty; 1 starts without the minutes that takes
       concurrency         tasks of a stage that one process works on at a time
+      scaling             false leaves the number of tasks alone: for an emulator without Application Auto Scaling
   EOT
   type = object({
     image              = string
@@ -218,6 +219,7 @@ variable "ecs" {
     minimum            = optional(number, 0)
     maximum            = optional(number, 2)
     concurrency        = optional(number, 4)
+    scaling            = optional(bool, true)
   })
   default = null
 

@@ -63,11 +63,11 @@ resource "aws_ecs_task_definition" "worker" {
   }
 
   container_definitions = jsonencode([{
-    name       = "worker"
-    image      = var.ecs.image
-    essential  = true
-    entryPoint = ["levee"]
-    command    = concat(["worker"], each.value)
+    name      = "worker"
+    image     = var.ecs.image
+    essential = true
+    # For the entry point of the image, which is the levee command.
+    command = concat(["worker"], each.value)
     environment = [for name, value in merge(local.worker_environment, {
       LEVEE_CONCURRENCY            = tostring(var.ecs.concurrency)
       LEVEE_SHUTDOWN_GRACE_SECONDS = tostring(local.shutdown_grace_seconds)

@@ -120,7 +120,7 @@ run "no_role_may_delete_bypass_or_use_wildcards" {
 run "workers_are_trusted_to_ecs_of_this_account_and_to_whom_the_variable_names" {
   command = plan
   variables {
-    worker_trust = jsonencode({ Version = "2012-10-17", Statement = { Sid = "Cluster", Effect = "Allow", Principal = { AWS = "arn:aws:iam::222222222222:role/cluster" }, Action = "sts:AssumeRole" } })
+    worker_trust = jsonencode({ Version = "2012-10-17", Statement = { Sid = "Cluster", Effect = "Allow", Principal = { AWS = "arn:aws:iam::222222222222:role/cluster-{group}" }, Action = "sts:AssumeRole" } })
   }
 
   assert {
@@ -132,7 +132,7 @@ run "workers_are_trusted_to_ecs_of_this_account_and_to_whom_the_variable_names" 
         Action    = "sts:AssumeRole"
         Condition = { ArnLike = { "aws:SourceArn" = "arn:aws:ecs:us-east-1:222222222222:*" }, StringEquals = { "aws:SourceAccount" = "222222222222" } }
       },
-      { Sid = "Cluster", Effect = "Allow", Principal = { AWS = "arn:aws:iam::222222222222:role/cluster" }, Action = "sts:AssumeRole" },
+      { Sid = "Cluster", Effect = "Allow", Principal = { AWS = "arn:aws:iam::222222222222:role/cluster-job-poll" }, Action = "sts:AssumeRole" },
     ]
     error_message = "The trust of a worker's role."
   }
