@@ -5,7 +5,7 @@ use std::{ffi::OsString, process::ExitCode};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{cat, demo, doctor, exit, rehearse, twin_command, worker_command};
+use crate::{cat, demo, doctor, exit, rehearse, start, twin_command, worker_command};
 
 /// Verified backups of Delta warehouses on S3.
 #[derive(Debug, Parser)]
@@ -38,6 +38,8 @@ enum Command {
     },
     /// Check a deployment, before its first night and any time after
     Doctor(doctor::DoctorSettings),
+    /// Start a run by hand, with the settings of its source's schedule
+    Start(start::StartSettings),
     /// Read S3 Inventory reports
     Inventory(cat::InventoryCommand),
     /// Read completion reports of S3 Batch Operations
@@ -53,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Twin(settings) => twin_command::run(&settings),
         Command::Worker { arguments } => worker_command::run(arguments),
         Command::Doctor(settings) => doctor::run(&settings),
+        Command::Start(settings) => start::run(&settings),
         Command::Inventory(command) => wait_for(command.run()),
         Command::Report(command) => wait_for(command.run()),
     }

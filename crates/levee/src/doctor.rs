@@ -15,13 +15,13 @@ mod names;
 mod notifications;
 mod policy;
 mod queues;
-mod schedules;
+pub(crate) mod schedules;
 mod sources;
 mod walls;
 
-use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use futures::future::{BoxFuture, join_all};
 use levee_clock::Clock;
 
@@ -116,9 +116,7 @@ pub fn run(settings: &DoctorSettings) -> ExitCode {
 }
 
 async fn from_settings(settings: &DoctorSettings) -> Result<Outcome> {
-    let path = &settings.deployment;
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let deployment = Deployment::parse(&text).with_context(|| format!("cannot use {}", path.display()))?;
+    let deployment = Deployment::read(&settings.deployment)?;
     let backup = Clients::from_env(&deployment.region).await;
     let warehouse = match &settings.source_profile {
         Some(profile) => Warehouse::of(Clients::of_profile(profile, &deployment.region).await).await,
@@ -185,9 +183,8 @@ impl<'a> Examination<'a> {
 }
 
 fn selected<'a>(deployment: &'a Deployment, names: &[String]) -> Result<Vec<&'a Source>> {
-    if let Some(name) = names.iter().find(|name| deployment.sources.iter().all(|source| source.name != **name)) {
-        let all: Vec<&str> = deployment.sources.iter().map(|source| source.name.as_str()).collect();
-        bail!("the deployment has no source {name:?}; it has {}", all.join(", "));
+    for name in names {
+        deployment.source(name)?;
     }
     Ok(deployment.sources.iter().filter(|source| names.is_empty() || names.contains(&source.name)).collect())
 }

@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod hosts;
 pub mod lake;
 pub mod rehearse;
+pub mod start;
 pub mod supervised;
 pub mod twin_command;
 pub mod worker_command;

@@ -40,7 +40,7 @@ impl Clients {
     }
 
     /// Clients from the environment; in `region` where that says nothing.
-    pub(super) async fn from_env(region: &str) -> Self {
+    pub(crate) async fn from_env(region: &str) -> Self {
         let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
         Self::new(&in_region(config, region))
     }

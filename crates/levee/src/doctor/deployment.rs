@@ -1,7 +1,8 @@
 //! The description of a deployment: the output `deployment` of the Terraform module for the backup account.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs, path::Path};
 
+use anyhow::{Context, Result, bail};
 use levee_ledger::{names, state::ObjectLock};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -127,6 +128,27 @@ pub enum DeploymentError {
 }
 
 impl Deployment {
+    /// Reads the description in a file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no description that can be used.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Self::parse(&text).with_context(|| format!("cannot use {}", path.display()))
+    }
+
+    /// The source of that name.
+    ///
+    /// # Errors
+    /// There is none; those that there are are named.
+    pub fn source(&self, name: &str) -> Result<&Source> {
+        if let Some(source) = self.sources.iter().find(|source| source.name == name) {
+            return Ok(source);
+        }
+        let all: Vec<&str> = self.sources.iter().map(|source| source.name.as_str()).collect();
+        bail!("the deployment has no source {name:?}; it has {}", all.join(", "))
+    }
+
     /// Reads a description.
     ///
     /// # Errors

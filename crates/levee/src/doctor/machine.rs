@@ -47,12 +47,24 @@ impl Examination<'_> {
         ]
     }
 
+    /// The queues may be named as this endpoint names them, or as SQS does in the Region, which is how Terraform writes them.
     async fn definition(&self, found: &str) -> Check {
-        let prefix = self.queue_url_prefix().await?;
-        let parse = |text: &str| serde_json::from_str::<Value>(text);
-        let not_json = |error| unknown(format!("a definition is not JSON: {error}"), APPLY);
-        let (wanted, found) = (parse(&definition(&prefix)).map_err(not_json)?, parse(found).map_err(not_json)?);
-        match first_difference(&wanted, &found, String::new()) {
+        let (region, account, prefix) =
+            (&self.deployment.region, &self.deployment.account, &self.deployment.queue_prefix);
+        let of_region = format!("https://sqs.{region}.amazonaws.com/{account}/{prefix}");
+        let parse = |text: &str| {
+            let not_json = |error| unknown(format!("a definition is not JSON: {error}"), APPLY);
+            serde_json::from_str::<Value>(text).map_err(not_json)
+        };
+        let found = parse(found)?;
+        let mut difference = None;
+        for prefix in [of_region, self.queue_url_prefix().await?] {
+            difference = first_difference(&parse(&definition(&prefix))?, &found, String::new());
+            if difference.is_none() {
+                break;
+            }
+        }
+        match difference {
             None => Ok("its definition is the one of this version".to_owned()),
             Some(pointer) => {
                 let detail =

@@ -6,7 +6,7 @@ use aws_sdk_scheduler::{
 };
 use levee_ledger::{dates, state::Run};
 use levee_stage::aws::error_code;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
@@ -19,14 +19,14 @@ use crate::deploy::START_EXECUTION;
 const MAX_EXECUTION_NAME: usize = 80;
 const APPLY: &str = "run terraform apply for the backup module";
 /// What Scheduler puts in place of its keywords ("Context attributes" of the EventBridge Scheduler User Guide).
-const SCHEDULED_TIME: (&str, &str) = ("<aws.scheduler.scheduled-time>", "2026-04-02T03:00:00Z");
+pub(crate) const SCHEDULED_TIME: (&str, &str) = ("<aws.scheduler.scheduled-time>", "2026-04-02T03:00:00Z");
 const EXECUTION_ID: (&str, &str) = ("<aws.scheduler.execution-id>", "d32c5kddcf5bb8c3");
 
 /// The input of an execution.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ExecutionInput {
-    run: Run,
+pub(crate) struct ExecutionInput {
+    pub(crate) run: Run,
 }
 
 impl Examination<'_> {
