@@ -33,6 +33,16 @@ conformance *ARGUMENTS:
     cargo build --release --workspace --bins
     tests/conformance/run {{ ARGUMENTS }}
 
+# check the Terraform: format, validity, tests, a policy scanner; and the calls of whole nights against every policy
+infra:
+    .ci/infra
+    infra/tests/least_privilege/run
+
+# play docs/operate.md word for word on an emulator
+operate:
+    cargo build --release --bin levee
+    .ci/operate
+
 # look at the page of the twin in headless Chromium; screenshots in .tools/page
 page:
     .ci/page
