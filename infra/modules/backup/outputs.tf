@@ -43,6 +43,9 @@ output "for_sources" {
     copy_role_arn    = local.copy_role_arn
     reader_role_arns = length(var.operator_arns) > 0 ? [local.doctor_role_arn] : []
   }
+
+  # S3 refuses a policy, and KMS a grant, for a role that is not there yet; and no inventory may come before it is let in.
+  depends_on = [aws_iam_role.this, aws_s3_bucket_policy.this]
 }
 
 output "role_arns" {
