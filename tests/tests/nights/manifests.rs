@@ -79,9 +79,10 @@ async fn first_inventory_scanned_on_or_after_the_second_day_is_taken() {
 #[case::data_file_changed(InventoryFaultKind::DataFileCorrupt, ".csv.gz")]
 #[case::data_file_cut(InventoryFaultKind::DataFileTruncated, ".csv.gz")]
 #[tokio::test(start_paused = true)]
-async fn damaged_inventory_is_refused_and_a_redrive_takes_the_mended_one(
+async fn damaged_inventory_is_refused_and_a_redrive_takes_the_mended_or_the_next_one(
     #[case] kind: InventoryFaultKind,
     #[case] named: &str,
+    #[values("2026-04-02T01:00:00Z", "2026-04-03T01:00:00Z")] mended: &str,
 ) {
     let mut rig = silent().await;
     rig.set_faults(every_inventory(kind));
@@ -89,10 +90,15 @@ async fn damaged_inventory_is_refused_and_a_redrive_takes_the_mended_one(
     let execution = rig.start(day()).await.unwrap();
     assert_failed(&rig.until_ended(&execution).await.unwrap(), "Levee.ManifestCorrupt", &[named]);
     assert!(rig.snapshot_buckets().await.unwrap().is_empty());
-    rig.set_faults(FaultPlan::default());
-    rig.deliver(time("2026-04-02T01:00:00Z")).await.unwrap();
     rig.redrive(&execution).await.unwrap();
-    assert_succeeded(&rig.until_ended(&execution).await.unwrap());
+    assert_failed(&rig.until_ended(&execution).await.unwrap(), "Levee.ManifestCorrupt", &[named]);
+    rig.set_faults(FaultPlan::default());
+    rig.deliver(time(mended)).await.unwrap();
+    rig.redrive(&execution).await.unwrap();
+    let ended = rig.until_ended(&execution).await.unwrap();
+    assert_succeeded(&ended);
+    let folder = mended.replace(":00:00Z", "-00Z");
+    assert!(ended.output["manifest"]["key"].as_str().unwrap().contains(&folder), "{}", ended.output);
     assert_whole(&rig, &objects(), 1).await;
 }
 

@@ -1,7 +1,8 @@
 //! The stage that waits for the inventory of the backup date, checks every byte of it, and pins it for the run.
 //!
-//! Only a pin that passed every check is recorded in the ledger. A recorded pin wins over whatever is delivered later; a
-//! corrupt delivery that was mended is read afresh.
+//! Only a pin that passed every check is recorded in the ledger. A recorded pin wins over whatever is delivered later. A
+//! delivery that cannot be used fails the run, so that somebody looks at it; a redrive reads it afresh, in case it was mended,
+//! and else takes a later one.
 
 mod count;
 mod delivery;
@@ -34,6 +35,8 @@ const RECORD: &str = "01-manifest-ready.json";
 /// Waits between two looks: longer while there is nothing, since inventories take a day.
 const FIRST_WAITS: Duration = Duration::from_secs(5 * 60);
 const LATER_WAITS: Duration = Duration::from_secs(15 * 60);
+/// The least time between two scans: the names of deliveries tell minutes.
+const BETWEEN_SCANS: SignedDuration = SignedDuration::from_mins(1);
 /// Looks after which the waits are the longer ones.
 const EAGER_LOOKS: u32 = 12;
 
@@ -77,6 +80,39 @@ impl ManifestReady {
         let pinned = pin::pin(s3, deliveries, &self.account, folder, run, threshold).await?;
         let count = count::count(s3, &self.account, &pinned.manifest).await?;
         Ok(output(date, pinned, &count))
+    }
+
+    /// The first inventory since the threshold; with `or_later` the first of them that can be used. Nothing but the folders
+    /// that have begun to arrive while there is none.
+    ///
+    /// # Errors
+    /// The delivery cannot be used, and with `or_later` none can: what is wrong with the first. AWS errors.
+    async fn first_usable(
+        &self,
+        deliveries: &Deliveries<'_>,
+        run: &Run,
+        date: Date,
+        threshold: Timestamp,
+        or_later: bool,
+    ) -> Result<Result<Manifest, Vec<String>>, StageError> {
+        let (mut since, mut refused) = (threshold, None);
+        loop {
+            match (deliveries.first_since(since).await?, refused) {
+                (Found::Nothing { begun }, None) => return Ok(Err(begun)),
+                (Found::Nothing { .. }, Some(error)) => return Err(error),
+                (Found::Complete { folder, scan }, earlier) => {
+                    tracing::info!(%scan, folder, "found the inventory, reading it");
+                    match self.check(deliveries, &folder, run, date, threshold).await {
+                        Err(error) if or_later && unusable(&error) => {
+                            tracing::warn!(%error, folder, "the inventory cannot be used, looking for a later one");
+                            refused = earlier.or(Some(error));
+                            since = scan.saturating_add(BETWEEN_SCANS).unwrap_or(Timestamp::MAX);
+                        }
+                        checked => return checked.map(Ok),
+                    }
+                }
+            }
+        }
     }
 
     async fn record(&self, key: &RunKey, manifest: Manifest) -> Result<Manifest, StageError> {
@@ -128,17 +164,21 @@ impl Stage for ManifestReady {
             return Ok(Progress::Done(pinned.value));
         }
         let deliveries = Deliveries::of(&self.aws.s3, run, &self.account);
-        match deliveries.first_since(threshold).await? {
-            Found::Nothing { begun } => self.wait(context, run, &deliveries, threshold, &begun).await,
-            Found::Complete { folder, scan } => {
-                tracing::info!(%scan, folder, "found the inventory, reading it");
-                let manifest = self.check(&deliveries, &folder, run, date, threshold).await?;
+        let redriven = context.execution.redrive_count > 0;
+        match self.first_usable(&deliveries, run, date, threshold, redriven).await? {
+            Err(begun) => self.wait(context, run, &deliveries, threshold, &begun).await,
+            Ok(manifest) => {
                 let manifest = self.record(&key, manifest).await?;
                 tracing::info!(objects = manifest.objects, bytes = manifest.bytes, "the inventory is pinned");
                 Ok(Progress::Done(manifest))
             }
         }
     }
+}
+
+/// Whether the delivery itself is to blame, so that another one may do.
+fn unusable(error: &StageError) -> bool {
+    [MANIFEST_CORRUPT, MANIFEST_UNSUPPORTED].contains(&error.name)
 }
 
 fn output(backup_date: Date, pinned: Pinned, count: &Count) -> Manifest {
