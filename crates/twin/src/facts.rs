@@ -41,8 +41,8 @@ impl Serialize for AsObject<'_> {
 pub(crate) struct Sender<'a> {
     /// The service's principal, for example `events.amazonaws.com`.
     pub(crate) service: &'a str,
-    /// The ARN of the resource, which names its account.
-    pub(crate) source_arn: &'a str,
+    /// The ARN of the resource, which names its account; nothing where the service does not tell for whom it acts.
+    pub(crate) source_arn: Option<&'a str>,
 }
 
 impl Sender<'_> {
@@ -53,8 +53,9 @@ impl Sender<'_> {
     }
 
     /// For whom the service acts.
-    pub(crate) fn facts(&self) -> [Fact; 2] {
-        let account = self.source_arn.split(':').nth(4).unwrap_or_default();
-        [Fact::new("aws:SourceArn", self.source_arn), Fact::new("aws:SourceAccount", account)]
+    pub(crate) fn facts(&self) -> Vec<Fact> {
+        let Some(source) = self.source_arn else { return Vec::new() };
+        let account = source.split(':').nth(4).unwrap_or_default();
+        vec![Fact::new("aws:SourceArn", source), Fact::new("aws:SourceAccount", account)]
     }
 }

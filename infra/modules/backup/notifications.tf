@@ -5,12 +5,13 @@ locals {
     Version = "2012-10-17"
     Statement = [
       {
+        # Without a condition: "You can't use Condition blocks in Amazon SNS topic policies for EventBridge", says its user
+        # guide. It tells topics nothing of the rule, so a condition would drop every notification.
         Sid       = "RulesPublish"
         Effect    = "Allow"
         Principal = { Service = "events.amazonaws.com" }
         Action    = "sns:Publish"
         Resource  = local.topic_arn
-        Condition = { ArnLike = { "aws:SourceArn" = local.rule_arns } }
       },
       {
         Sid       = "AlarmsPublish"

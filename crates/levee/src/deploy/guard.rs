@@ -146,13 +146,16 @@ fn readable(plan: &Plan, doctor: &str) -> Value {
 
 /// The topic, which the rules and alarms of the account may publish to, and its subscriber.
 async fn topic(accounts: &Accounts, backup: &Clients, plan: &Plan, guard: &Guard) -> Result<()> {
-    let publishers = ["events.amazonaws.com", "cloudwatch.amazonaws.com"].map(|service| {
+    // EventBridge meets no condition: it does not tell a topic for whom it acts.
+    let own_account = json!({ "StringEquals": { "aws:SourceAccount": plan.backup_account } });
+    let publishers = [("events.amazonaws.com", json!({})), ("cloudwatch.amazonaws.com", own_account)];
+    let publishers = publishers.map(|(service, condition)| {
         json!({
             "Effect": "Allow",
             "Principal": { "Service": service },
             "Action": "sns:Publish",
             "Resource": topic_arn(plan),
-            "Condition": { "StringEquals": { "aws:SourceAccount": plan.backup_account } },
+            "Condition": condition,
         })
     });
     let policy = json!({ "Version": "2012-10-17", "Statement": publishers });

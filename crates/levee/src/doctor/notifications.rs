@@ -138,21 +138,22 @@ impl Examination<'_> {
                 format!("look at it yourself: aws sns get-topic-attributes --topic-arn {}", self.deployment.topic_arn);
             unknown(format!("the topic's policy is not understood: {why}"), remedy)
         })?;
-        let rules = self.rules().into_iter().map(|rule| ("events.amazonaws.com", self.rule_arn(&rule)));
+        // EventBridge does not tell a topic which rule it acts for: "You can't use Condition blocks in Amazon SNS topic
+        // policies for EventBridge" (EventBridge User Guide, "Amazon SNS permissions").
+        let rules = [("events.amazonaws.com", None)];
         let (region, account, name) = (&self.deployment.region, &self.deployment.account, &self.deployment.name);
         // The names of the alarms begin with the deployment's.
         let alarm = format!("arn:aws:cloudwatch:{region}:{account}:alarm:{name}-alarm");
-        for (service, source) in rules.chain([("cloudwatch.amazonaws.com", alarm)]) {
-            match policy.answer(&self.publish_request(service, &source)) {
+        for (service, source) in rules.into_iter().chain([("cloudwatch.amazonaws.com", Some(alarm))]) {
+            match policy.answer(&self.publish_request(service, source.as_deref())) {
                 Answer::Allowed => {}
                 Answer::Silent => {
-                    let detail = format!("the topic's policy does not let {service} publish for {source}");
+                    let condition = if source.is_none() { " without a condition, which it never meets" } else { "" };
+                    let detail = format!("the topic's policy does not let {service} publish{condition}");
                     return Err(problem(detail, APPLY));
                 }
                 Answer::Denied(sid) => {
-                    let detail = format!(
-                        "the statement {sid} of the topic's policy keeps {service} from publishing for {source}"
-                    );
+                    let detail = format!("the statement {sid} of the topic's policy keeps {service} from publishing");
                     return Err(problem(detail, APPLY));
                 }
                 Answer::PerhapsAllowed(sid) | Answer::PerhapsDenied(sid) => {
@@ -169,11 +170,13 @@ impl Examination<'_> {
         Ok("rules and alarms may publish".to_owned())
     }
 
-    fn publish_request<'a>(&self, service: &'a str, source: &str) -> Request<'a> {
+    /// What a service asks of the topic, on behalf of `source` where it tells that.
+    fn publish_request<'a>(&self, service: &'a str, source: Option<&str>) -> Request<'a> {
         let is = |value: &str| Fact::Is(value.to_owned());
+        let told = |value: &str| source.map_or(Fact::Absent, |_| is(value));
         let facts = vec![
-            ("aws:SourceArn", is(source)),
-            ("aws:SourceAccount", is(&self.deployment.account)),
+            ("aws:SourceArn", told(source.unwrap_or_default())),
+            ("aws:SourceAccount", told(&self.deployment.account)),
             // In the policy that a topic has by default, which lets no service in.
             ("aws:SourceOwner", Fact::Absent),
             ("aws:SecureTransport", is("true")),

@@ -85,7 +85,7 @@ impl Sns {
     fn send(&self, queue_arn: &str, letter: &Letter) -> Result<(), Failure> {
         let entry = json!({"MessageBody": letter.body, "MessageAttributes": letter.attributes});
         self.sqs
-            .deliver(queue_arn, &entry, Sender { service: PRINCIPAL, source_arn: &letter.topic_arn })
+            .deliver(queue_arn, &entry, Sender { service: PRINCIPAL, source_arn: Some(&letter.topic_arn) })
             .map_err(|error| Failure { reason: error.to_string(), passing: retry::is_passing(&error) })
     }
 

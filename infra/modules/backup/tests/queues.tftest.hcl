@@ -93,12 +93,6 @@ run "rules_and_alarms_publish_and_nobody_over_plain_http" {
         Principal = { Service = "events.amazonaws.com" }
         Action    = "sns:Publish"
         Resource  = "arn:aws:sns:us-east-1:222222222222:levee-notifications"
-        Condition = { ArnLike = { "aws:SourceArn" = [
-          "arn:aws:events:us-east-1:222222222222:rule/levee/levee-copy-failures",
-          "arn:aws:events:us-east-1:222222222222:rule/levee/levee-run-started",
-          "arn:aws:events:us-east-1:222222222222:rule/levee-run-failed",
-          "arn:aws:events:us-east-1:222222222222:rule/levee-completed-*",
-        ] } }
       },
       {
         Sid       = "AlarmsPublish"

@@ -43,9 +43,9 @@ async fn bus_that_is_not_there_is_found_with_the_rules_that_should_be_on_it() {
     "Sid": "__default_statement_ID", "Effect": "Allow", "Principal": {"AWS": "*"}, "Action": ["SNS:Publish", "SNS:Subscribe"],
     "Resource": "*", "Condition": {"StringEquals": {"AWS:SourceOwner": "222222222222"}},
 }]))]
-#[case::other_rules(json!([
+#[case::a_condition_that_event_bridge_never_meets(json!([
     allow("cloudwatch.amazonaws.com", json!({})),
-    allow("events.amazonaws.com", json!({"ArnLike": {"aws:SourceArn": "arn:aws:events:us-east-1:222222222222:rule/levee/*"}})),
+    allow("events.amazonaws.com", json!({"ArnLike": {"aws:SourceArn": "arn:aws:events:us-east-1:222222222222:rule/*"}})),
 ]))]
 #[tokio::test(start_paused = true)]
 async fn topic_that_does_not_let_rules_and_alarms_in_is_found(#[case] statements: serde_json::Value) {
