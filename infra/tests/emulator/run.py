@@ -98,7 +98,7 @@ def play(checks, stack, logs, programs, tools):
         played.add(name)
         examined(checks, shell, name, guide[name], allowed)
 
-    for name in ("build", "accounts", "configure", "policy", "variables", "apply"):
+    for name in ("build", "accounts", "configure", "policy", "variables", "apply", "doctors-profile"):
         step(name)
     checks.that("the owner's statement is still in the source's policy", warehouse.owners_statement_holds(), "it is gone")
     doctor("doctor", {"source/last-delivery"})
