@@ -8,6 +8,7 @@ mod nights {
     mod months;
     mod plans;
     mod refusals;
+    mod retries;
     mod schedules;
     mod stages;
     mod support;

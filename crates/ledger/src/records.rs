@@ -3,6 +3,7 @@
 use aws_sdk_s3::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
+    operation::get_object::GetObjectOutput,
     types::ServerSideEncryption,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -105,13 +106,7 @@ impl Ledger {
     /// AWS errors; `Levee.LedgerCorrupt` when the record does not parse as `T`.
     pub async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<Stored<T>>, StageError> {
         let Some((bytes, pointer)) = self.get(key).await? else { return Ok(None) };
-        let value = serde_json::from_slice(&bytes).map_err(|error| {
-            let cause = format!(
-                "the record {} does not read as what this release writes there: {error}. Look at it; a record is never overwritten, so move on with a new execution, or with the release that wrote it.",
-                self.place(key)
-            );
-            StageError::permanent("Levee.LedgerCorrupt", cause)
-        })?;
+        let value = serde_json::from_slice(&bytes).map_err(|error| corrupt(&self.place(key), &error))?;
         Ok(Some(Stored { value, pointer }))
     }
 
@@ -170,17 +165,22 @@ impl Ledger {
     }
 
     async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, ObjectPointer)>, StageError> {
-        let what = || format!("GetObject of {}", self.place(key));
-        let output = match self.s3.get_object().bucket(&self.bucket).key(key).send().await {
-            Ok(output) => output,
-            Err(error) if error_code(&error) == Some("NoSuchKey") => return Ok(None),
-            Err(error) => return Err(aws_error(&what(), error)),
-        };
+        let Some(output) = self.open(key).await? else { return Ok(None) };
         let pointer = self.pointer_to(key, output.e_tag, output.version_id);
         let body = output.body.collect().await.map_err(|error| {
-            StageError::transient(StageError::AWS_UNAVAILABLE, format!("{} broke off: {error}", what()))
+            let cause = format!("GetObject of {} broke off: {error}", self.place(key));
+            StageError::transient(StageError::AWS_UNAVAILABLE, cause)
         })?;
         Ok(Some((body.to_vec(), pointer)))
+    }
+
+    /// The object at a key, its body still to be read, if there is one.
+    pub(crate) async fn open(&self, key: &str) -> Result<Option<GetObjectOutput>, StageError> {
+        match self.s3.get_object().bucket(&self.bucket).key(key).send().await {
+            Ok(output) => Ok(Some(output)),
+            Err(error) if error_code(&error) == Some("NoSuchKey") => Ok(None),
+            Err(error) => Err(aws_error(&format!("GetObject of {}", self.place(key)), error)),
+        }
     }
 
     pub(crate) fn pointer_to(&self, key: &str, etag: Option<String>, version_id: Option<String>) -> ObjectPointer {
@@ -195,6 +195,14 @@ impl Ledger {
     pub(crate) fn place(&self, key: &str) -> String {
         format!("s3://{}/{key}", self.bucket)
     }
+}
+
+/// The error of an object that does not hold what this release writes at its key.
+pub(crate) fn corrupt(place: &str, error: &serde_json::Error) -> StageError {
+    let cause = format!(
+        "the record {place} does not read as what this release writes there: {error}. Look at it; a record is never overwritten, so move on with a new execution, or with the release that wrote it."
+    );
+    StageError::permanent("Levee.LedgerCorrupt", cause)
 }
 
 /// Whether S3 refused a conditional write because the key has an object.

@@ -53,6 +53,9 @@ pub struct Run {
     /// The copy job's priority among the account's jobs; higher goes first.
     #[serde(default = "defaults::priority")]
     pub priority: i32,
+    /// How often rows that failed in passing are copied again without anybody's doing, 0 to 10. A redrive starts afresh.
+    #[serde(default = "defaults::retries")]
+    pub retries: u8,
     /// How the snapshot bucket is made.
     #[serde(default)]
     pub snapshot: SnapshotSettings,
@@ -219,22 +222,39 @@ pub struct Copy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureClass {
-    /// The object was gone when its turn came.
+    /// The object was gone when its turn came, and a HEAD has confirmed that it is.
     Vanished,
     /// Above the limit of a batch copy.
     TooLarge,
     /// In an archive class or tier.
     Archived,
-    /// A policy refused it.
+    /// A policy refused the copy, or the HEAD that should have told whether the object is gone.
     Denied,
     /// A KMS key refused it.
     Key,
-    /// Throttling, internal errors, time-outs: a further attempt may succeed.
+    /// Throttling, internal errors, time-outs, or said to be gone and there all the same: a further attempt may succeed.
     Throttled,
     /// Changed since the constraint date.
     Changed,
     /// Anything else.
     Other,
+}
+
+impl FailureClass {
+    /// The class in an operator's words; the same as in the ledger.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Vanished => "vanished",
+            Self::TooLarge => "too_large",
+            Self::Archived => "archived",
+            Self::Denied => "denied",
+            Self::Key => "key",
+            Self::Throttled => "throttled",
+            Self::Changed => "changed",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// What the state machine does after ReportParse.
@@ -243,11 +263,16 @@ pub enum FailureClass {
 pub enum ReportNext {
     /// Every object is accounted for; go on.
     Done,
-    /// Submit `retry_manifest` as attempt `next_attempt`.
+    /// Wait for `wait_seconds`, then submit `retry_manifest` as attempt `next_attempt`.
+    RetryLater,
+    /// Submit `retry_manifest` as attempt `next_attempt` at once: somebody has redriven the execution.
     Retry,
 }
 
 /// `$.report`, by report-parse: every row accounted for.
+///
+/// Over all attempts so far, and after each of them: `copied_in_all` + `vanished_in_all` + the rows in `outstanding` + the rows
+/// that are retried next = the objects of the inventory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The attempt whose report was read.
@@ -258,21 +283,44 @@ pub struct Report {
     pub succeeded: u64,
     /// Rows of that report that failed.
     pub failed: u64,
-    /// The failed rows by class; classes without rows are absent.
+    /// The failed rows of that report by class; classes without rows are absent.
     pub failed_by_class: BTreeMap<FailureClass, u64>,
-    /// The failed rows in full, as JSON lines; absent when none failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure_list: Option<ObjectPointer>,
     /// Objects of the run copied over all its attempts so far.
     pub copied_in_all: u64,
+    /// Objects of the run that are gone from its source, over all its attempts so far.
+    #[serde(default)]
+    pub vanished_in_all: u64,
+    /// Those in full, as JSON lines; absent when there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vanished_list: Option<ObjectPointer>,
+    /// Rows of all attempts so far that are neither copied nor vanished nor retried by themselves, by class.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outstanding: BTreeMap<FailureClass, u64>,
+    /// Those in full, as JSON lines; absent when there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_list: Option<ObjectPointer>,
+    /// Which retry this attempt was: 0 for the first attempt, and for that of a redrive.
+    #[serde(default)]
+    pub retries: u8,
     /// What comes next.
     pub next: ReportNext,
-    /// The attempt to submit when `next` is `retry`.
+    /// How long to wait before that when `next` is `retry_later`, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_seconds: Option<u64>,
+    /// The attempt to submit when `next` is `retry_later` or `retry`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt: Option<u32>,
-    /// The rows to submit when `next` is `retry`.
+    /// The rows to submit then: those that failed in passing for `retry_later`, all outstanding ones for `retry`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_manifest: Option<JobManifest>,
+}
+
+impl Report {
+    /// The number of outstanding rows.
+    #[must_use]
+    pub fn outstanding_rows(&self) -> u64 {
+        self.outstanding.values().sum()
+    }
 }
 
 mod defaults {
@@ -287,6 +335,9 @@ mod defaults {
     }
     pub(super) fn stall_limit_hours() -> u16 {
         6
+    }
+    pub(super) fn retries() -> u8 {
+        3
     }
     pub(super) fn priority() -> i32 {
         10

@@ -12,6 +12,8 @@ use crate::{
 const MAX_SETTLE_DAYS: u8 = 30;
 /// SendTask answers are waited for at most a year; a fortnight is what the ledger and Step Functions can redrive.
 const MAX_LIMIT_HOURS: u16 = 14 * 24;
+/// With the longest wait before each, more would keep a run busy for longer than until somebody has looked at it.
+const MAX_RETRIES: u8 = 10;
 /// Object Lock allows 100 years.
 const MAX_LOCK_DAYS: u16 = 36_500;
 /// A bucket has at most 50 tags, some of which are Levee's own.
@@ -53,6 +55,9 @@ impl Run {
         limit(&mut problems, "run.stall_limit_hours", self.stall_limit_hours);
         if self.priority < 0 {
             problems.push(format!("`run.priority` is {}, it must be 0 or higher", self.priority));
+        }
+        if self.retries > MAX_RETRIES {
+            problems.push(format!("`run.retries` is {}, at most {MAX_RETRIES} are allowed", self.retries));
         }
         self.date_problems(&mut problems);
         snapshot(&mut problems, &self.snapshot);

@@ -107,7 +107,7 @@ async fn objects_that_the_inventory_does_not_list_yet_are_not_in_the_snapshot() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn object_that_the_inventory_still_lists_after_its_end_fails_the_night_by_name() {
+async fn object_that_the_inventory_still_lists_after_its_end_is_explained() {
     let mut rig = RigBuilder::new(SOURCE, "2026-04-02T02:00:00Z".parse().unwrap()).build().await.unwrap();
     rig.fill(objects()).await.unwrap();
     let kind = InventoryFaultKind::DeletedListed { keys: vec!["events/gone.parquet".to_owned()] };
@@ -115,24 +115,25 @@ async fn object_that_the_inventory_still_lists_after_its_end_fails_the_night_by_
     rig.deliver(SCAN.parse().unwrap()).await.unwrap();
     let execution = rig.start(day()).await.unwrap();
     let ended = rig.until_ended(&execution).await.unwrap();
-    assert_failed(&ended, "Levee.CopyIncomplete", &["1 of 13", "vanished", "events/gone.parquet"]);
+    assert_succeeded(&ended);
+    let report = &ended.output["report"];
+    assert_eq!((&report["copied_in_all"], &report["vanished_in_all"]), (&12.into(), &1.into()));
+    let list = report["vanished_list"]["key"].as_str().unwrap();
+    let list = rig.object(&rig.accounts.backup, &rig.plan.ledger_bucket, list).await.unwrap().unwrap();
+    assert!(String::from_utf8(list).unwrap().contains("events/gone.parquet"));
+    assert_whole(&rig, &objects(), 1).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn objects_that_vanished_after_the_inventory_fail_the_night_by_name_as_long_as_they_are_gone() {
+async fn objects_that_vanished_after_the_inventory_are_explained_and_the_night_succeeds() {
     let mut rig = ready().await;
     rig.set_faults(ObjectFault { limit: Some(2), ..ObjectFault::new("*part-1*", ObjectFaultKind::Vanishes) }.into());
     let execution = rig.start(day()).await.unwrap();
     let ended = rig.until_ended(&execution).await.unwrap();
-    assert_failed(&ended, "Levee.CopyIncomplete", &["2 of 12", "2 vanished", "part-10", "part-11"]);
-    rig.set_faults(FaultPlan::default());
-    rig.redrive(&execution).await.unwrap();
-    let ended = rig.until_ended(&execution).await.unwrap();
-    assert_failed(&ended, "Levee.CopyIncomplete", &["2 of 2", "vanished"]);
-    rig.fill(objects().split_off(10)).await.unwrap();
-    rig.redrive(&execution).await.unwrap();
-    assert_succeeded(&rig.until_ended(&execution).await.unwrap());
-    assert_whole(&rig, &objects(), 3).await;
+    assert_succeeded(&ended);
+    let report = &ended.output["report"];
+    assert_eq!((&report["copied_in_all"], &report["vanished_in_all"]), (&10.into(), &2.into()));
+    assert_whole(&rig, &objects()[..10], 1).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,17 +150,15 @@ async fn object_that_changed_after_the_inventory_is_copied_with_its_newer_bytes(
 }
 
 #[tokio::test(start_paused = true)]
-async fn rows_that_fail_by_a_rate_are_copied_by_a_redrive_and_only_these() {
+async fn rows_that_fail_by_a_rate_are_copied_by_a_retry_and_only_these() {
     let mut rig = ready().await;
     let rule = RowFault { rate: Some(0.4), when: When::First(1), ..RowFault::new("*", RowClass::Throttled) };
     rig.set_faults(rule.into());
     let execution = rig.start(day()).await.unwrap();
-    assert_failed(&rig.until_ended(&execution).await.unwrap(), "Levee.CopyIncomplete", &["throttled"]);
-    let failed = rig.twin.struck()["rows[0]"];
-    assert!((1..12).contains(&failed), "{failed} of 12 at a rate of 0.4");
-    rig.redrive(&execution).await.unwrap();
     let ended = rig.until_ended(&execution).await.unwrap();
     assert_succeeded(&ended);
+    let failed = rig.twin.struck()["rows[0]"];
+    assert!((1..12).contains(&failed), "{failed} of 12 at a rate of 0.4");
     assert_eq!(ended.output["report"]["rows"], failed);
     assert_whole(&rig, &objects(), 2).await;
 }

@@ -6,7 +6,7 @@ use levee_twin::{
 };
 use rstest::rstest;
 
-use super::support::{SOURCE, assert_failed, assert_succeeded, assert_whole, day, objects, ready};
+use super::support::{SOURCE, assert_failed, assert_succeeded, assert_whole, copy_failures, day, objects, ready};
 
 fn first_job(kind: JobFaultKind) -> FaultPlan {
     JobFault { after_tasks: 3, when: When::First(1), ..JobFault::new(kind) }.into()
@@ -48,13 +48,9 @@ async fn stalled_job_fails_the_night_at_its_limit_and_goes_on_after_a_redrive() 
 
 #[rstest]
 #[case::denied(RowClass::Denied, "denied")]
-#[case::vanished(RowClass::Vanished, "vanished")]
 #[case::too_large(RowClass::TooLarge, "too_large")]
 #[case::archived(RowClass::Archived, "archived")]
 #[case::key(RowClass::Kms, "key")]
-#[case::throttled(RowClass::Throttled, "throttled")]
-#[case::internal(RowClass::Internal, "throttled")]
-#[case::failed_with_200(RowClass::ErrorWith200, "throttled")]
 #[tokio::test(start_paused = true)]
 async fn complete_job_with_failed_rows_is_no_success_and_a_redrive_copies_exactly_these(
     #[case] class: RowClass,
@@ -65,8 +61,7 @@ async fn complete_job_with_failed_rows_is_no_success_and_a_redrive_copies_exactl
     let execution = rig.start(day()).await.unwrap();
     let ended = rig.until_ended(&execution).await.unwrap();
     assert_failed(&ended, "Levee.CopyIncomplete", &["10 of 12", name, "part-03"]);
-    let events = rig.twin.events();
-    assert!(events.iter().any(|event| event.event["detail-type"] == "Copy Failures"), "{events:?}");
+    assert_eq!(copy_failures(&rig).len(), 1);
     rig.redrive(&execution).await.unwrap();
     let ended = rig.until_ended(&execution).await.unwrap();
     assert_succeeded(&ended);

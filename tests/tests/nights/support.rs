@@ -8,6 +8,7 @@ use levee_twin::{
     FaultPlan,
     gate::{CallFault, FaultAnswer, When},
 };
+use serde_json::Value;
 
 pub(crate) const SOURCE: &str = "lake-events";
 pub(crate) const SNAPSHOT: &str = "lake-events-31-mar-2026";
@@ -54,6 +55,12 @@ pub(crate) fn fault(
         answer,
     };
     FaultPlan { calls: vec![rule], ..FaultPlan::default() }
+}
+
+/// The details of the events that told of outstanding rows.
+pub(crate) fn copy_failures(rig: &Rig) -> Vec<Value> {
+    let events = rig.twin.events().into_iter().map(|event| event.event);
+    events.filter(|event| event["detail-type"] == "Copy Failures").map(|event| event["detail"].clone()).collect()
 }
 
 pub(crate) fn assert_succeeded(ended: &Ended) {

@@ -15,7 +15,7 @@ pub struct Attempt {
 /// The attempt that the state asks for.
 ///
 /// Results of earlier turns stay in the state, so that only an answer that points beyond the last job counts: failed rows
-/// to try again, else a job to make again, else the inventory itself as attempt 1.
+/// to copy again, by themselves or after a redrive, else a job to make again, else the inventory itself as attempt 1.
 ///
 /// # Errors
 /// The state asks for a retry without saying of what.
@@ -26,7 +26,7 @@ pub fn choose(
     report: Option<&Report>,
 ) -> Result<Attempt, StageError> {
     let last = job.map_or(0, |job| job.attempt);
-    if let Some(report) = report.filter(|report| report.next == ReportNext::Retry)
+    if let Some(report) = report.filter(|report| report.next != ReportNext::Done)
         && let Some(number) = report.next_attempt.filter(|next| *next > last)
     {
         let Some(manifest) = report.retry_manifest.clone() else {
@@ -59,6 +59,7 @@ mod tests {
 
     use jiff::{Timestamp, civil::date};
     use levee_ledger::state::ObjectPointer;
+    use rstest::rstest;
 
     use super::*;
 
@@ -101,16 +102,21 @@ mod tests {
         }
     }
 
-    fn report(next_attempt: u32, retry_manifest: Option<JobManifest>) -> Report {
+    fn report(next: ReportNext, next_attempt: u32, retry_manifest: Option<JobManifest>) -> Report {
         Report {
             attempt: next_attempt - 1,
             rows: 7,
             succeeded: 5,
             failed: 2,
             failed_by_class: BTreeMap::new(),
-            failure_list: None,
             copied_in_all: 5,
-            next: ReportNext::Retry,
+            vanished_in_all: 0,
+            vanished_list: None,
+            outstanding: BTreeMap::new(),
+            failure_list: None,
+            retries: 0,
+            next,
+            wait_seconds: None,
             next_attempt: Some(next_attempt),
             retry_manifest,
         }
@@ -131,10 +137,12 @@ mod tests {
         assert_eq!(attempt, Attempt { number: 2, manifest: rows("first.csv", 7) });
     }
 
-    #[test]
-    fn failed_rows_are_submitted_as_the_next_attempt() {
+    #[rstest]
+    #[case::by_themselves(ReportNext::RetryLater)]
+    #[case::after_a_redrive(ReportNext::Retry)]
+    fn failed_rows_are_submitted_as_the_next_attempt(#[case] next: ReportNext) {
         let job = job(1, rows("first.csv", 7));
-        let report = report(2, Some(rows("retry.csv", 2)));
+        let report = report(next, 2, Some(rows("retry.csv", 2)));
         let attempt = choose(&manifest(), Some(&job), Some(&copy(1, CopyNext::Report, None)), Some(&report)).unwrap();
         assert_eq!(attempt, Attempt { number: 2, manifest: rows("retry.csv", 2) });
     }
@@ -142,7 +150,7 @@ mod tests {
     #[test]
     fn job_that_failed_after_a_retry_is_made_again_with_the_rows_of_the_retry() {
         let job = job(2, rows("retry.csv", 2));
-        let old_report = report(2, Some(rows("retry.csv", 2)));
+        let old_report = report(ReportNext::RetryLater, 2, Some(rows("retry.csv", 2)));
         let copy = copy(2, CopyNext::Resubmit, Some(3));
         let attempt = choose(&manifest(), Some(&job), Some(&copy), Some(&old_report)).unwrap();
         assert_eq!(attempt, Attempt { number: 3, manifest: rows("retry.csv", 2) });
@@ -159,7 +167,7 @@ mod tests {
     #[test]
     fn retry_without_rows_is_refused() {
         let job = job(1, rows("first.csv", 7));
-        let error = choose(&manifest(), Some(&job), None, Some(&report(2, None))).unwrap_err();
+        let error = choose(&manifest(), Some(&job), None, Some(&report(ReportNext::Retry, 2, None))).unwrap_err();
         assert_eq!(error.name, StageError::INPUT_INVALID);
     }
 }

@@ -14,6 +14,8 @@ pub(crate) fn classify(code: Option<&str>, http_status: Option<u16>, message: Op
         return FailureClass::Key;
     }
     match code {
+        // A bucket that is gone explains nothing of its objects.
+        "NoSuchBucket" => FailureClass::Other,
         "NoSuchKey" | "NoSuchVersion" | "SrcObjectNotFound" | "NotFound" => FailureClass::Vanished,
         "InvalidObjectState" | "ObjectNotInActiveTierError" => FailureClass::Archived,
         "EntityTooLarge" => FailureClass::TooLarge,
@@ -90,6 +92,7 @@ mod tests {
     #[case::internal(Some("InternalError"), Some(500), None, FailureClass::Throttled)]
     #[case::internal_with_status_200(Some("InternalError"), Some(200), None, FailureClass::Throttled)]
     #[case::changed(Some("PreconditionFailed"), Some(412), None, FailureClass::Changed)]
+    #[case::bucket_gone(Some("NoSuchBucket"), Some(404), None, FailureClass::Other)]
     #[case::unknown_code_but_known_status(Some("SomethingNew"), Some(404), None, FailureClass::Vanished)]
     #[case::unknown(Some("SomethingNew"), Some(200), None, FailureClass::Other)]
     #[case::nothing_said(None, None, None, FailureClass::Other)]

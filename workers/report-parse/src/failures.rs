@@ -1,103 +1,230 @@
-//! The failed rows of a report, streamed to two artefacts in the ledger: the list of failures and the manifest of a retry.
+//! The failed rows of a run, streamed to lists and manifests in the ledger: what is gone, what is outstanding, what is retried.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     sync::{Arc, Mutex, PoisonError},
 };
 
-use levee_formats::{WriteError, batch_manifest::ManifestWriter, report::Row};
-use levee_ledger::{ArtefactWriter, Ledger, state::FailureClass, state::ObjectPointer};
+use levee_formats::{WriteError, batch_manifest::ManifestWriter};
+use levee_ledger::{
+    ArtefactWriter, Ledger,
+    state::{FailureClass, ObjectPointer},
+};
 use levee_stage::StageError;
-use serde_json::json;
 
-use crate::{DOES_NOT_RECONCILE, tally::class_name};
+use crate::{
+    DOES_NOT_RECONCILE,
+    carried::Carried,
+    lane::Lane,
+    look::line,
+    row::{FailedRow, Head},
+};
 
 /// The content type by which the ledger knows a manifest for Batch Operations, which must not be under KMS.
 const CSV: &str = "text/csv";
-const JSON_LINES: &str = "application/x-ndjson";
+pub(crate) const JSON_LINES: &str = "application/x-ndjson";
+/// Outstanding rows that a cause names; all are counted.
+const NAMED: usize = 10;
 
-/// Takes failed rows and writes both artefacts. Memory holds one piece of the report and one part of each artefact.
-pub(crate) struct Failures {
-    list: ArtefactWriter,
-    retry: ArtefactWriter,
-    list_piece: Vec<u8>,
-    retry_piece: Piece,
-    manifest: ManifestWriter<Piece>,
-    with_versions: bool,
-    refused: Option<WriteError>,
+/// Sorts failed rows into the artefacts of an attempt. Memory holds one part of each.
+pub(crate) struct Sorter {
+    lane: Lane,
+    vanished: List,
+    outstanding: List,
+    held: Rows,
+    retried: Rows,
+    counts: Counts,
 }
 
-/// Both artefacts, finished.
-pub(crate) struct Written {
-    pub(crate) list: ObjectPointer,
-    pub(crate) retry: ObjectPointer,
+/// What the rows come to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// The rows of this attempt by class.
+    pub(crate) by_class: BTreeMap<FailureClass, u64>,
+    /// The outstanding rows of all attempts by class.
+    pub(crate) outstanding: BTreeMap<FailureClass, u64>,
+    /// The first of those, for people.
+    pub(crate) first: Vec<String>,
+    /// Those of them that may be gone: the worker was not let look.
+    pub(crate) unseen: u64,
 }
 
-impl Failures {
-    /// Writers to `<stem>-failures.jsonl` and `<stem>-retry.csv`; nothing appears there before [`finish`](Self::finish).
-    pub(crate) fn new(ledger: &Ledger, stem: &str, with_versions: bool) -> Self {
-        let retry_piece = Piece::default();
+/// The artefacts, finished. None of one without rows.
+pub(crate) struct Sorted {
+    pub(crate) counts: Counts,
+    pub(crate) vanished: u64,
+    pub(crate) vanished_list: Option<ObjectPointer>,
+    pub(crate) failure_list: Option<ObjectPointer>,
+    pub(crate) held: Option<ObjectPointer>,
+    pub(crate) to_retry: u64,
+    pub(crate) retry: Option<ObjectPointer>,
+}
+
+impl Sorter {
+    /// Sorts into `<stem>-vanished.jsonl`, `<stem>-failures.jsonl`, `<stem>-held.csv` and `<stem>-retry.csv`; nothing appears
+    /// there before [`finish`](Self::finish).
+    pub(crate) fn new(ledger: &Ledger, stem: &str, with_versions: bool, lane: Lane) -> Self {
+        let list = |name: &str| List { writer: ledger.artefact(format!("{stem}-{name}.jsonl"), JSON_LINES), rows: 0 };
+        let rows = |name: &str| Rows::new(ledger.artefact(format!("{stem}-{name}.csv"), CSV), with_versions);
         Self {
-            list: ledger.artefact(format!("{stem}-failures.jsonl"), JSON_LINES),
-            retry: ledger.artefact(format!("{stem}-retry.csv"), CSV),
-            list_piece: Vec::new(),
-            manifest: ManifestWriter::new(retry_piece.clone(), with_versions),
-            retry_piece,
-            with_versions,
-            refused: None,
+            lane,
+            vanished: list("vanished"),
+            outstanding: list("failures"),
+            held: rows("held"),
+            retried: rows("retry"),
+            counts: Counts::default(),
         }
     }
 
-    /// Takes one row.
-    pub(crate) fn row(&mut self, row: &Row<'_>, class: FailureClass) {
-        let line = json!({
-            "bucket": row.bucket,
-            "key": row.key,
-            "version_id": row.version_id,
-            "class": class_name(class),
-            "http_status": row.http_status,
-            "error_code": row.error_code,
-            "message": row.message,
-        });
-        self.list_piece.extend_from_slice(line.to_string().as_bytes());
-        self.list_piece.push(b'\n');
-        let version = row.version_id.as_deref().filter(|_| self.with_versions);
-        if let Err(error) = self.manifest.row(&row.bucket, row.key.as_bytes(), version) {
-            self.refused.get_or_insert(error);
-        }
-    }
-
-    /// Sends on what was taken so far.
+    /// Takes over the rows that earlier attempts have left.
     ///
     /// # Errors
-    /// A row cannot be written to a manifest; AWS errors.
-    pub(crate) async fn flush(&mut self) -> Result<(), StageError> {
-        if let Some(error) = &self.refused {
-            let cause =
-                format!("a failed row of the report cannot be tried again: {error}. Report this with the report.");
-            return Err(StageError::permanent(DOES_NOT_RECONCILE, cause));
+    /// A list is not what the record beside it says; AWS errors.
+    pub(crate) async fn carry(&mut self, ledger: &Ledger, carried: &Carried) -> Result<(), StageError> {
+        if let Some(list) = &carried.vanished_list {
+            let mut lines = ledger.json_lines(&list.key).await?.ok_or_else(|| incomplete(&list.key))?;
+            while let Some(row) = lines.next::<FailedRow>().await? {
+                self.vanished.add(&row).await?;
+            }
+            check(&list.key, self.vanished.rows, carried.vanished)?;
         }
-        self.list.write(&std::mem::take(&mut self.list_piece)).await?;
-        self.retry.write(&self.retry_piece.take()).await
+        if let Some(list) = &carried.failure_list {
+            let mut lines = ledger.json_lines(&list.key).await?.ok_or_else(|| incomplete(&list.key))?;
+            while let Some(row) = lines.next::<FailedRow>().await? {
+                self.hold(&row).await?;
+            }
+            check(&list.key, self.outstanding.rows, carried.outstanding)?;
+        }
+        Ok(())
     }
 
-    /// Makes both artefacts appear.
+    /// Takes one failed row of this attempt.
+    ///
+    /// # Errors
+    /// It cannot be written to a manifest; AWS errors.
+    pub(crate) async fn row(&mut self, row: &FailedRow) -> Result<(), StageError> {
+        *self.counts.by_class.entry(row.class).or_default() += 1;
+        if row.class == FailureClass::Vanished {
+            self.vanished.add(row).await
+        } else if self.lane.takes(row.class) {
+            self.retried.add(row).await
+        } else {
+            self.hold(row).await
+        }
+    }
+
+    async fn hold(&mut self, row: &FailedRow) -> Result<(), StageError> {
+        *self.counts.outstanding.entry(row.class).or_default() += 1;
+        self.counts.unseen += u64::from(row.head == Some(Head::Denied));
+        if self.counts.first.len() < NAMED {
+            self.counts.first.push(format!("{:?} ({})", row.key, row.class.name()));
+        }
+        self.held.add(row).await?;
+        self.outstanding.add(row).await
+    }
+
+    /// Makes the artefacts appear.
     ///
     /// # Errors
     /// AWS errors.
-    pub(crate) async fn finish(mut self) -> Result<Written, StageError> {
-        self.flush().await?;
-        Ok(Written { list: self.list.finish().await?.pointer, retry: self.retry.finish().await?.pointer })
+    pub(crate) async fn finish(self) -> Result<Sorted, StageError> {
+        Ok(Sorted {
+            counts: self.counts,
+            vanished: self.vanished.rows,
+            vanished_list: self.vanished.finish().await?,
+            failure_list: self.outstanding.finish().await?,
+            held: self.held.finish().await?,
+            to_retry: self.retried.rows,
+            retry: self.retried.finish().await?,
+        })
     }
 
-    /// Removes what was sent; what cannot be removed is left to the bucket's lifecycle rule.
+    /// Removes what was sent.
     pub(crate) async fn abort(self) {
-        for writer in [self.list, self.retry] {
-            if let Err(error) = writer.abort().await {
-                tracing::warn!(%error, "an unfinished upload is left to the bucket's lifecycle rule");
-            }
+        for writer in [self.vanished.writer, self.outstanding.writer, self.held.writer, self.retried.writer] {
+            give_up(writer).await;
         }
     }
+}
+
+/// Removes what was sent of an artefact; what cannot be removed is left to the bucket's lifecycle rule.
+pub(crate) async fn give_up(writer: ArtefactWriter) {
+    if let Err(error) = writer.abort().await {
+        tracing::warn!(%error, "an unfinished upload is left to the bucket's lifecycle rule");
+    }
+}
+
+fn incomplete(key: &str) -> StageError {
+    let cause =
+        format!("the list {key} is gone that an earlier attempt has written; start a new execution for the date");
+    StageError::permanent(DOES_NOT_RECONCILE, cause)
+}
+
+fn check(key: &str, rows: u64, recorded: u64) -> Result<(), StageError> {
+    if rows == recorded {
+        return Ok(());
+    }
+    let cause = format!(
+        "the list {key} has {rows} rows, the record of its attempt says {recorded}. Look at who changes the ledger; then \
+         start a new execution for the date."
+    );
+    Err(StageError::permanent(DOES_NOT_RECONCILE, cause))
+}
+
+/// A list of rows.
+struct List {
+    writer: ArtefactWriter,
+    rows: u64,
+}
+
+impl List {
+    async fn add(&mut self, row: &FailedRow) -> Result<(), StageError> {
+        self.rows += 1;
+        self.writer.write(&line(row)?).await
+    }
+
+    async fn finish(self) -> Result<Option<ObjectPointer>, StageError> {
+        if self.rows == 0 {
+            return Ok(None);
+        }
+        Ok(Some(self.writer.finish().await?.pointer))
+    }
+}
+
+/// A manifest of rows.
+struct Rows {
+    writer: ArtefactWriter,
+    piece: Piece,
+    manifest: ManifestWriter<Piece>,
+    with_versions: bool,
+    rows: u64,
+}
+
+impl Rows {
+    fn new(writer: ArtefactWriter, with_versions: bool) -> Self {
+        let piece = Piece::default();
+        Self { writer, manifest: ManifestWriter::new(piece.clone(), with_versions), piece, with_versions, rows: 0 }
+    }
+
+    async fn add(&mut self, row: &FailedRow) -> Result<(), StageError> {
+        self.rows += 1;
+        let version = row.version_id.as_deref().filter(|_| self.with_versions);
+        self.manifest.row(&row.bucket, row.key.as_bytes(), version).map_err(|error| refused(&error))?;
+        self.writer.write(&self.piece.take()).await
+    }
+
+    async fn finish(self) -> Result<Option<ObjectPointer>, StageError> {
+        if self.rows == 0 {
+            return Ok(None);
+        }
+        Ok(Some(self.writer.finish().await?.pointer))
+    }
+}
+
+fn refused(error: &WriteError) -> StageError {
+    let cause = format!("a failed row of the report cannot be tried again: {error}. Report this with the report.");
+    StageError::permanent(DOES_NOT_RECONCILE, cause)
 }
 
 /// The bytes that the manifest writer has made and the artefact has not taken yet.

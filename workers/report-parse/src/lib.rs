@@ -1,33 +1,49 @@
 //! The stage that reads the completion report down to the last row and accounts for every object.
 //!
 //! A `Complete` job only says that every object was tried. What succeeded is what the report says, and only when the
-//! report, the job's own count and the manifest agree. Failed rows fail the task, once; a redrive then has them copied again.
+//! report, the job's own count and the manifest agree. What failed is sorted:
+//!
+//! ```text
+//! report -> look (HEADs of what is said to be gone) -> sort, after the rows of earlier attempts -> decide
+//!   vanished: explained    throttled: retried by the state machine    the rest: outstanding, until somebody has mended it
+//! ```
+//!
+//! Looks are written down before anything follows from them, and all else follows from the report and from records: so the
+//! stage comes to the same however often it is done.
 
+mod carried;
 mod classify;
 mod failures;
+mod lane;
+mod look;
 mod read;
+mod row;
 mod tally;
+mod tell;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use failures::Failures;
+use carried::{Carried, Incomplete, incomplete_record, record, stem};
+use failures::{Counts, Sorted, Sorter};
 use jiff::SignedDuration;
+use lane::{Decision, Lane};
 use levee_formats::report::Manifest as ReportManifest;
 use levee_ledger::{
     Ledger, RunKey,
-    state::{Copy, Job, JobManifest, JobManifestKind, Manifest, Report, ReportNext, Run},
+    state::{Copy, Job, JobManifest, JobManifestKind, Manifest, ObjectPointer, Report, ReportNext, Run},
 };
 use levee_stage::{Aws, CommonSettings, Context, EventBus, NoSettings, Progress, Stage, StageError};
-use read::ReportSource;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use look::{Found, Looks};
+use read::{Reading, ReportSource, Step};
+use serde::Deserialize;
+use serde_json::Value;
 use tally::{Tally, reconcile, reconcile_all};
 
 /// The error of a report that did not arrive in time.
 pub const REPORT_MISSING: &str = "Levee.ReportMissing";
 /// The error of a report that cannot be trusted.
 pub const DOES_NOT_RECONCILE: &str = "Levee.ReportDoesNotReconcile";
-/// The error of a report with failed rows.
+/// The error of a run with rows that a retry cannot mend, or that failed with every retry.
 pub const COPY_INCOMPLETE: &str = "Levee.CopyIncomplete";
 
 /// Documented to be there as soon as the job is complete; tools in the field wait this long.
@@ -45,15 +61,6 @@ pub struct Input {
     pub job: Job,
     /// How the job ended.
     pub copy: Copy,
-}
-
-/// The ledger's record of a report with failed rows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Incomplete {
-    report: Report,
-    cause: String,
-    /// The execution's redrive count when the failures were found: a higher one asks for the rows again.
-    redrive_count: u32,
 }
 
 /// The stage.
@@ -91,36 +98,85 @@ impl ReportParse {
             job_id: id,
         };
         let Some(manifest) = source.manifest().await? else { return wait(context, input, &source, "manifest.json") };
-        let mut failures = Failures::new(&self.ledger, &stem(run, input.job.attempt), with_versions(&input.job));
-        match self.rows(&source, &manifest, input, &mut failures).await {
-            Ok(Ok(tally)) => self.account_for(context, run, &source, input, &tally, failures).await,
+        let report = (&source, &manifest);
+        if let Some(missing) = self.look(run, input, report).await? {
+            return wait(context, input, &source, &missing);
+        }
+        let carried = Carried::before(&self.ledger, run, input.job.attempt).await?;
+        let lane = Lane { retries: carried.retries, allowed: input.run.retries };
+        let mut sorter = Sorter::new(&self.ledger, &stem(run, input.job.attempt), with_versions(&input.job), lane);
+        match self.sort(run, input, report, &carried, &mut sorter).await {
+            Ok(Ok(tally)) => {
+                let sorted = sorter.finish().await?;
+                self.account_for(context, run, &source, input, (&carried, tally, sorted)).await
+            }
             Ok(Err(missing)) => {
-                failures.abort().await;
+                sorter.abort().await;
                 wait(context, input, &source, &missing)
             }
             Err(error) => {
-                failures.abort().await;
+                sorter.abort().await;
                 Err(error)
             }
         }
     }
 
-    /// The reconciled tally of all files, or the key of one that is not there.
-    async fn rows(
+    /// Reads the report once to make sure that it adds up, and looks for the objects that it says are gone. The key of a file
+    /// that is not there (yet).
+    async fn look(
         &self,
-        source: &ReportSource<'_>,
-        manifest: &ReportManifest,
+        run: &RunKey,
         input: &Input,
-        failures: &mut Failures,
-    ) -> Result<Result<Tally, String>, StageError> {
-        let mut tally = Tally::default();
-        for file in &manifest.results {
-            if !source.file(file, &mut tally, failures).await? {
-                return Ok(Err(file.key.clone()));
+        report: (&ReportSource<'_>, &ReportManifest),
+    ) -> Result<Option<String>, StageError> {
+        let bucket = look::Source {
+            s3: &self.aws.s3,
+            bucket: &input.run.source,
+            owner: &input.run.source_account,
+            with_versions: with_versions(&input.job),
+        };
+        let mut looks = Looks::new(&self.ledger, bucket, looks_list(run, input.job.attempt));
+        match look_for_rows(report, input, &mut looks).await {
+            Ok(None) => looks.finish().await.map(|()| None),
+            Ok(missing) => {
+                looks.abort().await;
+                Ok(missing)
+            }
+            Err(error) => {
+                looks.abort().await;
+                Err(error)
             }
         }
-        reconcile(&tally, &input.copy, &input.job).map_err(|problem| source.unreconciled(&problem))?;
-        Ok(Ok(tally))
+    }
+
+    /// Reads the report once more and sorts its failed rows, after those that earlier attempts have left. The reconciled tally,
+    /// or the key of a file that is not there (any more).
+    async fn sort(
+        &self,
+        run: &RunKey,
+        input: &Input,
+        (source, manifest): (&ReportSource<'_>, &ReportManifest),
+        carried: &Carried,
+        sorter: &mut Sorter,
+    ) -> Result<Result<Tally, String>, StageError> {
+        sorter.carry(&self.ledger, carried).await?;
+        let mut found = Found::new(&self.ledger, looks_list(run, input.job.attempt));
+        let mut reading = Reading::new(source, manifest);
+        loop {
+            match reading.next().await? {
+                Step::Failed(rows) => {
+                    for row in rows {
+                        let row = found.settle(row).await?.map_err(|problem| source.unreconciled(&problem))?;
+                        sorter.row(&row).await?;
+                    }
+                }
+                Step::Missing(key) => return Ok(Err(key)),
+                Step::End(tally) => {
+                    reconcile(&tally, &input.copy, &input.job).map_err(|problem| source.unreconciled(&problem))?;
+                    return Ok(Ok(tally));
+                }
+            }
+        }
     }
 
     async fn account_for(
@@ -129,53 +185,71 @@ impl ReportParse {
         run: &RunKey,
         source: &ReportSource<'_>,
         input: &Input,
-        tally: &Tally,
-        failures: Failures,
+        (carried, tally, sorted): (&Carried, Tally, Sorted),
     ) -> Result<Progress<Report>, StageError> {
-        let attempt = input.job.attempt;
-        let copied_in_all = self.copied_before(run, attempt).await?.saturating_add(tally.succeeded);
+        let (attempt, objects) = (input.job.attempt, input.manifest.objects);
+        let lane = Lane { retries: carried.retries, allowed: input.run.retries };
+        let kind = if with_versions(&input.job) { JobManifestKind::CsvVersions } else { JobManifestKind::Csv };
+        let again = |pointer: Option<ObjectPointer>, rows| pointer.map(|pointer| JobManifest { kind, pointer, rows });
         let mut report = Report {
             attempt,
             rows: tally.rows(),
             succeeded: tally.succeeded,
             failed: tally.failed,
-            failed_by_class: tally.by_class.clone(),
-            failure_list: None,
-            copied_in_all,
+            failed_by_class: sorted.counts.by_class.clone(),
+            copied_in_all: carried.copied.saturating_add(tally.succeeded),
+            vanished_in_all: sorted.vanished,
+            vanished_list: sorted.vanished_list,
+            outstanding: sorted.counts.outstanding.clone(),
+            failure_list: sorted.failure_list,
+            retries: carried.retries,
             next: ReportNext::Done,
+            wait_seconds: None,
             next_attempt: None,
             retry_manifest: None,
         };
-        if tally.failed == 0 {
-            if let Err(problem) = reconcile_all(copied_in_all, input.manifest.objects) {
-                failures.abort().await;
-                return Err(source.unreconciled(&problem));
+        reconcile_all(&report, sorted.to_retry, objects).map_err(|problem| source.unreconciled(&problem))?;
+        match lane.decide(sorted.to_retry, report.outstanding_rows()) {
+            Decision::Done => {}
+            Decision::RetryLater(wait) => {
+                report.next = ReportNext::RetryLater;
+                report.wait_seconds = Some(wait.as_secs());
+                report.next_attempt = Some(attempt.saturating_add(1));
+                report.retry_manifest = again(sorted.retry, sorted.to_retry);
             }
-            let report = self.ledger.write_once(&record(run, attempt), &report).await?.into_stored(report).value;
-            tracing::info!(rows = report.rows, copied_in_all, "every row of the report succeeded");
-            return Ok(Progress::Done(report));
+            Decision::Incomplete => {
+                report.next = ReportNext::Retry;
+                report.next_attempt = Some(attempt.saturating_add(1));
+                report.retry_manifest = again(sorted.held, report.outstanding_rows());
+                return self.incomplete(context, run, input, report, &sorted.counts).await;
+            }
         }
-        let written = failures.finish().await?;
-        let kind = if with_versions(&input.job) { JobManifestKind::CsvVersions } else { JobManifestKind::Csv };
-        report.failure_list = Some(written.list);
-        report.next = ReportNext::Retry;
-        report.next_attempt = Some(attempt.saturating_add(1));
-        report.retry_manifest = Some(JobManifest { kind, pointer: written.retry, rows: tally.failed });
-        self.bus.send("Copy Failures", &event(run, &report, tally)).await?;
-        let cause = incomplete_cause(&report, tally);
-        let found = Incomplete { report, cause, redrive_count: context.execution.redrive_count };
-        let written = self.ledger.write_once(&incomplete_record(run, attempt), &found).await?;
-        Err(StageError::permanent(COPY_INCOMPLETE, written.into_stored(found).value.cause))
+        let report = self.ledger.write_once(&record(run, attempt), &report).await?.into_stored(report).value;
+        tracing::info!(
+            rows = report.rows,
+            copied_in_all = report.copied_in_all,
+            vanished_in_all = report.vanished_in_all,
+            to_retry = sorted.to_retry,
+            "the report is accounted for"
+        );
+        Ok(Progress::Done(report))
     }
 
-    /// Objects that earlier attempts of the run have copied and that later ones did not try again.
-    async fn copied_before(&self, run: &RunKey, attempt: u32) -> Result<u64, StageError> {
-        let mut copied = 0_u64;
-        for earlier in 1..attempt {
-            let found = self.ledger.read::<Incomplete>(&incomplete_record(run, earlier)).await?;
-            copied = copied.saturating_add(found.map_or(0, |found| found.value.report.succeeded));
-        }
-        Ok(copied)
+    /// Tells of the outstanding rows, records them, and fails.
+    async fn incomplete(
+        &self,
+        context: &Context,
+        run: &RunKey,
+        input: &Input,
+        report: Report,
+        counts: &Counts,
+    ) -> Result<Progress<Report>, StageError> {
+        let (key, objects) = (incomplete_record(run, report.attempt), input.manifest.objects);
+        self.bus.send("Copy Failures", &tell::event(run, &report, counts, objects)).await?;
+        let cause = tell::cause(&report, counts, &input.run.source, objects);
+        let found = Incomplete { report, cause, redrive_count: context.execution.redrive_count };
+        let written = self.ledger.write_once(&key, &found).await?;
+        Err(StageError::permanent(COPY_INCOMPLETE, written.into_stored(found).value.cause))
     }
 }
 
@@ -203,7 +277,8 @@ impl Stage for ReportParse {
             if context.execution.redrive_count <= found.redrive_count {
                 return Err(StageError::permanent(COPY_INCOMPLETE, found.cause));
             }
-            tracing::info!(failed = found.report.failed, "redriven after rows had failed: they are copied again");
+            let rows = found.report.outstanding_rows();
+            tracing::info!(rows, "redriven after rows had been left outstanding: they are copied again");
             return Ok(Progress::Done(found.report));
         }
         self.read(context, &run, &input, id).await
@@ -242,49 +317,26 @@ fn with_versions(job: &Job) -> bool {
     job.manifest.kind == JobManifestKind::CsvVersions
 }
 
-fn stem(run: &RunKey, attempt: u32) -> String {
-    run.record(&format!("05-report-parse-attempt-{attempt}"))
+/// What a look at each object found that the report says is gone.
+fn looks_list(run: &RunKey, attempt: u32) -> String {
+    format!("{}-heads.jsonl", stem(run, attempt))
 }
 
-fn record(run: &RunKey, attempt: u32) -> String {
-    format!("{}.json", stem(run, attempt))
-}
-
-fn incomplete_record(run: &RunKey, attempt: u32) -> String {
-    format!("{}-incomplete.json", stem(run, attempt))
-}
-
-fn event(run: &RunKey, report: &Report, tally: &Tally) -> Value {
-    let by_class: BTreeMap<_, _> =
-        tally.by_class.iter().map(|(class, count)| (tally::class_name(*class), count)).collect();
-    json!({
-        "source": run.source,
-        "backup_date": run.backup_date,
-        "execution": run.execution_arn,
-        "attempt": report.attempt,
-        "rows": report.rows,
-        "succeeded": report.succeeded,
-        "failed": report.failed,
-        "failed_by_class": by_class,
-        "first": tally.first_failed,
-        "failure_list": report.failure_list,
-        "ledger": run.prefix(),
-    })
-}
-
-fn incomplete_cause(report: &Report, tally: &Tally) -> String {
-    let list =
-        report.failure_list.as_ref().map_or_else(String::new, |list| format!("s3://{}/{}", list.bucket, list.key));
-    format!(
-        "{} of {} objects were not copied in attempt {}: {}. The first: {}. All are in {list}. For `denied` and `key` correct \
-         the source's bucket policy and key policy for the role of the copy jobs, restore `archived` objects, `throttled` ones \
-         only need another try; `vanished` ones are gone from the source. Then redrive the execution: exactly these rows are \
-         copied again as attempt {}.",
-        report.failed,
-        report.rows,
-        report.attempt,
-        tally.classes(),
-        tally.first_failed.join(", "),
-        report.attempt.saturating_add(1)
-    )
+/// Reads a report that must add up, and looks for what it says is gone. The key of a file that is not there (yet).
+async fn look_for_rows(
+    (source, manifest): (&ReportSource<'_>, &ReportManifest),
+    input: &Input,
+    looks: &mut Looks<'_>,
+) -> Result<Option<String>, StageError> {
+    let mut reading = Reading::new(source, manifest);
+    loop {
+        match reading.next().await? {
+            Step::Failed(rows) => looks.take(&rows).await?,
+            Step::Missing(key) => return Ok(Some(key)),
+            Step::End(tally) => {
+                reconcile(&tally, &input.copy, &input.job).map_err(|problem| source.unreconciled(&problem))?;
+                return Ok(None);
+            }
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Reads a completion report: its manifest, then every result file once.
+//! Reads a completion report: its manifest, then every result file, a piece at a time.
 
 use aws_sdk_s3::{Client, primitives::ByteStream};
 use levee_formats::{
@@ -14,8 +14,7 @@ use levee_stage::{
 
 use crate::{
     DOES_NOT_RECONCILE,
-    classify::classify,
-    failures::Failures,
+    row::FailedRow,
     tally::{Tally, check_file},
 };
 
@@ -49,16 +48,8 @@ impl ReportSource<'_> {
         Manifest::parse(&bytes).map(Some).map_err(|error| self.unreconciled(&error.to_string()))
     }
 
-    /// Reads one result file into the tally and the failures. False when the file is not there (yet).
-    ///
-    /// # Errors
-    /// The file is not what the manifest says; AWS errors.
-    pub(crate) async fn file(
-        &self,
-        file: &ResultFile,
-        tally: &mut Tally,
-        failures: &mut Failures,
-    ) -> Result<bool, StageError> {
+    /// Opens one result file; nothing when it is not there (yet).
+    async fn open<'f>(&self, file: &'f ResultFile) -> Result<Option<OpenFile<'f>>, StageError> {
         if file.bucket != self.job.report_bucket {
             let problem = format!(
                 "its manifest names a file in bucket {}, the report is in {}",
@@ -66,23 +57,11 @@ impl ReportSource<'_> {
             );
             return Err(self.unreconciled(&problem));
         }
-        let Some(mut body) = self.get(&file.bucket, &file.key).await? else { return Ok(false) };
-        let mut reader = ResultReader::of(file, self.codec());
-        while let Some(piece) = body.next().await {
-            let piece = piece.map_err(|error| broken_off(&file.key, &error))?;
-            let read = reader.push(&piece, &mut |row| self.row(row, tally, failures));
-            read.map_err(|error| self.unreconciled(&error.to_string()))?;
-            failures.flush().await?;
-        }
-        let totals = reader.finish(&mut |row| self.row(row, tally, failures));
-        let totals = totals.map_err(|error| self.unreconciled(&error.to_string()))?;
-        failures.flush().await?;
-        check_file(file, &totals).map_err(|problem| self.unreconciled(&problem))?;
-        tally.file(&totals);
-        Ok(true)
+        let body = self.get(&file.bucket, &file.key).await?;
+        Ok(body.map(|body| OpenFile { file, body, reader: ResultReader::of(file, self.codec()) }))
     }
 
-    fn row(&self, row: Result<Row<'_>, RowError<'_>>, tally: &mut Tally, failures: &mut Failures) {
+    fn row(&self, row: Result<Row<'_>, RowError<'_>>, tally: &mut Tally, failed: &mut Vec<FailedRow>) {
         let row = match row {
             Ok(row) => row,
             Err(error) => return tally.unreadable_row(error.to_string()),
@@ -92,9 +71,7 @@ impl ReportSource<'_> {
             return;
         }
         if row.status == TaskStatus::Failed {
-            let class = classify(row.error_code.as_deref(), row.http_status, row.message.as_deref());
-            tally.failed_row(&row.key, class);
-            failures.row(&row, class);
+            failed.push(FailedRow::of(&row));
         }
     }
 
@@ -129,6 +106,63 @@ impl ReportSource<'_> {
             self.folder()
         );
         StageError::permanent(DOES_NOT_RECONCILE, cause)
+    }
+}
+
+/// One reading of all rows of a report.
+pub(crate) struct Reading<'a> {
+    source: &'a ReportSource<'a>,
+    files: std::slice::Iter<'a, ResultFile>,
+    open: Option<OpenFile<'a>>,
+    tally: Tally,
+}
+
+struct OpenFile<'a> {
+    file: &'a ResultFile,
+    body: ByteStream,
+    reader: ResultReader,
+}
+
+/// A step of a reading.
+pub(crate) enum Step {
+    /// The failed rows of the next piece of a file; mostly none.
+    Failed(Vec<FailedRow>),
+    /// The key of a file that is not there (yet).
+    Missing(String),
+    /// Every file was read to its end, and is what the manifest says.
+    End(Tally),
+}
+
+impl<'a> Reading<'a> {
+    /// A reading from the first row.
+    pub(crate) fn new(source: &'a ReportSource<'a>, manifest: &'a Manifest) -> Self {
+        Self { source, files: manifest.results.iter(), open: None, tally: Tally::default() }
+    }
+
+    /// Reads on.
+    ///
+    /// # Errors
+    /// A file is not what the manifest says; AWS errors.
+    pub(crate) async fn next(&mut self) -> Result<Step, StageError> {
+        let Some(mut open) = self.open.take() else {
+            let Some(file) = self.files.next() else { return Ok(Step::End(std::mem::take(&mut self.tally))) };
+            self.open = self.source.open(file).await?;
+            return Ok(if self.open.is_some() { Step::Failed(Vec::new()) } else { Step::Missing(file.key.clone()) });
+        };
+        let (source, tally, mut failed) = (self.source, &mut self.tally, Vec::new());
+        let damaged = |problem: &dyn std::fmt::Display| source.unreconciled(&problem.to_string());
+        if let Some(piece) = open.body.next().await {
+            let piece = piece.map_err(|error| broken_off(&open.file.key, &error))?;
+            let read = open.reader.push(&piece, &mut |row| source.row(row, tally, &mut failed));
+            read.map_err(|error| damaged(&error))?;
+            self.open = Some(open);
+        } else {
+            let totals = open.reader.finish(&mut |row| source.row(row, tally, &mut failed));
+            let totals = totals.map_err(|error| damaged(&error))?;
+            check_file(open.file, &totals).map_err(|problem| damaged(&problem))?;
+            tally.file(&totals);
+        }
+        Ok(Step::Failed(failed))
     }
 }
 

@@ -1,11 +1,9 @@
 //! What the rows of a report add up to, and whether the numbers agree.
 
-use std::collections::BTreeMap;
-
 use levee_formats::report::{ResultFile, ResultTotals};
-use levee_ledger::state::{Copy, FailureClass, Job};
+use levee_ledger::state::{Copy, Job, Report};
 
-/// Failed keys and unreadable rows that a cause names; all are counted.
+/// Unreadable rows that a cause names; all are counted.
 const NAMED: usize = 10;
 
 /// The sum over all result files.
@@ -15,21 +13,12 @@ pub(crate) struct Tally {
     pub(crate) failed: u64,
     pub(crate) unreadable: u64,
     pub(crate) strangers: u64,
-    pub(crate) by_class: BTreeMap<FailureClass, u64>,
-    pub(crate) first_failed: Vec<String>,
     pub(crate) first_unreadable: Vec<String>,
 }
 
 impl Tally {
     pub(crate) fn rows(&self) -> u64 {
         self.succeeded + self.failed + self.unreadable
-    }
-
-    pub(crate) fn failed_row(&mut self, key: &str, class: FailureClass) {
-        *self.by_class.entry(class).or_default() += 1;
-        if self.first_failed.len() < NAMED {
-            self.first_failed.push(format!("{key:?} ({})", class_name(class)));
-        }
     }
 
     pub(crate) fn unreadable_row(&mut self, problem: String) {
@@ -42,26 +31,6 @@ impl Tally {
         self.succeeded += totals.succeeded;
         self.failed += totals.failed;
         self.unreadable += totals.unreadable;
-    }
-
-    /// The classes and their counts, for people.
-    pub(crate) fn classes(&self) -> String {
-        let classes = self.by_class.iter().map(|(class, count)| format!("{count} {}", class_name(*class)));
-        classes.collect::<Vec<_>>().join(", ")
-    }
-}
-
-/// The class in an operator's words; the same as in the ledger.
-pub(crate) const fn class_name(class: FailureClass) -> &'static str {
-    match class {
-        FailureClass::Vanished => "vanished",
-        FailureClass::TooLarge => "too_large",
-        FailureClass::Archived => "archived",
-        FailureClass::Denied => "denied",
-        FailureClass::Key => "key",
-        FailureClass::Throttled => "throttled",
-        FailureClass::Changed => "changed",
-        FailureClass::Other => "other",
     }
 }
 
@@ -105,23 +74,30 @@ pub(crate) fn reconcile(tally: &Tally, copy: &Copy, job: &Job) -> Result<(), Str
     if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
 }
 
-/// Whether the objects that all attempts have copied are the objects of the inventory. For the attempt after which no row is
-/// left: what it was given is only known to be what was missing if the sum is right.
+/// Whether every object of the inventory has come to one end over all attempts so far, `to_retry` rows being still on their way:
+/// what an attempt was given is only known to be what was missing if the sum is right.
 ///
 /// # Errors
 /// The sum and the count, when they differ.
-pub(crate) fn reconcile_all(copied_in_all: u64, objects: u64) -> Result<(), String> {
-    if copied_in_all == objects {
+pub(crate) fn reconcile_all(report: &Report, to_retry: u64, objects: u64) -> Result<(), String> {
+    let (copied, vanished, outstanding) = (report.copied_in_all, report.vanished_in_all, report.outstanding_rows());
+    let sum = [copied, vanished, outstanding, to_retry].into_iter().fold(0_u64, u64::saturating_add);
+    if sum == objects {
         return Ok(());
     }
-    Err(format!("over all attempts {copied_in_all} objects were copied, the inventory has {objects}"))
+    Err(format!(
+        "over all attempts {sum} objects are accounted for ({copied} copied, {vanished} vanished, {outstanding} outstanding, \
+         {to_retry} to be retried), the inventory has {objects}"
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use levee_ledger::state::{CopyNext, JobManifest, JobManifestKind, ObjectPointer};
+    use std::collections::BTreeMap;
+
+    use levee_ledger::state::{CopyNext, FailureClass, JobManifest, JobManifestKind, ObjectPointer, ReportNext};
     use rstest::rstest;
 
     use super::*;
@@ -150,20 +126,53 @@ mod tests {
         Tally { succeeded, failed, unreadable, strangers, ..Tally::default() }
     }
 
+    fn report(copied_in_all: u64, vanished_in_all: u64, outstanding: BTreeMap<FailureClass, u64>) -> Report {
+        Report {
+            attempt: 2,
+            rows: 12,
+            succeeded: 5,
+            failed: 7,
+            failed_by_class: BTreeMap::new(),
+            copied_in_all,
+            vanished_in_all,
+            vanished_list: None,
+            outstanding,
+            failure_list: None,
+            retries: 0,
+            next: ReportNext::Done,
+            wait_seconds: None,
+            next_attempt: None,
+            retry_manifest: None,
+        }
+    }
+
     #[test]
     fn numbers_that_agree_reconcile() {
         assert_eq!(reconcile(&tally(5, 2, 0, 0), &copy(7, 5, 2), &job(7)), Ok(()));
     }
 
     #[rstest]
-    #[case::retry_of_too_few(11, 12, false)]
-    #[case::retry_of_too_many(13, 12, false)]
-    #[case::all(12, 12, true)]
-    fn attempts_must_add_up_to_the_inventory(#[case] copied: u64, #[case] objects: u64, #[case] agrees: bool) {
-        let result = reconcile_all(copied, objects);
+    #[case::all_copied(12, 0, 0, 0, true)]
+    #[case::some_vanished(9, 3, 0, 0, true)]
+    #[case::some_outstanding(7, 2, 3, 0, true)]
+    #[case::some_retried(5, 2, 3, 2, true)]
+    #[case::retry_of_too_few(11, 0, 0, 0, false)]
+    #[case::retry_of_too_many(13, 0, 0, 0, false)]
+    #[case::vanished_and_copied(12, 1, 0, 0, false)]
+    #[case::outstanding_row_lost(9, 0, 2, 0, false)]
+    #[case::row_to_retry_lost(9, 0, 0, 2, false)]
+    fn attempts_must_add_up_to_the_inventory(
+        #[case] copied: u64,
+        #[case] vanished: u64,
+        #[case] outstanding: u64,
+        #[case] to_retry: u64,
+        #[case] agrees: bool,
+    ) {
+        let outstanding = BTreeMap::from([(FailureClass::Denied, outstanding)]);
+        let result = reconcile_all(&report(copied, vanished, outstanding), to_retry, 12);
         assert_eq!(result.is_ok(), agrees, "{result:?}");
         if let Err(problem) = result {
-            assert!(problem.contains(&copied.to_string()) && problem.contains(&objects.to_string()), "{problem}");
+            assert!(problem.contains(&format!("{copied} copied")) && problem.contains("has 12"), "{problem}");
         }
     }
 

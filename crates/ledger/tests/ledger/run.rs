@@ -21,6 +21,7 @@ fn good_input_passes() {
 #[case("settle_days", json!(31), "`run.settle_days`")]
 #[case("manifest_limit_hours", json!(0), "`run.manifest_limit_hours`")]
 #[case("stall_limit_hours", json!(1000), "`run.stall_limit_hours`")]
+#[case("retries", json!(11), "`run.retries`")]
 #[case("priority", json!(-1), "`run.priority`")]
 #[case("snapshot", json!({"object_lock": {"mode": "GOVERNANCE", "days": 0}}), "object_lock.days")]
 #[case("snapshot", json!({"kms_key_arn": "alias/aws/s3"}), "kms_key_arn")]

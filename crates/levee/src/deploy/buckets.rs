@@ -44,13 +44,21 @@ pub fn manifest_bucket_policy(bucket: &str, plans: &[Plan]) -> Value {
     }]})
 }
 
-/// Lets the copy role read the source. `ListBucket` is there because without it a missing key answers 403 in place of 404,
-/// and the report could not tell a vanished object from a denied one.
+/// Lets the copy role read the source, and the worker of report-parse look for objects that a report says are gone.
+/// `ListBucket` is there because without it a missing key answers 403 in place of 404, and nobody could tell a vanished object
+/// from a denied one.
 #[must_use]
 pub fn source_bucket_policy(plan: &Plan) -> Value {
+    let looks = reader(plan, &plan.worker_role_arn("report-parse"), ["ReportParseLooks", "ReportParseLists"]);
+    let statements: Vec<_> = copier(plan).into_iter().chain(looks).collect();
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+/// What a copy job needs of the source.
+fn copier(plan: &Plan) -> [Value; 2] {
     let bucket = format!("arn:aws:s3:::{}", plan.source);
-    json!({ "Version": "2012-10-17", "Statement": [
-        {
+    [
+        json!({
             "Sid": "BatchCopyReads",
             "Effect": "Allow",
             "Principal": { "AWS": plan.copy_role_arn },
@@ -59,15 +67,22 @@ pub fn source_bucket_policy(plan: &Plan) -> Value {
                 "s3:GetObjectTagging", "s3:GetObjectVersionTagging",
             ],
             "Resource": format!("{bucket}/*"),
-        },
-        {
+        }),
+        json!({
             "Sid": "BatchCopyLists",
             "Effect": "Allow",
             "Principal": { "AWS": plan.copy_role_arn },
             "Action": "s3:ListBucket",
             "Resource": bucket,
-        },
-    ]})
+        }),
+    ]
+}
+
+/// What a role needs to read objects and to be told which are not there.
+pub(super) fn reader(plan: &Plan, role: &str, [reads, lists]: [&str; 2]) -> [Value; 2] {
+    let bucket = format!("arn:aws:s3:::{}", plan.source);
+    let allow = |sid: &str, action: &str, resource: String| json!({ "Sid": sid, "Effect": "Allow", "Principal": { "AWS": role }, "Action": action, "Resource": resource });
+    [allow(reads, "s3:GetObject", format!("{bucket}/*")), allow(lists, "s3:ListBucket", bucket)]
 }
 
 /// The buckets of the backup account that all sources share: those that `plan` names.

@@ -127,19 +127,11 @@ fn topic_arn(plan: &Plan) -> String {
     format!("arn:aws:sns:{}:{}:{TOPIC}", plan.region, plan.backup_account)
 }
 
-/// The policy of a source that the copy role and the doctor may read.
+/// The policy of a source that the doctor may read, too.
 fn readable(plan: &Plan, doctor: &str) -> Value {
     let mut policy = buckets::source_bucket_policy(plan);
-    let for_doctor = buckets::source_bucket_policy(&Plan { copy_role_arn: doctor.to_owned(), ..plan.clone() });
-    let named = for_doctor.get("Statement").and_then(Value::as_array).into_iter().flatten().cloned();
-    let named = named.zip(["DoctorReads", "DoctorLists"]).map(|(mut statement, sid)| {
-        if let Some(members) = statement.as_object_mut() {
-            members.insert("Sid".to_owned(), json!(sid));
-        }
-        statement
-    });
     if let Some(statements) = policy.get_mut("Statement").and_then(Value::as_array_mut) {
-        statements.extend(named);
+        statements.extend(buckets::reader(plan, doctor, ["DoctorReads", "DoctorLists"]));
     }
     policy
 }
