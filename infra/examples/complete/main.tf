@@ -30,6 +30,7 @@ module "backup" {
       manifest_limit_hours   = 30
       stall_limit_hours      = 12
       priority               = 50
+      retries                = 5
       completed_within_hours = 72
       kms_key_arns           = var.emulator ? [] : [var.orders_kms_key_arn]
       snapshot = {

@@ -49,6 +49,7 @@ locals {
         Resource = [
           "${local.bucket_arns.manifests}/*",
           "${local.bucket_arns.ledger}/runs/*-retry.csv",
+          "${local.bucket_arns.ledger}/runs/*-held.csv",
           "${local.bucket_arns.canary}/canary/*",
         ]
       },

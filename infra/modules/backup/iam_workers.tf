@@ -103,6 +103,9 @@ locals {
         Action   = "s3:AbortMultipartUpload"
         Resource = [for record in local.stage_records["report-parse"] : "${local.bucket_arns.ledger}/runs/*/${record}"]
       },
+      # What a report says is gone is looked for. Without s3:ListBucket an object that is gone answers 403 and not 404.
+      { Sid = "ReportParseLooksForObjects", Effect = "Allow", Action = "s3:GetObject", Resource = [for arn in local.source_bucket_arns : "${arn}/*"] },
+      { Sid = "ReportParseListsSources", Effect = "Allow", Action = "s3:ListBucket", Resource = local.source_bucket_arns },
       { Sid = "ReportParseTellsOfFailures", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
     ]
   }

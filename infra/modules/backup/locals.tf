@@ -69,7 +69,9 @@ locals {
   role_arn_prefix = "arn:aws:iam::${var.account_id}:role/${var.name}-"
   copy_role_arn   = "${local.role_arn_prefix}batch-copy"
   # One per worker group: its name behind `worker-`.
-  worker_role_arns       = { for group in keys(var.worker_groups) : group => "${local.role_arn_prefix}worker-${group}" }
+  worker_role_arns = { for group in keys(var.worker_groups) : group => "${local.role_arn_prefix}worker-${group}" }
+  # Looks whether objects are gone.
+  looking_role_arns      = [for group, stages in var.worker_groups : local.worker_role_arns[group] if contains(stages, "report-parse")]
   state_machine_role_arn = "${local.role_arn_prefix}state-machine"
   scheduler_role_arn     = "${local.role_arn_prefix}scheduler"
   execution_role_arn     = "${local.role_arn_prefix}task-execution"

@@ -7,6 +7,7 @@ locals {
     manifest_limit_hours = source.manifest_limit_hours == 48 ? null : source.manifest_limit_hours
     stall_limit_hours    = source.stall_limit_hours == 6 ? null : source.stall_limit_hours
     priority             = source.priority == 10 ? null : source.priority
+    retries              = source.retries == 3 ? null : source.retries
   } }
   run_snapshot = { for name, source in var.sources : name => merge(
     { for key, value in { storage_class = source.snapshot.storage_class, kms_key_arn = source.snapshot.kms_key_arn } : key => value if value != null },

@@ -36,6 +36,7 @@ variable "sources" {
       manifest_limit_hours    how long a run waits for its inventory
       stall_limit_hours       how long a copy job may stand still
       priority                of the copy jobs among the account's jobs; higher goes first
+      retries                 how often rows that failed in passing are copied again without anybody's doing, 0 to 10
       completed_within_hours  without a completed run for so long the alarm goes off (at most 168)
       kms_key_arns            customer managed keys that objects of the source are encrypted with
       snapshot                how the dated buckets are made: storage class, KMS key of the backup account, Object Lock, tags
@@ -50,6 +51,7 @@ variable "sources" {
     manifest_limit_hours   = optional(number, 48)
     stall_limit_hours      = optional(number, 6)
     priority               = optional(number, 10)
+    retries                = optional(number, 3)
     completed_within_hours = optional(number, 36)
     kms_key_arns           = optional(list(string), [])
     snapshot = optional(object({
@@ -75,6 +77,10 @@ variable "sources" {
   validation {
     condition     = alltrue([for name, source in var.sources : source.completed_within_hours >= 1 && source.completed_within_hours <= 168])
     error_message = "completed_within_hours is from 1 to 168: CloudWatch looks back seven days at most."
+  }
+  validation {
+    condition     = alltrue([for name, source in var.sources : source.retries >= 0 && source.retries <= 10 && floor(source.retries) == source.retries])
+    error_message = "retries is a whole number from 0 to 10."
   }
   validation {
     condition     = alltrue([for name, source in var.sources : length("${var.name}-${name}") <= 64])

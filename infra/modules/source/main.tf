@@ -53,9 +53,9 @@ locals {
   others   = [for statement in flatten([local.existing.Statement]) : statement if !contains(local.own_sids, lookup(statement, "Sid", "-"))]
   policy   = jsonencode(merge(local.existing, { Statement = concat(local.others, local.statements) }))
 
-  # The reading roles, with a key of the map that is known before the roles are there.
+  # The roles that read bytes, with a key of the map that is known before the roles are there.
   grants = merge([for key in var.kms_key_arns : {
-    for role in concat([var.backup.copy_role_arn], var.backup.reader_role_arns) : "${key} ${role}" => { key = key, role = role }
+    for role in concat([var.backup.copy_role_arn], var.backup.decrypting_role_arns) : "${key} ${role}" => { key = key, role = role }
   }]...)
 }
 

@@ -20,6 +20,8 @@ variable "backup" {
     inventory_prefix = string
     copy_role_arn    = string
     reader_role_arns = list(string)
+    # Those of them that read bytes, and so decrypt. The others send HEADs alone.
+    decrypting_role_arns = optional(list(string), [])
   })
 }
 
@@ -51,7 +53,7 @@ variable "inventory_kms_key_arn" {
 }
 
 variable "kms_key_arns" {
-  description = "Customer managed keys of this account that objects of the bucket are encrypted with. The module grants the reading roles to decrypt with them; the policies of the keys stay as they are."
+  description = "Customer managed keys of this account that objects of the bucket are encrypted with. The module grants the copy role, and the readers that read bytes, to decrypt with them; the policies of the keys stay as they are."
   type        = list(string)
   default     = []
 }

@@ -88,7 +88,10 @@ never("plain HTTP is nobody's way", ADMIN, ["sqs:SendMessage", "sqs:ReceiveMessa
 never("plain HTTP is nobody's way", ADMIN, "sns:Publish", TOPIC, { facts: { "aws:SecureTransport": "false" } });
 
 // Reading.
-never("workers read no data of the warehouse", WORKERS, ["s3:GetObject", "s3:GetObjectVersion"], SOURCES);
+// report-parse alone looks there, by HEAD, for what a report says is gone; the action is that of a GET.
+const LOOKING = own("worker-report-parse");
+never("workers read no data of the warehouse", WORKERS.filter((arn) => arn !== LOOKING), ["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"], SOURCES);
+never("who looks for objects has no other business with them", LOOKING, ["s3:GetObjectVersion", "s3:GetObjectTagging", "s3:PutObject", "s3:DeleteObject", "s3:GetBucketPolicy"], SOURCES);
 never("workers read no copies", WORKERS, ["s3:GetObject", "s3:GetObjectVersion"], SNAPSHOTS);
 never("each worker reads its own things", ["bucket-provision", "job-submit", "job-poll", "report-parse"].map((stage) => own(`worker-${stage}`)), ["s3:GetObject", "s3:ListBucket"], MANIFESTS);
 never("each worker reads its own things", ["manifest-ready", "bucket-provision", "job-submit", "job-poll"].map((stage) => own(`worker-${stage}`)), ["s3:GetObject", "s3:ListBucket"], REPORTS);

@@ -261,7 +261,7 @@ async fn large_failure_list() -> Result<Played> {
     let keys = (0..9_000).map(|n| format!("gone/{n:06}/{}", "k".repeat(1_000))).collect();
     rig.set_faults(InventoryFault::new(InventoryFaultKind::DeletedListed { keys }).into());
     deliver(&rig).await?;
-    let rows = FaultPlan::from(RowFault::new("gone/*", RowClass::Vanished));
+    let rows = FaultPlan::from(RowFault::new("gone/*", RowClass::Denied));
     let death = CallFault::new(FaultAnswer::DeathAfter).of("s3", "CompleteMultipartUpload").limit(1);
     rig.set_faults(rows.and(death.into()));
     let execution = rig.start(day()).await?;

@@ -70,10 +70,9 @@ fn buckets() -> Vec<Night> {
 
 fn jobs() -> Vec<Night> {
     let first = |kind| JobFault { after_tasks: 3, when: When::First(1), ..JobFault::new(kind) };
-    let rows = |name, class| {
-        let fault = RowFault { when: When::First(1), ..RowFault::new("*/part-0*", class) };
-        Night::new(name, "Levee.CopyIncomplete").faults(fault).redriven(GOOD)
-    };
+    let fault = |class| RowFault { when: When::First(1), ..RowFault::new("*/part-0*", class) };
+    let rows = |name, class| Night::new(name, "Levee.CopyIncomplete").faults(fault(class)).redriven(GOOD);
+    let passing = |name, class| Night::new(name, GOOD).faults(fault(class));
     vec![
         Night::new("job rejected", "Levee.JobRejected")
             .faults(CallFault::new(FaultAnswer::Denied).of("s3control", "CreateJob"))
@@ -87,15 +86,18 @@ fn jobs() -> Vec<Night> {
             .redriven(GOOD),
         Night::new("job slow", GOOD).faults(JobFault::new(JobFaultKind::Slow { seconds_per_task: 200 })),
         rows("rows denied", RowClass::Denied),
-        rows("rows vanished", RowClass::Vanished),
         rows("rows too large", RowClass::TooLarge),
         rows("rows archived", RowClass::Archived),
         rows("rows under another key", RowClass::Kms),
-        rows("rows throttled", RowClass::Throttled),
-        Night::new("objects vanished", "Levee.CopyIncomplete")
-            .faults(ObjectFault { limit: Some(2), ..ObjectFault::new("*part-1*", ObjectFaultKind::Vanishes) })
-            .redriven("Levee.CopyIncomplete"),
-        Night::new("objects of the locked source vanished", "Levee.CopyIncomplete")
+        passing("rows said to be gone", RowClass::Vanished),
+        passing("rows throttled", RowClass::Throttled),
+        Night::new("rows throttled for ever", "Levee.CopyIncomplete")
+            .of(PLAIN, json!({ "retries": 1 }))
+            .faults(RowFault::new("*/part-0*", RowClass::Throttled))
+            .redriven(GOOD),
+        Night::new("objects vanished", GOOD)
+            .faults(ObjectFault { limit: Some(2), ..ObjectFault::new("*part-1*", ObjectFaultKind::Vanishes) }),
+        Night::new("objects of the locked source vanished", GOOD)
             .of(LOCKED, locked())
             .faults(ObjectFault { limit: Some(2), ..ObjectFault::new("*part-1*", ObjectFaultKind::Vanishes) }),
         Night::new("object changed", GOOD).faults(ObjectFault::new("*part-07*", ObjectFaultKind::Changes)),

@@ -17,6 +17,7 @@ variables {
       manifest_limit_hours = 30
       stall_limit_hours    = 12
       priority             = 50
+      retries              = 5
       kms_key_arns         = ["arn:aws:kms:us-east-1:111111111111:key/orders"]
       snapshot = {
         storage_class = "STANDARD_IA"
@@ -102,6 +103,7 @@ run "a_schedule_per_source_starts_a_run_under_the_ticks_name" {
       manifest_limit_hours = 30
       stall_limit_hours    = 12
       priority             = 50
+      retries              = 5
       snapshot = {
         storage_class = "STANDARD_IA"
         kms_key_arn   = "arn:aws:kms:us-east-1:222222222222:key/snapshots"
@@ -169,7 +171,9 @@ run "outputs_describe_the_deployment" {
       manifest_bucket  = "levee-manifests-222222222222-us-east-1"
       inventory_prefix = "inventory"
       copy_role_arn    = "arn:aws:iam::222222222222:role/levee-batch-copy"
-      reader_role_arns = ["arn:aws:iam::222222222222:role/levee-doctor"]
+      reader_role_arns = ["arn:aws:iam::222222222222:role/levee-worker-report-parse", "arn:aws:iam::222222222222:role/levee-doctor"]
+
+      decrypting_role_arns = ["arn:aws:iam::222222222222:role/levee-doctor"]
     })
     error_message = "What sources are given."
   }
@@ -190,11 +194,14 @@ run "outputs_describe_the_deployment" {
   }
 }
 
-run "without_operators_nobody_but_the_copy_role_reads_sources" {
+run "without_operators_the_doctor_does_not_read_sources" {
   command = plan
+  variables {
+    worker_groups = { before = ["manifest-ready", "bucket-provision", "job-submit"], after = ["job-poll", "report-parse"] }
+  }
 
   assert {
-    condition     = length(output.for_sources.reader_role_arns) == 0 && !contains(keys(output.role_arns), "doctor")
+    condition     = output.for_sources.reader_role_arns == ["arn:aws:iam::222222222222:role/levee-worker-after"] && length(output.for_sources.decrypting_role_arns) == 0 && !contains(keys(output.role_arns), "doctor")
     error_message = "A role that is not made reads the sources."
   }
 }

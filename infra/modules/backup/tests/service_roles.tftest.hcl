@@ -23,7 +23,7 @@ run "copy_role_reads_its_sources_and_writes_in_its_own_account" {
     condition = { for s in jsondecode(aws_iam_role_policy.this["batch-copy"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) } == {
       ReadsSources    = "Allow s3:GetObject s3:GetObjectVersion s3:GetObjectAcl s3:GetObjectVersionAcl s3:GetObjectTagging s3:GetObjectVersionTagging on arn:aws:s3:::lake-events/* arn:aws:s3:::lake-orders/*"
       ListsSources    = "Allow s3:ListBucket on arn:aws:s3:::lake-events arn:aws:s3:::lake-orders"
-      ReadsManifests  = "Allow s3:GetObject s3:GetObjectVersion on arn:aws:s3:::levee-manifests-222222222222-us-east-1/* arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*-retry.csv arn:aws:s3:::levee-canary-222222222222-us-east-1/canary/*"
+      ReadsManifests  = "Allow s3:GetObject s3:GetObjectVersion on arn:aws:s3:::levee-manifests-222222222222-us-east-1/* arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*-retry.csv arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*-held.csv arn:aws:s3:::levee-canary-222222222222-us-east-1/canary/*"
       WritesCopies    = "Allow s3:PutObject s3:PutObjectAcl s3:PutObjectVersionAcl s3:PutObjectTagging s3:PutObjectVersionTagging on arn:aws:s3:::lake-events-??-???-????/* arn:aws:s3:::lake-orders-??-???-????/* arn:aws:s3:::levee-canary-222222222222-us-east-1/canary/*"
       WritesReports   = "Allow s3:PutObject on arn:aws:s3:::levee-reports-222222222222-us-east-1/*"
       DecryptsSources = "Allow kms:Decrypt on arn:aws:kms:us-east-1:333333333333:key/orders"

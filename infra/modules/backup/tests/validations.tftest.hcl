@@ -205,3 +205,19 @@ run "refused_more_sources_than_a_role_holds" {
   }
   expect_failures = [aws_iam_role_policy.this]
 }
+
+run "refused_more_retries_than_a_run_takes" {
+  command = plan
+  variables {
+    sources = { lake = { account_id = "111111111111", retries = 11 } }
+  }
+  expect_failures = [var.sources]
+}
+
+run "refused_half_a_retry" {
+  command = plan
+  variables {
+    sources = { lake = { account_id = "111111111111", retries = 0.5 } }
+  }
+  expect_failures = [var.sources]
+}

@@ -85,6 +85,8 @@ run "every_worker_has_its_own_calls_and_no_others" {
       ReportParseFindsReports      = "Allow s3:ListBucket on arn:aws:s3:::levee-reports-222222222222-us-east-1"
       ReportParseReadsReports      = "Allow s3:GetObject on arn:aws:s3:::levee-reports-222222222222-us-east-1/*"
       ReportParseGivesUpUploads    = "Allow s3:AbortMultipartUpload on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/05-report-parse-attempt-*"
+      ReportParseLooksForObjects   = "Allow s3:GetObject on arn:aws:s3:::lake-events/* arn:aws:s3:::lake-orders/*"
+      ReportParseListsSources      = "Allow s3:ListBucket on arn:aws:s3:::lake-events arn:aws:s3:::lake-orders"
       ReportParseTellsOfFailures   = "Allow events:PutEvents on arn:aws:events:us-east-1:222222222222:event-bus/levee"
     }
     error_message = "report-parse"
@@ -147,8 +149,8 @@ run "a_group_has_the_calls_of_its_stages" {
   assert {
     condition = (
       [for name, role in aws_iam_role.this : name if startswith(name, "worker-")] == ["worker-all"]
-      && length(jsondecode(aws_iam_role_policy.this["worker-all"].policy).Statement) == 3 + 5 * 3 + 4 + 4 + 3 + 1 + 4
-      && length(distinct([for s in jsondecode(aws_iam_role_policy.this["worker-all"].policy).Statement : s.Sid])) == 34
+      && length(jsondecode(aws_iam_role_policy.this["worker-all"].policy).Statement) == 3 + 5 * 3 + 4 + 4 + 3 + 1 + 6
+      && length(distinct([for s in jsondecode(aws_iam_role_policy.this["worker-all"].policy).Statement : s.Sid])) == 36
     )
     error_message = "The one group has not the statements of all stages, each under its own Sid."
   }

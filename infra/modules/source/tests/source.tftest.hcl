@@ -9,7 +9,9 @@ variables {
     manifest_bucket  = "levee-manifests-222222222222-us-east-1"
     inventory_prefix = "inventory"
     copy_role_arn    = "arn:aws:iam::222222222222:role/levee-batch-copy"
-    reader_role_arns = ["arn:aws:iam::222222222222:role/levee-doctor"]
+    reader_role_arns = ["arn:aws:iam::222222222222:role/levee-worker-report-parse", "arn:aws:iam::222222222222:role/levee-doctor"]
+
+    decrypting_role_arns = ["arn:aws:iam::222222222222:role/levee-doctor"]
   }
   existing_bucket_policy = ""
 }
@@ -41,14 +43,14 @@ run "copy_role_and_readers_read_and_nobody_else_does_anything" {
       {
         Sid       = "LeveeReadersRead"
         Effect    = "Allow"
-        Principal = { AWS = ["arn:aws:iam::222222222222:role/levee-doctor"] }
+        Principal = { AWS = ["arn:aws:iam::222222222222:role/levee-worker-report-parse", "arn:aws:iam::222222222222:role/levee-doctor"] }
         Action    = "s3:GetObject"
         Resource  = "arn:aws:s3:::lake-events/*"
       },
       {
         Sid       = "LeveeReadersList"
         Effect    = "Allow"
-        Principal = { AWS = ["arn:aws:iam::222222222222:role/levee-doctor"] }
+        Principal = { AWS = ["arn:aws:iam::222222222222:role/levee-worker-report-parse", "arn:aws:iam::222222222222:role/levee-doctor"] }
         Action    = "s3:ListBucket"
         Resource  = "arn:aws:s3:::lake-events"
       },
@@ -174,7 +176,7 @@ run "no_inventory_where_it_is_not_wanted" {
   }
 }
 
-run "every_reading_role_may_decrypt_with_every_key_and_nothing_more" {
+run "roles_that_read_bytes_may_decrypt_with_every_key_and_nothing_more" {
   command = plan
   variables {
     kms_key_arns = ["arn:aws:kms:us-east-1:111111111111:key/a", "arn:aws:kms:us-east-1:111111111111:key/b"]
