@@ -76,9 +76,9 @@ class Deployment:
 
         return until(f"the inventory {name} of {self.source} is delivered", delivered, 60)[0].removesuffix("manifest.checksum")
 
-    def execute(self, name, inventory="daily"):
+    def execute(self, name, inventory="daily", **more):
         run = {"source": self.source, "source_account": BACKUP, "backup_date": self.date.isoformat(), "settle_days": 0,
-               "inventory": {"bucket": MANIFESTS, "prefix": "inventory", "id": inventory}}
+               "inventory": {"bucket": MANIFESTS, "prefix": "inventory", "id": inventory}, **more}
         started = self.sfn.start_execution(stateMachineArn=self.machine, name=name, input=json.dumps({"run": run}))
         return started["executionArn"]
 
@@ -107,6 +107,11 @@ class Deployment:
     def record(self, execution, name):
         body = self.s3.get_object(Bucket=LEDGER, Key=f"runs/{self.source}/{self.date}/{execution}/{name}")["Body"].read()
         return json.loads(body)
+
+    def list(self, execution, name):
+        """The rows of a list of JSON lines."""
+        body = self.s3.get_object(Bucket=LEDGER, Key=f"runs/{self.source}/{self.date}/{execution}/{name}")["Body"].read()
+        return [json.loads(line) for line in body.splitlines()]
 
     def recorded(self, execution, name, seconds=120):
         key = f"runs/{self.source}/{self.date}/{execution}/{name}"

@@ -3,6 +3,7 @@
 ministack has no redrive, so what a redrive would do to the same execution is shown by a new one, which takes the claim over.
 """
 import json
+import urllib.parse
 
 from deployment import Deployment
 from nights import good, objects
@@ -119,7 +120,7 @@ def report_parse(checks, stack):
 
 
 def vanished_row(checks, stack):
-    """An object is gone when its row is copied: the job is complete, and that is no success."""
+    """An object is gone when its row is copied: that is explained, and all others are copied."""
     deployment = deployment_of(stack, "vanished")
     others(stack, deployment, "job-submit")
     arn = deployment.execute("first")
@@ -127,7 +128,40 @@ def vanished_row(checks, stack):
     gone = sorted(deployment.objects)[0]
     deployment.s3.delete_object(Bucket=deployment.source, Key=gone)
     stack.worker(deployment.prefix, ["job-submit"], program=True)
-    failed(checks, "report-parse", deployment, arn, "Levee.CopyIncomplete", "1 of 12", "vanished", gone, "redrive")
+    end = deployment.ended(arn)
+    checks.that("vanished row: the execution succeeds", end["status"] == "SUCCEEDED", f"{end.get('error')}: {end.get('cause')}")
     deployment.objects.pop(gone)
-    deployment.inventory("again")
-    taken_over(checks, "report-parse", deployment, jobs=2, inventory="again")
+    difference = deployment.difference()
+    checks.that("vanished row: every other object is copied", not difference, difference)
+    report = deployment.record("first", "05-report-parse-attempt-1.json")
+    counts = (report["copied_in_all"], report["vanished_in_all"], report["rows"])
+    checks.that("vanished row: the ledger counts it", counts == (COUNT - 1, 1, COUNT), f"{counts}")
+    listed = [row["key"] for row in deployment.list("first", "05-report-parse-attempt-1-vanished.jsonl")]
+    checks.that("vanished row: the ledger names it", listed == [gone], f"{listed}")
+
+
+def outstanding_row(checks, stack):
+    """An object is gone when its row is copied, and is back when it is looked for: without retries somebody has to ask."""
+    deployment = deployment_of(stack, "outstanding")
+    stack.worker(deployment.prefix, [name for name in STAGES if name not in ("job-submit", "report-parse")])
+    arn = deployment.execute("first", retries=0)
+    deployment.recorded("first", "02-bucket-provision.json")
+    key = sorted(deployment.objects)[0]
+    body = deployment.s3.get_object(Bucket=deployment.source, Key=key)
+    tags = deployment.s3.get_object_tagging(Bucket=deployment.source, Key=key)["TagSet"]
+    again = {"Key": key, "Body": body["Body"].read(), "Metadata": body["Metadata"], "ContentType": body["ContentType"],
+             "Tagging": urllib.parse.urlencode({tag["Key"]: tag["Value"] for tag in tags})}
+    deployment.s3.delete_object(Bucket=deployment.source, Key=key)
+    stack.worker(deployment.prefix, ["job-submit"], program=True)
+    deployment.recorded("first", "04-job-poll-attempt-1.json")
+    deployment.s3.put_object(Bucket=deployment.source, **again)
+    stack.worker(deployment.prefix, ["report-parse"], program=True)
+    failed(checks, "report-parse", deployment, arn, "Levee.CopyIncomplete", "1 of 12", "throttled", key, "redrive")
+    # The second execution finds the job of the first, and copies the row again by itself.
+    end = deployment.ended(deployment.execute("second"))
+    checks.that("outstanding row: a retry copies it", end["status"] == "SUCCEEDED", f"{end.get('error')}: {end.get('cause')}")
+    difference = deployment.difference()
+    checks.that("outstanding row: every object is copied", not difference, difference)
+    report = deployment.record("second", "05-report-parse-attempt-2.json")
+    counts = (report["rows"], report["copied_in_all"], len(deployment.jobs()))
+    checks.that("outstanding row: only it is copied again, by a job of its own", counts == (1, COUNT, 2), f"{counts}")

@@ -32,7 +32,8 @@ def scenarios():
         yield f"{stage} killed", functools.partial(retries.killed, stage=stage)
     yield "failure of job-poll", failures.job_poll
     yield "failure of report-parse", failures.report_parse
-    yield "failure of a row", failures.vanished_row
+    yield "vanished row", failures.vanished_row
+    yield "failure of a row", failures.outstanding_row
     yield "failure of manifest-ready", failures.manifest_ready
     yield "failure of bucket-provision", failures.bucket_provision
     yield "failure of job-submit", failures.job_submit
@@ -52,13 +53,13 @@ def events(checks, stack, heard):
             sqs.delete_message(QueueUrl=heard, ReceiptHandle=message["ReceiptHandle"])
         return wanted <= told
 
-    wanted = {("Run Started", "lake-night"), ("Run Started", "lake-all"), ("Copy Failures", "lake-vanished")}
+    wanted = {("Run Started", "lake-night"), ("Run Started", "lake-all"), ("Copy Failures", "lake-outstanding")}
     try:
         until("the events arrive", whole, 60)
     except AssertionError:
         pass
     checks.that("events: runs that started and rows that failed are told to the bus", wanted <= told, f"without {wanted - told}")
-    wrong = [event for event in told if event[0] == "Copy Failures" and event[1] != "lake-vanished"]
+    wrong = [event for event in told if event[0] == "Copy Failures" and event[1] != "lake-outstanding"]
     checks.that("events: no other run tells of failed rows", not wrong, f"{wrong}")
 
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use levee_ledger::{
     Ledger,
-    state::{Manifest, Report},
+    state::{FailureClass, Manifest, Report, ReportNext},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -28,31 +28,35 @@ pub(super) struct Counts {
     pub(super) succeeded: Option<u64>,
     pub(super) failed: Option<u64>,
     pub(super) failed_by_class: BTreeMap<String, u64>,
+    pub(super) vanished: Option<u64>,
     pub(super) counted_by: Option<CountedBy>,
 }
 
 impl Counts {
-    /// The counts of a night that ended with `state`: of its report; where the run failed over the report's rows, of the
-    /// record of that; where it did not come to a report, of its job.
+    /// The counts of a night that ended with `state`, over all its attempts: of the last report; where the run failed over that
+    /// report's rows, of the record of that; where it did not come to a report, of its job.
     pub(super) async fn of(accounts: &Accounts, plan: &Plan, state: &Value, execution: &str) -> Result<Self> {
-        let report = match part::<Report>(state, "report")? {
-            Some(report) => Some(report),
-            None => incomplete(accounts, plan, state, execution).await?,
-        };
-        match report {
-            Some(report) => Self::of_report(&report),
+        let reports = [part::<Report>(state, "report")?, incomplete(accounts, plan, state, execution).await?];
+        match reports.into_iter().flatten().max_by_key(|report| report.attempt) {
+            Some(report) => Ok(Self::of_report(&report)),
             None => Self::of_job(accounts, plan, state).await,
         }
     }
 
-    fn of_report(report: &Report) -> Result<Self> {
-        let classes = serde_json::to_value(&report.failed_by_class)?;
-        Ok(Self {
-            succeeded: Some(report.succeeded),
-            failed: Some(report.failed),
-            failed_by_class: serde_json::from_value(classes)?,
+    fn of_report(report: &Report) -> Self {
+        let mut failed = report.outstanding.clone();
+        // Where the night ended before they were copied again.
+        if report.next == ReportNext::RetryLater {
+            *failed.entry(FailureClass::Throttled).or_default() +=
+                report.retry_manifest.as_ref().map_or(0, |rows| rows.rows);
+        }
+        Self {
+            succeeded: Some(report.copied_in_all),
+            failed: Some(failed.values().sum()),
+            failed_by_class: failed.into_iter().map(|(class, count)| (class.name().to_owned(), count)).collect(),
+            vanished: Some(report.vanished_in_all),
             counted_by: Some(CountedBy::Report),
-        })
+        }
     }
 
     async fn of_job(accounts: &Accounts, plan: &Plan, state: &Value) -> Result<Self> {
@@ -76,13 +80,17 @@ pub(super) fn part<T: DeserializeOwned>(state: &Value, name: &str) -> Result<Opt
     serde_json::from_value(value.clone()).with_context(|| format!("cannot read the part {name} of the state"))
 }
 
-/// The report of the last attempt whose rows did not all succeed, from the ledger.
+/// The report of the last attempt that left rows outstanding, from the ledger.
 async fn incomplete(accounts: &Accounts, plan: &Plan, state: &Value, execution: &str) -> Result<Option<Report>> {
     let Some(manifest) = part::<Manifest>(state, "manifest")? else { return Ok(None) };
     let ledger = Ledger::new(accounts.backup.s3.clone(), &plan.ledger_bucket);
     let prefix = format!("runs/{}/{}/{execution}/05-report-parse-", plan.source, manifest.backup_date);
     let keys = ledger.list(&prefix).await?;
-    let Some(key) = keys.iter().rfind(|key| key.ends_with("-incomplete.json")) else { return Ok(None) };
+    let attempt = |key: &&String| {
+        key.strip_prefix(&prefix)?.strip_prefix("attempt-")?.strip_suffix("-incomplete.json")?.parse::<u32>().ok()
+    };
+    let last = keys.iter().filter(|key| attempt(key).is_some()).max_by_key(attempt);
+    let Some(key) = last else { return Ok(None) };
     let record = ledger.read::<Value>(key).await?.map(|stored| stored.value).unwrap_or_default();
     part(&record, "report")
 }

@@ -129,6 +129,7 @@ async fn finish(
         succeeded: counts.succeeded,
         failed: counts.failed,
         failed_by_class: counts.failed_by_class,
+        vanished: counts.vanished,
         counted_by: counts.counted_by,
         faults: None,
         source_bucket: plan.source.clone(),

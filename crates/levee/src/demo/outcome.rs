@@ -18,10 +18,12 @@ pub struct Outcome {
     pub bytes: Option<u64>,
     /// Objects that were copied, as `counted_by` has counted them; null when nobody has.
     pub succeeded: Option<u64>,
-    /// Objects that were not.
+    /// Objects that were not, and are not gone from the source either.
     pub failed: Option<u64>,
     /// Those by class, where the report was read; classes without objects are absent.
     pub failed_by_class: BTreeMap<String, u64>,
+    /// Objects that were gone from the source when their turn came; null where no report was read.
+    pub vanished: Option<u64>,
     /// Who counted; null when the night failed before anybody could.
     pub counted_by: Option<CountedBy>,
     /// The source bucket.
@@ -157,6 +159,9 @@ impl fmt::Display for Outcome {
         facts.add_row(["bytes", &self.bytes.map_or_else(unknown, |count| count.to_string())]);
         facts.add_row(["succeeded", &counted(self.succeeded)]);
         facts.add_row(["failed", &failed]);
+        if let Some(vanished) = self.vanished.filter(|vanished| *vanished > 0) {
+            facts.add_row(["vanished", &vanished.to_string()]);
+        }
         facts.add_row(["ledger", &self.ledger]);
         if let Some(faults) = &self.faults {
             facts.add_row(["faults", &faults.to_string()]);

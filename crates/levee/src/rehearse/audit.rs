@@ -54,8 +54,10 @@ impl<'a> Audit<'a> {
         let snapshots = self.snapshots(&runs, &sources).await?;
         for run in &runs {
             self.count(run);
-            let audit = RunAudit { accounts: self.accounts, ledger: &ledger, snapshots: &snapshots, run };
+            let Some(source) = sources.get(&run.source) else { continue };
+            let audit = RunAudit { accounts: self.accounts, ledger: &ledger, source, snapshots: &snapshots, run };
             self.outcome.violations.extend(audit.violations().await?);
+            self.outcome.vanished += u64::try_from(audit.vanished()?.len()).unwrap_or(u64::MAX);
         }
         self.alarms(&runs);
         self.missing_runs(&runs);

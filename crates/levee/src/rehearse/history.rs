@@ -66,6 +66,17 @@ impl History {
         self.keys.get(key).and_then(|versions| versions.last()).is_some_and(|version| version.sha256.is_some())
     }
 
+    /// Whether the key had no object at some moment between two times.
+    pub(super) fn was_absent(&self, key: &str, from: i64, until: i64) -> bool {
+        let Some(versions) = self.keys.get(key) else { return true };
+        let before_the_first = versions.first().is_none_or(|first| first.written > from);
+        before_the_first
+            || versions.iter().enumerate().any(|(index, version)| {
+                let next = versions.get(index + 1).map_or(i64::MAX, |next| next.written);
+                version.sha256.is_none() && version.written <= until.saturating_add(TOLERANCE) && next >= from
+            })
+    }
+
     /// Whether the key held these bytes at a time.
     pub(super) fn held(&self, key: &str, sha256: &[u8; 32], at: i64) -> bool {
         let Some(versions) = self.keys.get(key) else { return false };
@@ -105,6 +116,9 @@ mod tests {
         assert!(!held(1, 25_000) && held(2, 25_000));
         assert!(!held(1, 5_000), "nothing before the first version");
         assert!(!held(1, 35_000) && !held(2, 35_000), "nothing after the removal");
+        assert!(!history.was_absent("k", 10_000, 28_000) && history.was_absent("k", 15_000, 31_000));
+        assert!(history.was_absent("k", 40_000, 50_000) && history.was_absent("k", 5_000, 9_000));
+        assert!(history.was_absent("another", 10_000, 20_000));
         assert!(!history.has("k") && !history.has("another"));
     }
 }

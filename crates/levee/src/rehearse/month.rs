@@ -64,10 +64,8 @@ async fn play_and(month: Month, meddle: impl AsyncFnOnce(&Stage) -> Result<()>) 
     let over = i64::from(SETTLE_DAYS) + i64::from(month.days);
     for index in 1..=over + WIND_DOWN_DAYS {
         stage.until(month.day(index), MAINTENANCE_HOUR).await?;
-        if month.faults == Faults::Random {
-            // What it removes is in inventories that are copied later: every such night fails by name.
-            try_join_all(writers.iter_mut().map(Writer::night)).await?;
-        }
+        // What it removes is in inventories that are copied later: such nights have to explain it.
+        try_join_all(writers.iter_mut().map(Writer::night)).await?;
         stage.until(month.day(index), OFFICE_HOUR).await?;
         witness.look(&stage.twin);
         operator.look_after().await?;

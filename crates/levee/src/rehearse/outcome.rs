@@ -27,6 +27,8 @@ pub struct Outcome {
     pub alarms: u64,
     /// Objects that completion reports say were copied, and that were compared with the warehouse's history.
     pub copies_compared: u64,
+    /// Objects that runs which succeeded call vanished, and that the warehouse's history says were gone.
+    pub vanished: u64,
     /// API calls.
     pub calls: u64,
     /// Records in the ledger.
@@ -64,6 +66,7 @@ impl Outcome {
             failed: BTreeMap::new(),
             alarms: 0,
             copies_compared: 0,
+            vanished: 0,
             calls: 0,
             ledger_records: 0,
             ledger_sha256: String::new(),
@@ -80,13 +83,14 @@ impl fmt::Display for Outcome {
         write!(
             f,
             "seed {}: {} runs, {} succeeded at once, {} after a redrive, {failed} failed; {} alarms, {} copies compared, \
-             {} calls, {} ledger records {}, {:.1} s",
+             {} vanished, {} calls, {} ledger records {}, {:.1} s",
             self.seed,
             self.runs,
             self.succeeded_at_once,
             self.succeeded_after_redrive,
             self.alarms,
             self.copies_compared,
+            self.vanished,
             self.calls,
             self.ledger_records,
             self.ledger_sha256.get(..12).unwrap_or_default(),

@@ -42,9 +42,10 @@ pub struct RehearseSettings {
 /// What goes wrong in a rehearsal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Faults {
-    /// Nothing but what happens every month: inventories that are hours late, jobs that take hours, tables that grow.
+    /// Nothing but what happens every month: inventories that are hours late, jobs that take hours, tables that grow and are
+    /// vacuumed between inventory and copy.
     None,
-    /// Every day another plan of faults, drawn from the seed; and tables are vacuumed between inventory and copy.
+    /// Every day another plan of faults, drawn from the seed.
     Random,
 }
 

@@ -20,8 +20,9 @@ use serde_json::Value;
 use crate::{deploy::Accounts, rehearse::history::History};
 
 /// The longest that a run may take from its start or its last redrive to its end, in hours: the limits of its waits for the
-/// inventory (48), for a job that stands still (6, anew with any progress) and for the report (1), and the job itself.
-const LONGEST_HOURS: i64 = 96;
+/// inventory (48), and for each of at most four attempts the wait before it (1 or less), for a job that stands still (6, anew
+/// with any progress) and for the report (1), and the jobs themselves.
+const LONGEST_HOURS: i64 = 120;
 /// Keys that a violation names.
 const NAMED: usize = 3;
 
@@ -37,6 +38,9 @@ pub(super) struct Seen {
     pub(super) snapshot: String,
     settle_days: u8,
     time_zone: String,
+    /// When the execution was started, in seconds since 1970.
+    started: i64,
+    /// When it was started or last redriven.
     began: i64,
     ended: Option<i64>,
     output: Value,
@@ -61,6 +65,7 @@ impl Seen {
             backup_date,
             settle_days: run.settle_days,
             time_zone: run.time_zone,
+            started: seen.start_date().secs(),
             began: seen.redrive_date().unwrap_or(seen.start_date()).secs(),
             ended: seen.stop_date().map(aws_sdk_sfn::primitives::DateTime::secs),
             output,
@@ -80,6 +85,7 @@ impl Seen {
 pub(super) struct RunAudit<'a> {
     pub(super) accounts: &'a Accounts,
     pub(super) ledger: &'a BTreeMap<String, Vec<u8>>,
+    pub(super) source: &'a History,
     pub(super) snapshots: &'a BTreeMap<String, History>,
     pub(super) run: &'a Seen,
 }
@@ -133,8 +139,24 @@ impl RunAudit<'_> {
                 listed.len()
             ));
         }
-        found.extend(self.missing("of the inventory", &listed));
+        let vanished = self.vanished()?;
+        found.extend(unexplained(self.run, self.source, &vanished, &listed));
+        found.extend(self.missing("of the inventory", &listed.difference(&vanished).cloned().collect()));
         Ok(found)
+    }
+
+    /// The keys that a run which succeeded calls vanished.
+    pub(super) fn vanished(&self) -> Result<BTreeSet<String>> {
+        let Some(list) = self.run.output.pointer("/report/vanished_list/key").and_then(Value::as_str) else {
+            return Ok(BTreeSet::new());
+        };
+        let bytes = self.ledger.get(list).with_context(|| format!("{list} is not in the ledger"))?;
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let key = |line: &[u8]| -> Result<String> {
+            let row: Value = serde_json::from_slice(line).with_context(|| format!("a row of {list} is no JSON"))?;
+            Ok(row.get("key").and_then(Value::as_str).context("a row has no key")?.to_owned())
+        };
+        lines.map(key).collect()
     }
 
     /// The keys of the inventory that the run has pinned, read anew.
@@ -206,5 +228,86 @@ impl RunAudit<'_> {
             Err(error) if error.raw_response().is_some_and(|raw| raw.status().as_u16() == 404) => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read {key} of {bucket}")),
         }
+    }
+}
+
+/// What is wrong with the vanished objects of a run that succeeded: one that was there all the time, one that the inventory does
+/// not have, numbers that do not add up.
+fn unexplained(run: &Seen, source: &History, vanished: &BTreeSet<String>, listed: &BTreeSet<String>) -> Vec<String> {
+    let name = &run.name;
+    let (from, until) = (run.started.saturating_mul(1000), run.ended.unwrap_or(i64::MAX).saturating_mul(1000));
+    let there = vanished.iter().filter(|key| !source.was_absent(key, from, until));
+    let mut found: Vec<_> =
+        there.map(|key| format!("{name} calls {key:?} vanished, which was in {} all the time", run.source)).collect();
+    let strange = vanished.difference(listed);
+    found.extend(strange.map(|key| format!("{name} calls {key:?} vanished, which its inventory does not have")));
+    let count = |member: &str| run.output.pointer(&format!("/report/{member}")).and_then(Value::as_u64);
+    // A run without objects has no job, and so no report.
+    let (copied, counted) = (count("copied_in_all").unwrap_or(0), count("vanished_in_all").unwrap_or(0));
+    let (gone, all) = (vanished.len(), listed.len());
+    let adds_up = u64::try_from(all).ok() == copied.checked_add(counted);
+    if u64::try_from(gone).ok() != Some(counted) || !adds_up {
+        found.push(format!(
+            "{name} counts {copied} copied and {counted} vanished of {all} objects, and lists {gone} as vanished"
+        ));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+    use crate::rehearse::history::Version;
+
+    /// A run from second 100 to 200 whose source had `a` all the time, and `b` until second 150.
+    fn found(vanished: &[&str], listed: &[&str], copied: u64, counted: u64) -> Vec<String> {
+        let run = Seen {
+            arn: "arn".into(),
+            name: "night".into(),
+            status: "SUCCEEDED".into(),
+            error: String::new(),
+            redrives: 0,
+            source: "lake".into(),
+            backup_date: "2026-03-31".parse().unwrap(),
+            snapshot: "lake-31-mar-2026".into(),
+            settle_days: 2,
+            time_zone: "UTC".into(),
+            started: 100,
+            began: 100,
+            ended: Some(200),
+            output: json!({ "report": { "copied_in_all": copied, "vanished_in_all": counted } }),
+        };
+        let version = |written, there: bool| Version { id: None, written, sha256: there.then_some([0; 32]) };
+        let keys = [
+            ("a".to_owned(), vec![version(10_000, true)]),
+            ("b".to_owned(), vec![version(10_000, true), version(150_000, false)]),
+        ];
+        let set = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect();
+        unexplained(&run, &History { keys: keys.into() }, &set(vanished), &set(listed))
+    }
+
+    #[test]
+    fn object_that_was_gone_while_the_run_went_on_is_explained() {
+        assert_eq!(found(&["b"], &["a", "b"], 1, 1), Vec::<String>::new());
+    }
+
+    #[rstest]
+    #[case::there_all_the_time(&["a"], &["a", "b"], 1, 1, "\"a\" vanished, which was in lake all the time")]
+    #[case::not_in_the_inventory(&["b"], &["a"], 0, 1, "\"b\" vanished, which its inventory does not have")]
+    #[case::more_counted_than_listed(&["b"], &["a", "b"], 0, 2, "lists 1 as vanished")]
+    #[case::copied_one_too_many(&["b"], &["a", "b"], 2, 1, "2 copied and 1 vanished of 2 objects")]
+    fn object_that_is_called_vanished_and_was_never_gone_is_found(
+        #[case] vanished: &[&str],
+        #[case] listed: &[&str],
+        #[case] copied: u64,
+        #[case] counted: u64,
+        #[case] told: &str,
+    ) {
+        let found = found(vanished, listed, copied, counted);
+        assert!(found.len() == 1 && found[0].contains(told), "{found:?}");
     }
 }
