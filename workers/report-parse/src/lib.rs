@@ -99,13 +99,14 @@ impl ReportParse {
         };
         let Some(manifest) = source.manifest().await? else { return wait(context, input, &source, "manifest.json") };
         let report = (&source, &manifest);
-        if let Some(missing) = self.look(run, input, report).await? {
-            return wait(context, input, &source, &missing);
-        }
+        let looked = match self.look(run, input, report).await? {
+            Ok(tally) => tally,
+            Err(missing) => return wait(context, input, &source, &missing),
+        };
         let carried = Carried::before(&self.ledger, run, input.job.attempt).await?;
         let lane = Lane { retries: carried.retries, allowed: input.run.retries };
         let mut sorter = Sorter::new(&self.ledger, &stem(run, input.job.attempt), with_versions(&input.job), lane);
-        match self.sort(run, input, report, &carried, &mut sorter).await {
+        match self.sort(run, input, report, (&carried, looked), &mut sorter).await {
             Ok(Ok(tally)) => {
                 let sorted = sorter.finish().await?;
                 self.account_for(context, run, &source, input, (&carried, tally, sorted)).await
@@ -121,14 +122,14 @@ impl ReportParse {
         }
     }
 
-    /// Reads the report once to make sure that it adds up, and looks for the objects that it says are gone. The key of a file
-    /// that is not there (yet).
+    /// Reads the report once to make sure that it adds up, and looks for the objects that it says are gone. The reconciled
+    /// tally, or the key of a file that is not there (yet).
     async fn look(
         &self,
         run: &RunKey,
         input: &Input,
         report: (&ReportSource<'_>, &ReportManifest),
-    ) -> Result<Option<String>, StageError> {
+    ) -> Result<Result<Tally, String>, StageError> {
         let bucket = look::Source {
             s3: &self.aws.s3,
             bucket: &input.run.source,
@@ -137,7 +138,7 @@ impl ReportParse {
         };
         let mut looks = Looks::new(&self.ledger, bucket, looks_list(run, input.job.attempt));
         match look_for_rows(report, input, &mut looks).await {
-            Ok(None) => looks.finish().await.map(|()| None),
+            Ok(Ok(tally)) => looks.finish().await.map(|()| Ok(tally)),
             Ok(missing) => {
                 looks.abort().await;
                 Ok(missing)
@@ -149,17 +150,20 @@ impl ReportParse {
         }
     }
 
-    /// Reads the report once more and sorts its failed rows, after those that earlier attempts have left. The reconciled tally,
-    /// or the key of a file that is not there (any more).
+    /// Reads a report with failed rows once more and sorts them, after those that earlier attempts have left. The reconciled
+    /// tally, or the key of a file that is not there (any more).
     async fn sort(
         &self,
         run: &RunKey,
         input: &Input,
         (source, manifest): (&ReportSource<'_>, &ReportManifest),
-        carried: &Carried,
+        (carried, looked): (&Carried, Tally),
         sorter: &mut Sorter,
     ) -> Result<Result<Tally, String>, StageError> {
         sorter.carry(&self.ledger, carried).await?;
+        if looked.failed == 0 {
+            return Ok(Ok(looked));
+        }
         let mut found = Found::new(&self.ledger, looks_list(run, input.job.attempt));
         let mut reading = Reading::new(source, manifest);
         loop {
@@ -322,20 +326,20 @@ fn looks_list(run: &RunKey, attempt: u32) -> String {
     format!("{}-heads.jsonl", stem(run, attempt))
 }
 
-/// Reads a report that must add up, and looks for what it says is gone. The key of a file that is not there (yet).
+/// Reads a report that must add up, and looks for what it says is gone. The tally, or the key of a file that is not there (yet).
 async fn look_for_rows(
     (source, manifest): (&ReportSource<'_>, &ReportManifest),
     input: &Input,
     looks: &mut Looks<'_>,
-) -> Result<Option<String>, StageError> {
+) -> Result<Result<Tally, String>, StageError> {
     let mut reading = Reading::new(source, manifest);
     loop {
         match reading.next().await? {
             Step::Failed(rows) => looks.take(&rows).await?,
-            Step::Missing(key) => return Ok(Some(key)),
+            Step::Missing(key) => return Ok(Err(key)),
             Step::End(tally) => {
                 reconcile(&tally, &input.copy, &input.job).map_err(|problem| source.unreconciled(&problem))?;
-                return Ok(None);
+                return Ok(Ok(tally));
             }
         }
     }
