@@ -55,7 +55,7 @@ pub fn main() -> ExitCode {
         Command::Twin(settings) => twin_command::run(&settings),
         Command::Worker { arguments } => worker_command::run(arguments),
         Command::Doctor(settings) => doctor::run(&settings),
-        Command::Start(settings) => start::run(&settings),
+        Command::Start(settings) => wait_for(start::run(&settings)),
         Command::Inventory(command) => wait_for(command.run()),
         Command::Report(command) => wait_for(command.run()),
     }

@@ -7,16 +7,14 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 use jiff::{Timestamp, civil::Date};
+use levee_clock::Clock;
 use levee_ledger::{dates, state::Run};
 use levee_stage::{Aws, aws::error_code};
 use serde::Deserialize;
 
-use crate::{
-    doctor::{
-        Clients, Deployment, Source,
-        schedules::{ExecutionInput, SCHEDULED_TIME},
-    },
-    exit,
+use crate::doctor::{
+    Clients, Deployment, Source,
+    schedules::{ExecutionInput, SCHEDULED_TIME},
 };
 
 /// Executions that a day may have by hand. More are a sign that something else is wrong.
@@ -56,19 +54,14 @@ struct Scheduled {
 }
 
 /// Runs the command.
-#[must_use]
-pub fn run(settings: &StartSettings) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let started =
-        runtime.context("cannot start the runtime").and_then(|runtime| runtime.block_on(from_settings(settings)));
-    started.unwrap_or_else(|error| exit::failure(&error))
-}
-
-async fn from_settings(settings: &StartSettings) -> Result<ExitCode> {
+///
+/// # Errors
+/// There is no such deployment or source, or the run cannot be started.
+pub async fn run(settings: &StartSettings) -> Result<ExitCode> {
     let deployment = Deployment::read(&settings.deployment)?;
     let backup = Clients::from_env(&deployment.region).await;
     let source = deployment.source(&settings.source)?;
-    let started = start(&backup, &deployment, source, settings.backup_date, Timestamp::now()).await?;
+    let started = start(&backup, &deployment, source, settings.backup_date, Clock::system().now()).await?;
     tell(&deployment, source, &started);
     Ok(ExitCode::SUCCESS)
 }
