@@ -1,10 +1,16 @@
 //! The state of a run: one object per stage, each written once by its stage and only read by later ones.
 //!
-//! The state machine carries these as `$.run`, `$.manifest`, `$.bucket`, `$.job`, `$.copy` and `$.report`.
+//! The state machine carries these as `$.run`, `$.manifest`, `$.bucket`, `$.job`, `$.copy`, `$.report` and `$.thaw`.
+
+mod plan;
 
 use std::collections::BTreeMap;
 
 use jiff::{Timestamp, civil::Date};
+pub use plan::{
+    Amount, ArchivedPolicy, Decision, KeyPattern, LargeRow, Plan, PlannedList, PlannedRestore, RestoreTier, Restoring,
+    Selection, SkippedRow, Thaw,
+};
 use serde::{Deserialize, Serialize};
 
 /// A pointer to one object version in S3.
@@ -56,6 +62,12 @@ pub struct Run {
     /// How often rows that failed in passing are copied again without anybody's doing, 0 to 10. A redrive starts afresh.
     #[serde(default = "defaults::retries")]
     pub retries: u8,
+    /// Which objects are backed up; all without it.
+    #[serde(default, skip_serializing_if = "Selection::is_everything")]
+    pub selection: Selection,
+    /// What is done about objects in an archive class or tier.
+    #[serde(default)]
+    pub archived: ArchivedPolicy,
     /// How the snapshot bucket is made.
     #[serde(default)]
     pub snapshot: SnapshotSettings,
@@ -126,7 +138,7 @@ pub struct Manifest {
     pub schema: Vec<String>,
     /// Data files.
     pub files: u64,
-    /// Rows that stand for an object to copy.
+    /// Its rows: one for each object that the source had.
     pub objects: u64,
     /// Their bytes; absent where the inventory has no Size column.
     pub bytes: Option<u64>,
@@ -134,6 +146,9 @@ pub struct Manifest {
     pub too_large: Option<u64>,
     /// Objects in an archive class or tier; absent where the inventory has no StorageClass column.
     pub archived: Option<u64>,
+    /// What is done with each object; absent when one copy job is given the inventory as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plan>,
 }
 
 /// `$.bucket`, by bucket-provision: the snapshot bucket.

@@ -78,6 +78,7 @@ mod tests {
             bytes: None,
             too_large: None,
             archived: None,
+            plan: None,
         }
     }
 

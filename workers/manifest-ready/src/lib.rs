@@ -196,6 +196,7 @@ fn output(backup_date: Date, pinned: Pinned, count: &Count) -> Manifest {
         bytes: sized(count.bytes),
         too_large: sized(count.too_large),
         archived: classed.then_some(count.archived),
+        plan: None,
     }
 }
 
