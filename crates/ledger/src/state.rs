@@ -1,8 +1,10 @@
 //! The state of a run: one object per stage, each written once by its stage and only read by later ones.
 //!
-//! The state machine carries these as `$.run`, `$.manifest`, `$.bucket`, `$.job`, `$.copy`, `$.report` and `$.thaw`.
+//! The state machine carries these as `$.run`, `$.manifest`, `$.bucket`, `$.job`, `$.copy`, `$.report`, `$.thaw` and
+//! `$.snapshot`.
 
 mod plan;
+mod snapshot;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +14,7 @@ pub use plan::{
     Selection, SkippedRow, Thaw,
 };
 use serde::{Deserialize, Serialize};
+pub use snapshot::{Difference, Finding, SnapshotCheck};
 
 /// A pointer to one object version in S3.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
