@@ -10,6 +10,7 @@ mod nights {
     mod refusals;
     mod retries;
     mod schedules;
+    mod snapshots;
     mod stages;
     mod support;
     mod takeover;
@@ -62,6 +63,8 @@ async fn night_copies_every_object_and_accounts_for_every_row() {
     assert_eq!(ended.output["bucket"]["name"], "lake-events-31-mar-2026");
     assert_eq!(ended.output["report"]["succeeded"], objects.len());
     assert_eq!(ended.output["report"]["failed"], 0);
+    assert_eq!(ended.output["snapshot"]["objects"], objects.len());
+    assert_eq!(ended.output["snapshot"]["sizes_compared"], true);
     assert_eq!(rig.calls_of("CreateJob"), 1);
     assert_eq!(rig.deletes(), [], "a night deletes nothing");
     for (key, body) in objects {
@@ -77,6 +80,7 @@ async fn night_copies_every_object_and_accounts_for_every_row() {
         "03-job-submit-attempt-1.json",
         "04-job-poll-attempt-1.json",
         "05-report-parse-attempt-1.json",
+        "07-snapshot-check.json",
     ] {
         assert!(names.contains(&name), "{name} is not in {names:?}");
     }

@@ -1,4 +1,4 @@
-//! The five workers as a set that one process hosts.
+//! The workers as a set that one process hosts.
 
 use clap::ValueEnum;
 use levee_bucket_provision::BucketProvision;
@@ -7,6 +7,7 @@ use levee_job_poll::JobPoll;
 use levee_job_submit::JobSubmit;
 use levee_manifest_ready::ManifestReady;
 use levee_report_parse::ReportParse;
+use levee_snapshot_check::SnapshotCheck;
 use levee_stage::{Aws, CommonSettings, HostedWorker, LogFormat, NoSettings, Stage, Worker};
 
 use crate::deploy::{BUS, Plan};
@@ -24,12 +25,20 @@ pub enum StageName {
     JobPoll,
     /// Reads the completion report.
     ReportParse,
+    /// Compares the snapshot bucket with the plan.
+    SnapshotCheck,
 }
 
 impl StageName {
     /// Every stage, in the order of a night.
-    pub const ALL: [Self; 5] =
-        [Self::ManifestReady, Self::BucketProvision, Self::JobSubmit, Self::JobPoll, Self::ReportParse];
+    pub const ALL: [Self; 6] = [
+        Self::ManifestReady,
+        Self::BucketProvision,
+        Self::JobSubmit,
+        Self::JobPoll,
+        Self::ReportParse,
+        Self::SnapshotCheck,
+    ];
 
     /// The stage's name as in its queue, for example `job-submit`.
     #[must_use]
@@ -40,6 +49,7 @@ impl StageName {
             Self::JobSubmit => JobSubmit::NAME,
             Self::JobPoll => JobPoll::NAME,
             Self::ReportParse => ReportParse::NAME,
+            Self::SnapshotCheck => SnapshotCheck::NAME,
         }
     }
 }
@@ -105,6 +115,7 @@ impl Hosted {
             StageName::JobSubmit => self.boxed(JobSubmit::new(aws, common, &self.job_submit)),
             StageName::JobPoll => self.boxed(JobPoll::new(aws, common, none)),
             StageName::ReportParse => self.boxed(ReportParse::new(aws, common, none)),
+            StageName::SnapshotCheck => self.boxed(SnapshotCheck::new(aws, common, none)),
         }
     }
 

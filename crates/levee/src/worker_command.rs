@@ -19,7 +19,7 @@ Runs the workers of some stages, or of all, until it is told to stop.
   levee worker STAGE... [SETTINGS]
   levee worker --all [SETTINGS]
 
-Stages: manifest-ready, bucket-provision, job-submit, job-poll, report-parse.";
+Stages: manifest-ready, bucket-provision, job-submit, job-poll, report-parse, snapshot-check.";
 
 /// The settings of a process without the job-submit worker.
 #[derive(Debug, Args)]

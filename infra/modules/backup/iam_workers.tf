@@ -9,6 +9,7 @@ locals {
     job-submit       = ["03-job-submit-attempt-*.json"]
     job-poll         = ["04-job-poll-attempt-*.json"]
     report-parse     = ["05-report-parse-attempt-*"]
+    snapshot-check   = ["07-snapshot-check*"]
   }
 
   # What every stage does: work on its queue, set aside what it cannot read, write its records.
@@ -107,6 +108,12 @@ locals {
       { Sid = "ReportParseLooksForObjects", Effect = "Allow", Action = "s3:GetObject", Resource = [for arn in local.source_bucket_arns : "${arn}/*"] },
       { Sid = "ReportParseListsSources", Effect = "Allow", Action = "s3:ListBucket", Resource = local.source_bucket_arns },
       { Sid = "ReportParseTellsOfFailures", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
+    ]
+    snapshot-check = [
+      # What was to be copied, in the inventory, whose manifest was pinned by its version; plans and lists are in the ledger.
+      { Sid = "SnapshotCheckReadsInventories", Effect = "Allow", Action = ["s3:GetObject", "s3:GetObjectVersion"], Resource = "${local.bucket_arns.manifests}/*" },
+      { Sid = "SnapshotCheckListsSnapshots", Effect = "Allow", Action = "s3:ListBucket", Resource = local.snapshot_bucket_arns },
+      { Sid = "SnapshotCheckTellsOfFailures", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
     ]
   }
   locked_bucket_arns = [for source, settings in var.sources : "arn:aws:s3:::${source}-??-???-????" if settings.snapshot.object_lock != null]

@@ -2,7 +2,7 @@
 # the policies can be checked before anything is there.
 
 locals {
-  stages = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse"]
+  stages = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "snapshot-check"]
 
   bucket_suffix = "${var.account_id}-${var.region}"
   buckets = {

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use crate::{
     Play,
     doctor::examined,
-    night::{GOOD, PLAIN, Played, builder, day, deliver, expect, furnished, ready},
+    night::{BREAK_GLASS, GOOD, PLAIN, Played, builder, day, deliver, expect, furnished, ready},
     notify::SUBSCRIBERS_QUEUE,
 };
 
@@ -41,6 +41,7 @@ pub(crate) fn nights() -> Vec<(&'static str, Play)> {
         ("messages that nobody can read", Box::pin(unreadable_messages())),
         ("stages crash, messages come early", Box::pin(crashes())),
         ("failure list in parts", Box::pin(large_failure_list())),
+        ("copy that is hidden", Box::pin(hidden_copy())),
         ("nobody can be told", Box::pin(undeliverable())),
         ("doctor", Box::pin(examined(false))),
         ("doctor with a canary", Box::pin(examined(true))),
@@ -167,6 +168,7 @@ fn hold(stage: StageName) -> CallFault {
         StageName::JobSubmit => failing("s3control", "CreateJob"),
         StageName::JobPoll => failing("s3control", "DescribeJob"),
         StageName::ReportParse => reading("levee-reports"),
+        StageName::SnapshotCheck => CallFault { resource: Some(SNAPSHOT.to_owned()), ..failing("s3", "ListObjectsV2") },
     }
 }
 
@@ -190,6 +192,26 @@ async fn workers_replaced() -> Result<Played> {
         rig.start_workers();
     }
     rig.set_faults(FaultPlan::default());
+    expect(&rig, &execution, GOOD).await?;
+    Played::of(&rig).await
+}
+
+/// A copy is hidden by somebody who may, until he has it seen again.
+async fn hidden_copy() -> Result<Played> {
+    let mut rig = ready(PLAIN).await?;
+    rig.set_faults(hold(StageName::SnapshotCheck).into());
+    let execution = rig.start(day()).await?;
+    while rig.twin.struck().is_empty() {
+        rig.clock.sleep(Duration::from_secs(1)).await;
+    }
+    let role = Principal::Role(BREAK_GLASS.to_owned());
+    let s3 = Aws::new(&rig.twin.sdk_config(&rig.plan.backup_account, &role)).s3;
+    let marker = s3.delete_object().bucket(SNAPSHOT).key("events/tagged.parquet").send().await?;
+    rig.set_faults(FaultPlan::default());
+    expect(&rig, &execution, "Levee.SnapshotDiffers").await?;
+    let unhide = s3.delete_object().bucket(SNAPSHOT).key("events/tagged.parquet").set_version_id(marker.version_id);
+    unhide.send().await?;
+    rig.redrive(&execution).await?;
     expect(&rig, &execution, GOOD).await?;
     Played::of(&rig).await
 }

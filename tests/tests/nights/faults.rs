@@ -27,7 +27,8 @@ async fn seeded(seed: u64) -> Rig {
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn messages_that_come_twice_late_or_out_of_order_make_one_job_and_one_bucket(
-    #[values("manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse")] stage: &str,
+    #[values("manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "snapshot-check")]
+    stage: &str,
     #[values(
         MessageFaultKind::Duplicated { seconds: 0 },
         MessageFaultKind::Duplicated { seconds: 120 },

@@ -18,6 +18,7 @@ const STRIKES: u64 = 5;
 #[case::job_submit("s3control", "CreateJob", None, FaultAnswer::new("TooManyRequestsException", 400))]
 #[case::job_poll("s3control", "DescribeJob", None, FaultAnswer::internal_error())]
 #[case::report_parse("s3", "GetObject", Some("levee-reports"), FaultAnswer::slow_down())]
+#[case::snapshot_check("s3", "ListObjectsV2", Some("lake-events-31-mar-2026"), FaultAnswer::internal_error())]
 #[tokio::test(start_paused = true)]
 async fn transient_errors_are_retried_and_the_night_succeeds(
     #[case] service: &str,
@@ -40,6 +41,7 @@ async fn transient_errors_are_retried_and_the_night_succeeds(
 #[case::job_submit("job-submit", "s3control", "CreateJob", None, "Levee.JobRejected")]
 #[case::job_poll("job-poll", "s3control", "DescribeJob", None, "Levee.AwsRefused")]
 #[case::report_parse("report-parse", "s3", "GetObject", Some("levee-reports"), "Levee.AwsRefused")]
+#[case::snapshot_check("snapshot-check", "s3", "ListObjectsV2", Some("lake-events-31-mar-2026"), "Levee.AwsRefused")]
 #[tokio::test(start_paused = true)]
 async fn permanent_error_names_the_cause_and_a_redrive_after_the_mend_repeats_only_that_stage(
     #[case] stage: &str,
@@ -69,7 +71,8 @@ async fn permanent_error_names_the_cause_and_a_redrive_after_the_mend_repeats_on
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn same_message_twice_has_the_effect_of_one(
-    #[values("manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse")] stage: &str,
+    #[values("manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "snapshot-check")]
+    stage: &str,
 ) {
     let rig = ready().await;
     let _others = rig.hands(&others(stage), &rig.accounts.backup);
@@ -86,7 +89,8 @@ async fn same_message_twice_has_the_effect_of_one(
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn crash_of_a_stage_is_tried_again_by_the_state_machine(
-    #[values("manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse")] stage: &str,
+    #[values("manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "snapshot-check")]
+    stage: &str,
 ) {
     let rig = ready().await;
     let _others = rig.hands(&others(stage), &rig.accounts.backup);
@@ -105,7 +109,8 @@ async fn crash_of_a_stage_is_tried_again_by_the_state_machine(
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn worker_with_a_dead_token_drops_the_message_and_writes_nothing(
-    #[values("manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse")] stage: &str,
+    #[values("manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "snapshot-check")]
+    stage: &str,
 ) {
     let rig = ready().await;
     let _others = rig.hands(&others(stage), &rig.accounts.backup);
@@ -162,7 +167,8 @@ async fn dies_after(stage: &str, calls: u64) -> bool {
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn worker_killed_between_any_two_calls_leaves_a_night_that_another_finishes(
-    #[values("manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse")] stage: &str,
+    #[values("manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "snapshot-check")]
+    stage: &str,
 ) {
     let mut calls = 0;
     while dies_after(stage, calls).await {

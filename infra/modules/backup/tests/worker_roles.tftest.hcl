@@ -91,6 +91,21 @@ run "every_worker_has_its_own_calls_and_no_others" {
     }
     error_message = "report-parse"
   }
+
+  assert {
+    condition = { for s in jsondecode(aws_iam_role_policy.this["worker-snapshot-check"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) } == {
+      AnswersTasks                   = "Allow states:SendTaskSuccess states:SendTaskFailure states:SendTaskHeartbeat on *"
+      ListsTheLedger                 = "Allow s3:ListBucket on arn:aws:s3:::levee-ledger-222222222222-us-east-1"
+      ReadsTheLedger                 = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*"
+      SnapshotCheckWorksOnItsQueue   = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-snapshot-check"
+      SnapshotCheckSetsMessagesAside = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-snapshot-check-dlq"
+      SnapshotCheckWritesItsRecords  = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/07-snapshot-check*"
+      SnapshotCheckReadsInventories  = "Allow s3:GetObject s3:GetObjectVersion on arn:aws:s3:::levee-manifests-222222222222-us-east-1/*"
+      SnapshotCheckListsSnapshots    = "Allow s3:ListBucket on arn:aws:s3:::lake-events-??-???-???? arn:aws:s3:::lake-orders-??-???-????"
+      SnapshotCheckTellsOfFailures   = "Allow events:PutEvents on arn:aws:events:us-east-1:222222222222:event-bus/levee"
+    }
+    error_message = "snapshot-check"
+  }
 }
 
 run "no_role_may_delete_bypass_or_use_wildcards" {
@@ -108,8 +123,8 @@ run "no_role_may_delete_bypass_or_use_wildcards" {
   }
 
   assert {
-    condition     = length(distinct([for name, policy in aws_iam_role_policy.this : policy.role])) == 10 && alltrue([for name, policy in aws_iam_role_policy.this : policy.role == "levee-${name}"])
-    error_message = "There are not ten roles, or a policy is on another role than its own."
+    condition     = length(distinct([for name, policy in aws_iam_role_policy.this : policy.role])) == 11 && alltrue([for name, policy in aws_iam_role_policy.this : policy.role == "levee-${name}"])
+    error_message = "There are not eleven roles, or a policy is on another role than its own."
   }
 
   assert {
@@ -143,14 +158,14 @@ run "workers_are_trusted_to_ecs_of_this_account_and_to_whom_the_variable_names" 
 run "a_group_has_the_calls_of_its_stages" {
   command = plan
   variables {
-    worker_groups = { all = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse"] }
+    worker_groups = { all = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "snapshot-check"] }
   }
 
   assert {
     condition = (
       [for name, role in aws_iam_role.this : name if startswith(name, "worker-")] == ["worker-all"]
-      && length(jsondecode(aws_iam_role_policy.this["worker-all"].policy).Statement) == 3 + 5 * 3 + 4 + 4 + 3 + 1 + 6
-      && length(distinct([for s in jsondecode(aws_iam_role_policy.this["worker-all"].policy).Statement : s.Sid])) == 36
+      && length(jsondecode(aws_iam_role_policy.this["worker-all"].policy).Statement) == 3 + 6 * 3 + 4 + 4 + 3 + 1 + 6 + 3
+      && length(distinct([for s in jsondecode(aws_iam_role_policy.this["worker-all"].policy).Statement : s.Sid])) == 42
     )
     error_message = "The one group has not the statements of all stages, each under its own Sid."
   }
