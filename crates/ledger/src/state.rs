@@ -66,7 +66,7 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Selection::is_everything")]
     pub selection: Selection,
     /// What is done about objects in an archive class or tier.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "ArchivedPolicy::is_fail")]
     pub archived: ArchivedPolicy,
     /// How the snapshot bucket is made.
     #[serde(default)]
@@ -96,7 +96,8 @@ pub struct SnapshotSettings {
     /// The KMS key of the bucket's default encryption; SSE-S3 without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kms_key_arn: Option<String>,
-    /// The storage class of the copies; STANDARD without it.
+    /// The storage class of the copies; STANDARD without it. Copies in GLACIER and `DEEP_ARCHIVE` cannot be read before they
+    /// are restored, which takes hours: neither a restore of the backup nor a check that reads tables in it can do without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
     /// Further tags of the bucket.

@@ -38,7 +38,8 @@ impl Selection {
 pub enum KeyPattern {
     /// Keys that begin with this, byte for byte.
     Prefix(String),
-    /// Keys that this matches as a whole: `*` and `?` stay within a `/`, `**` does not, `[…]` is one of, `{a,b}` either.
+    /// Keys that this matches as a whole: `*` and `?` stay within a `/`, `**` does not, `[…]` is one of, `{a,b}` either. `?` and
+    /// `[…]` stand for one byte, which is part of a character beyond ASCII; `\` takes the meaning of what follows it.
     Glob(String),
 }
 
@@ -54,6 +55,14 @@ pub enum ArchivedPolicy {
     Skip,
     /// They are restored by a batch job after everything else has been copied, and copied then.
     Restore(Restoring),
+}
+
+impl ArchivedPolicy {
+    /// Whether nothing is done about them.
+    #[must_use]
+    pub fn is_fail(&self) -> bool {
+        *self == Self::Fail
+    }
 }
 
 /// How archived objects are restored.
