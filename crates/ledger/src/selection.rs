@@ -265,6 +265,6 @@ mod tests {
     fn too_many_patterns_are_refused() {
         let selection = json!({ "include": vec![json!({ "prefix": "a" }); 101] });
         let problems = Selector::new(&serde_json::from_value(selection).unwrap()).unwrap_err();
-        assert!(problems[0].contains("101 patterns"), "{problems:?}");
+        assert!(problems.iter().any(|problem| problem.contains("101 patterns")), "{problems:?}");
     }
 }

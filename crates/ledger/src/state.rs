@@ -288,7 +288,7 @@ pub enum ReportNext {
 /// `$.report`, by report-parse: every row accounted for.
 ///
 /// Over all attempts so far, and after each of them: `copied_in_all` + `vanished_in_all` + the rows in `outstanding` + the rows
-/// that are retried next = the objects of the inventory.
+/// that are retried next = the objects that copy jobs were given: those of the inventory, or what the plan has for them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The attempt whose report was read.

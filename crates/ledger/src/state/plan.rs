@@ -81,7 +81,7 @@ pub struct Restoring {
 }
 
 /// The retrieval tiers that a batch restore takes; `EXPEDITED` is not one of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum RestoreTier {
     /// 5 to 12 hours from GLACIER, within 48 hours from `DEEP_ARCHIVE`.
@@ -89,6 +89,12 @@ pub enum RestoreTier {
     Bulk,
     /// 3 to 5 hours from GLACIER, within 12 hours from `DEEP_ARCHIVE`.
     Standard,
+}
+
+impl Default for Restoring {
+    fn default() -> Self {
+        Self { tier: RestoreTier::default(), days: restored_days(), limit_hours: restore_limit_hours() }
+    }
 }
 
 const fn restored_days() -> u16 {
@@ -139,6 +145,14 @@ pub struct Amount {
     pub rows: u64,
     /// Their bytes; 0 where the inventory has no Size column.
     pub bytes: u64,
+}
+
+impl Amount {
+    /// Adds another amount.
+    pub const fn add(&mut self, other: Self) {
+        self.rows = self.rows.saturating_add(other.rows);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
 }
 
 /// `$.manifest.plan`: what is done with each object of the inventory, where that is not one copy job for all.
