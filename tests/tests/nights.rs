@@ -6,6 +6,7 @@ mod nights {
     mod jobs;
     mod manifests;
     mod months;
+    mod planned;
     mod plans;
     mod refusals;
     mod retries;

@@ -44,6 +44,11 @@ impl<W: Write> TallyWriter<W> {
         Self { inner, tally: Tally::default() }
     }
 
+    /// The writer below.
+    pub(crate) fn inner(&mut self) -> &mut W {
+        &mut self.inner
+    }
+
     /// The writer below, the number of bytes and their MD5.
     pub(crate) fn finish(self) -> (W, u64, String) {
         let (bytes, md5) = self.tally.finish();

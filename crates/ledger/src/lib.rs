@@ -9,6 +9,7 @@ mod key;
 mod lines;
 pub mod names;
 mod records;
+mod selection;
 pub mod state;
 mod validate;
 
@@ -18,3 +19,4 @@ pub use claim::{Claim, Claimed, OwnerState, execution_state};
 pub use key::RunKey;
 pub use lines::JsonLines;
 pub use records::{Ledger, Stored, Written};
+pub use selection::{STORAGE_CLASSES, Selector};

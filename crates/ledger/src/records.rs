@@ -4,6 +4,7 @@ use aws_sdk_s3::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
     operation::get_object::GetObjectOutput,
+    primitives::ByteStream,
     types::ServerSideEncryption,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -172,6 +173,14 @@ impl Ledger {
             StageError::transient(StageError::AWS_UNAVAILABLE, cause)
         })?;
         Ok(Some((body.to_vec(), pointer)))
+    }
+
+    /// The bytes of the object at a key, still to be read, if there is one.
+    ///
+    /// # Errors
+    /// AWS errors.
+    pub async fn bytes(&self, key: &str) -> Result<Option<ByteStream>, StageError> {
+        Ok(self.open(key).await?.map(|output| output.body))
     }
 
     /// The object at a key, its body still to be read, if there is one.

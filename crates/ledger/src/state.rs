@@ -69,7 +69,7 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Selection::is_everything")]
     pub selection: Selection,
     /// What is done about objects in an archive class or tier.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "ArchivedPolicy::is_fail")]
     pub archived: ArchivedPolicy,
     /// How the snapshot bucket is made.
     #[serde(default)]
@@ -99,7 +99,8 @@ pub struct SnapshotSettings {
     /// The KMS key of the bucket's default encryption; SSE-S3 without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kms_key_arn: Option<String>,
-    /// The storage class of the copies; STANDARD without it.
+    /// The storage class of the copies; STANDARD without it. Copies in GLACIER and `DEEP_ARCHIVE` cannot be read before they
+    /// are restored, which takes hours: neither a restore of the backup nor a check that reads tables in it can do without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
     /// Further tags of the bucket.
@@ -290,7 +291,7 @@ pub enum ReportNext {
 /// `$.report`, by report-parse: every row accounted for.
 ///
 /// Over all attempts so far, and after each of them: `copied_in_all` + `vanished_in_all` + the rows in `outstanding` + the rows
-/// that are retried next = the objects of the inventory.
+/// that are retried next = the objects that copy jobs were given: those of the inventory, or what the plan has for them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The attempt whose report was read.

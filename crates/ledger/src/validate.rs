@@ -3,9 +3,9 @@
 use levee_stage::StageError;
 
 use crate::{
-    dates,
+    Selector, dates,
     names::{NameError, check_bucket},
-    state::{Run, SnapshotSettings},
+    state::{ArchivedPolicy, Run, SnapshotSettings},
 };
 
 /// The longest settling that makes sense; Inventory is consistent long before.
@@ -18,8 +18,11 @@ const MAX_RETRIES: u8 = 10;
 const MAX_LOCK_DAYS: u16 = 36_500;
 /// A bucket has at most 50 tags, some of which are Levee's own.
 const MAX_TAGS: usize = 40;
-/// The storage classes that a snapshot can be written to and read back from without a restore.
-const STORAGE_CLASSES: [&str; 5] = ["STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"];
+/// Restored copies cost as much as STANDARD for every day.
+const MAX_RESTORED_DAYS: u16 = 365;
+/// The storage classes that a copy job can write (S3CopyObjectOperation of the S3 Control API Reference).
+const STORAGE_CLASSES: [&str; 7] =
+    ["STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"];
 
 impl Run {
     /// Checks every field.
@@ -60,6 +63,8 @@ impl Run {
             problems.push(format!("`run.retries` is {}, at most {MAX_RETRIES} are allowed", self.retries));
         }
         self.date_problems(&mut problems);
+        problems.extend(Selector::new(&self.selection).err().unwrap_or_default());
+        archived(&mut problems, self.archived);
         snapshot(&mut problems, &self.snapshot);
         problems
     }
@@ -111,6 +116,15 @@ fn limit(problems: &mut Vec<String>, field: &str, hours: u16) {
     if !(1..=MAX_LIMIT_HOURS).contains(&hours) {
         problems.push(format!("`{field}` is {hours}, it must be 1 to {MAX_LIMIT_HOURS}"));
     }
+}
+
+fn archived(problems: &mut Vec<String>, policy: ArchivedPolicy) {
+    let ArchivedPolicy::Restore(restoring) = policy else { return };
+    if !(1..=MAX_RESTORED_DAYS).contains(&restoring.days) {
+        problems
+            .push(format!("`run.archived.restore.days` is {}, it must be 1 to {MAX_RESTORED_DAYS}", restoring.days));
+    }
+    limit(problems, "run.archived.restore.limit_hours", restoring.limit_hours);
 }
 
 fn snapshot(problems: &mut Vec<String>, snapshot: &SnapshotSettings) {

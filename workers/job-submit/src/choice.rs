@@ -1,6 +1,6 @@
 //! Which attempt comes next, and what it copies.
 
-use levee_ledger::state::{Copy, CopyNext, Job, JobManifest, JobManifestKind, Manifest, Report, ReportNext};
+use levee_ledger::state::{Copy, CopyNext, Job, JobManifest, JobManifestKind, Manifest, Report, ReportNext, Thaw};
 use levee_stage::StageError;
 
 /// An attempt to submit.
@@ -15,7 +15,8 @@ pub struct Attempt {
 /// The attempt that the state asks for.
 ///
 /// Results of earlier turns stay in the state, so that only an answer that points beyond the last job counts: failed rows
-/// to copy again, by themselves or after a redrive, else a job to make again, else the inventory itself as attempt 1.
+/// to copy again, by themselves or after a redrive, else a job to make again, else archived objects that can be read now, else
+/// as attempt 1 what the plan has for a copy job, which is the inventory itself where there is no plan.
 ///
 /// # Errors
 /// The state asks for a retry without saying of what.
@@ -24,6 +25,7 @@ pub fn choose(
     job: Option<&Job>,
     copy: Option<&Copy>,
     report: Option<&Report>,
+    thaw: Option<&Thaw>,
 ) -> Result<Attempt, StageError> {
     let last = job.map_or(0, |job| job.attempt);
     if let Some(report) = report.filter(|report| report.next != ReportNext::Done)
@@ -40,15 +42,28 @@ pub fn choose(
     {
         return Ok(Attempt { number, manifest: job.manifest.clone() });
     }
+    if let Some(thaw) = thaw.filter(|thaw| thaw.next_attempt > last) {
+        let rows = thaw.copy.clone().unwrap_or_else(|| inventory(manifest, 0));
+        return Ok(Attempt { number: thaw.next_attempt, manifest: rows });
+    }
     match job {
-        None => Ok(Attempt { number: 1, manifest: whole_inventory(manifest) }),
+        None => Ok(Attempt { number: 1, manifest: first(manifest) }),
         // Nothing points beyond the last job: the same attempt once more, which finds the same job.
         Some(job) => Ok(Attempt { number: job.attempt, manifest: job.manifest.clone() }),
     }
 }
 
-fn whole_inventory(manifest: &Manifest) -> JobManifest {
-    JobManifest { kind: JobManifestKind::Inventory, pointer: manifest.pointer.clone(), rows: manifest.objects }
+/// What the first attempt copies.
+fn first(manifest: &Manifest) -> JobManifest {
+    match &manifest.plan {
+        None => inventory(manifest, manifest.objects),
+        Some(plan) => plan.batch.clone().unwrap_or_else(|| inventory(manifest, 0)),
+    }
+}
+
+/// The inventory itself; with 0 rows, for which no job is made, it stands for nothing.
+fn inventory(manifest: &Manifest, rows: u64) -> JobManifest {
+    JobManifest { kind: JobManifestKind::Inventory, pointer: manifest.pointer.clone(), rows }
 }
 
 #[cfg(test)]
@@ -58,7 +73,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use jiff::{Timestamp, civil::date};
-    use levee_ledger::state::ObjectPointer;
+    use levee_ledger::state::{ObjectPointer, Plan};
     use rstest::rstest;
 
     use super::*;
@@ -125,7 +140,7 @@ mod tests {
 
     #[test]
     fn first_attempt_copies_the_inventory() {
-        let attempt = choose(&manifest(), None, None, None).unwrap();
+        let attempt = choose(&manifest(), None, None, None, None).unwrap();
         assert_eq!(attempt.number, 1);
         assert_eq!(attempt.manifest.kind, JobManifestKind::Inventory);
         assert_eq!(attempt.manifest.rows, 7);
@@ -134,7 +149,7 @@ mod tests {
     #[test]
     fn failed_job_is_made_again_with_its_own_manifest() {
         let job = job(1, rows("first.csv", 7));
-        let attempt = choose(&manifest(), Some(&job), Some(&copy(1, CopyNext::Resubmit, Some(2))), None).unwrap();
+        let attempt = choose(&manifest(), Some(&job), Some(&copy(1, CopyNext::Resubmit, Some(2))), None, None).unwrap();
         assert_eq!(attempt, Attempt { number: 2, manifest: rows("first.csv", 7) });
     }
 
@@ -144,7 +159,8 @@ mod tests {
     fn failed_rows_are_submitted_as_the_next_attempt(#[case] next: ReportNext) {
         let job = job(1, rows("first.csv", 7));
         let report = report(next, 2, Some(rows("retry.csv", 2)));
-        let attempt = choose(&manifest(), Some(&job), Some(&copy(1, CopyNext::Report, None)), Some(&report)).unwrap();
+        let attempt =
+            choose(&manifest(), Some(&job), Some(&copy(1, CopyNext::Report, None)), Some(&report), None).unwrap();
         assert_eq!(attempt, Attempt { number: 2, manifest: rows("retry.csv", 2) });
     }
 
@@ -153,7 +169,7 @@ mod tests {
         let job = job(2, rows("retry.csv", 2));
         let old_report = report(ReportNext::RetryLater, 2, Some(rows("retry.csv", 2)));
         let copy = copy(2, CopyNext::Resubmit, Some(3));
-        let attempt = choose(&manifest(), Some(&job), Some(&copy), Some(&old_report)).unwrap();
+        let attempt = choose(&manifest(), Some(&job), Some(&copy), Some(&old_report), None).unwrap();
         assert_eq!(attempt, Attempt { number: 3, manifest: rows("retry.csv", 2) });
     }
 
@@ -161,14 +177,85 @@ mod tests {
     fn old_answers_do_not_make_another_attempt() {
         let job = job(2, rows("first.csv", 7));
         let old_copy = copy(1, CopyNext::Resubmit, Some(2));
-        let attempt = choose(&manifest(), Some(&job), Some(&old_copy), None).unwrap();
+        let attempt = choose(&manifest(), Some(&job), Some(&old_copy), None, None).unwrap();
         assert_eq!(attempt.number, 2);
+    }
+
+    fn planned(batch: Option<JobManifest>) -> Manifest {
+        let plan = Plan {
+            summary: pointer("summary.json"),
+            decisions: BTreeMap::new(),
+            batch,
+            large: None,
+            restore: None,
+            skipped: None,
+        };
+        Manifest { plan: Some(plan), ..manifest() }
+    }
+
+    fn thaw(next_attempt: u32, copy: Option<JobManifest>) -> Thaw {
+        Thaw { job_id: "restore".into(), rows: 3, failed: 0, next_attempt, copy }
+    }
+
+    #[rstest]
+    #[case::rows_for_a_job(Some(rows("plan.json", 4)), rows("plan.json", 4))]
+    #[case::nothing_for_a_job(None, inventory(&manifest(), 0))]
+    fn first_attempt_copies_what_the_plan_has_for_a_job(
+        #[case] batch: Option<JobManifest>,
+        #[case] copied: JobManifest,
+    ) {
+        let attempt = choose(&planned(batch), None, None, None, None).unwrap();
+        assert_eq!(attempt, Attempt { number: 1, manifest: copied });
+    }
+
+    #[rstest]
+    #[case::after_the_first_attempt(1, 2, Some(rows("thawed.json", 3)), 2, rows("thawed.json", 3))]
+    #[case::after_retries(3, 4, Some(rows("thawed.json", 3)), 4, rows("thawed.json", 3))]
+    #[case::all_are_too_large(1, 2, None, 2, inventory(&manifest(), 0))]
+    #[case::asked_for_again(2, 2, Some(rows("thawed.json", 3)), 2, rows("last.csv", 2))]
+    #[case::long_ago(3, 2, Some(rows("thawed.json", 3)), 3, rows("last.csv", 2))]
+    fn archived_objects_that_can_be_read_are_the_attempt_after_the_last(
+        #[case] last: u32,
+        #[case] next: u32,
+        #[case] copy: Option<JobManifest>,
+        #[case] number: u32,
+        #[case] copied: JobManifest,
+    ) {
+        let (job, thaw) = (job(last, rows("last.csv", 2)), thaw(next, copy));
+        let done = Report { next_attempt: None, ..report(ReportNext::Done, last + 1, None) };
+        let attempt = choose(&planned(None), Some(&job), None, Some(&done), Some(&thaw)).unwrap();
+        assert_eq!(attempt, Attempt { number, manifest: copied });
+    }
+
+    #[test]
+    fn archived_objects_are_attempt_2_where_the_plan_had_nothing_for_a_job() {
+        let job = Job { id: None, ..job(1, inventory(&manifest(), 0)) };
+        let thaw = thaw(2, Some(rows("thawed.json", 3)));
+        let attempt = choose(&planned(None), Some(&job), None, None, Some(&thaw)).unwrap();
+        assert_eq!(attempt, Attempt { number: 2, manifest: rows("thawed.json", 3) });
+    }
+
+    #[rstest]
+    #[case::failed_rows(
+        Some(report(ReportNext::RetryLater, 3, Some(rows("retry.csv", 1)))),
+        None,
+        rows("retry.csv", 1)
+    )]
+    #[case::failed_job(None, Some(copy(2, CopyNext::Resubmit, Some(3))), rows("thawed.json", 3))]
+    fn what_failed_of_the_archived_objects_goes_first(
+        #[case] report: Option<Report>,
+        #[case] copy: Option<Copy>,
+        #[case] copied: JobManifest,
+    ) {
+        let (job, thaw) = (job(2, rows("thawed.json", 3)), thaw(2, Some(rows("thawed.json", 3))));
+        let attempt = choose(&planned(None), Some(&job), copy.as_ref(), report.as_ref(), Some(&thaw)).unwrap();
+        assert_eq!(attempt, Attempt { number: 3, manifest: copied });
     }
 
     #[test]
     fn retry_without_rows_is_refused() {
         let job = job(1, rows("first.csv", 7));
-        let error = choose(&manifest(), Some(&job), None, Some(&report(ReportNext::Retry, 2, None))).unwrap_err();
+        let error = choose(&manifest(), Some(&job), None, Some(&report(ReportNext::Retry, 2, None)), None).unwrap_err();
         assert_eq!(error.name, StageError::INPUT_INVALID);
     }
 }

@@ -22,7 +22,7 @@ use aws_sdk_s3control::{
 use jiff::Timestamp;
 use levee_ledger::{
     Ledger, RunKey, names,
-    state::{Bucket, Copy, Job, Manifest, Report, Run},
+    state::{Bucket, Copy, Job, Manifest, Report, Run, Thaw},
 };
 use levee_stage::{Aws, CommonSettings, Context, Progress, Stage, StageError, aws::is_transient, aws_error};
 use serde::Deserialize;
@@ -44,7 +44,7 @@ pub struct Settings {
     pub report_bucket: String,
 }
 
-/// The part of the state that the stage reads. The last three are there when the machine comes back to it.
+/// The part of the state that the stage reads. The last four are there when the machine comes back to it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Input {
     /// What was asked for.
@@ -62,6 +62,9 @@ pub struct Input {
     /// What its report said.
     #[serde(default)]
     pub report: Option<Report>,
+    /// The archived objects that can be read now.
+    #[serde(default)]
+    pub thaw: Option<Thaw>,
 }
 
 /// The stage.
@@ -222,7 +225,8 @@ impl Stage for JobSubmit {
     async fn run(&self, context: &Context, input: Input) -> Result<Progress<Job>, StageError> {
         let run = RunKey::new(&input.run.source, input.manifest.backup_date, &context.execution);
         self.ledger.check_claim(&run).await?;
-        let mut attempt = choose(&input.manifest, input.job.as_ref(), input.copy.as_ref(), input.report.as_ref())?;
+        let (job, copy, report) = (input.job.as_ref(), input.copy.as_ref(), input.report.as_ref());
+        let mut attempt = choose(&input.manifest, job, copy, report, input.thaw.as_ref())?;
         let (request, record, id) = loop {
             let record = run.record(&format!("03-job-submit-attempt-{}.json", attempt.number));
             if let Some(job) = self.ledger.read::<Job>(&record).await? {

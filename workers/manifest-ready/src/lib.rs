@@ -1,28 +1,44 @@
 //! The stage that waits for the inventory of the backup date, checks every byte of it, and pins it for the run.
 //!
+//! Where one copy job for all objects will not do, it also writes the plan: what is done with each of them.
+//!
+//! ```text
+//! pin -> scan: every data file, on all cores -> decide about each row -> count, and write the plan
+//! ```
+//!
 //! Only a pin that passed every check is recorded in the ledger. A recorded pin wins over whatever is delivered later. A
 //! delivery that cannot be used fails the run, so that somebody looks at it; a redrive reads it afresh, in case it was mended,
 //! and else takes a later one.
 
 mod count;
+pub mod decide;
 mod delivery;
+mod lists;
 mod pin;
+pub mod plan;
+pub mod scan;
+mod source;
 pub mod stamp;
+mod write;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use count::Count;
+use decide::{Decider, Rules};
 use delivery::{Deliveries, Found};
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use levee_formats::inventory::Column;
 use levee_ledger::{
     Ledger, RunKey, dates, execution_state,
-    state::{Manifest, Run},
+    state::{Manifest, ObjectPointer, Plan, Run},
 };
 use levee_stage::{Aws, CommonSettings, Context, EventBus, NoSettings, Progress, Stage, StageError};
 use pin::Pinned;
+pub use pin::check_supported;
+use plan::PlanWriter;
+use scan::{Count, Counting, scan};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use source::ManifestBucket;
 
 /// The error of an inventory that did not arrive in time.
 pub const MANIFEST_OVERDUE: &str = "Levee.ManifestOverdue";
@@ -30,6 +46,8 @@ pub const MANIFEST_OVERDUE: &str = "Levee.ManifestOverdue";
 pub const MANIFEST_CORRUPT: &str = "Levee.ManifestCorrupt";
 /// The error of an inventory that a copy job cannot work through.
 pub const MANIFEST_UNSUPPORTED: &str = "Levee.ManifestUnsupported";
+/// The error of a selection that takes none of the objects that there are.
+pub const NOTHING_SELECTED: &str = "Levee.NothingSelected";
 
 const RECORD: &str = "01-manifest-ready.json";
 /// Waits between two looks: longer while there is nothing, since inventories take a day.
@@ -67,19 +85,60 @@ impl ManifestReady {
         }
     }
 
-    /// Reads the delivery to its last row.
+    /// Reads the delivery to its last row, and writes the plan where one is needed.
     async fn check(
         &self,
         deliveries: &Deliveries<'_>,
         folder: &str,
         run: &Run,
-        date: Date,
+        key: &RunKey,
         threshold: Timestamp,
     ) -> Result<Manifest, StageError> {
-        let s3 = &self.aws.s3;
-        let pinned = pin::pin(s3, deliveries, &self.account, folder, run, threshold).await?;
-        let count = count::count(s3, &self.account, &pinned.manifest).await?;
-        Ok(output(date, pinned, &count))
+        let pinned = pin::pin(&self.aws.s3, deliveries, &self.account, folder, run, threshold).await?;
+        let rules = Rules::of(run);
+        let place = format!("s3://{}/{}", pinned.pointer.bucket, pinned.pointer.key);
+        let decider = Decider::new(&rules, &pinned.manifest.schema);
+        let decider = Arc::new(decider.map_err(|problem| pin::unsupported(&place, &problem))?);
+        tell_what_is_unknown(&pinned);
+        let (count, plan) = if rules.ask_for_a_plan() {
+            self.plan(key, &pinned, &rules, &decider).await?
+        } else {
+            // Most nights need no plan, and nothing is written on them: whether this one does is known at the end.
+            let (count, _) = scan(self.files(&pinned), &pinned.manifest, Arc::clone(&decider), &Counting).await?;
+            if count.is_all_batch() { (count, None) } else { self.plan(key, &pinned, &rules, &decider).await? }
+        };
+        Ok(output(key.backup_date, pinned, &count, plan))
+    }
+
+    /// Reads the delivery and writes what is done with each object.
+    async fn plan(
+        &self,
+        key: &RunKey,
+        pinned: &Pinned,
+        rules: &Rules,
+        decider: &Arc<Decider>,
+    ) -> Result<(Count, Option<Plan>), StageError> {
+        let inventory = (&pinned.manifest, &pinned.pointer, pinned.md5.as_str());
+        let writer = PlanWriter::new(&self.ledger, key, inventory, rules)?;
+        match scan(self.files(pinned), &pinned.manifest, Arc::clone(decider), &writer).await {
+            Ok((count, _)) if count.is_nothing_selected() => {
+                writer.abort().await;
+                Err(nothing_selected(&pinned.pointer, count.objects))
+            }
+            Ok((count, files)) => {
+                let plan = writer.finish(&count, files).await?;
+                Ok((count, plan))
+            }
+            Err(error) => {
+                writer.abort().await;
+                Err(error)
+            }
+        }
+    }
+
+    fn files(&self, pinned: &Pinned) -> Arc<ManifestBucket> {
+        let bucket = pinned.manifest.destination_bucket.clone();
+        Arc::new(ManifestBucket { s3: self.aws.s3.clone(), bucket, owner: self.account.clone() })
     }
 
     /// The first inventory since the threshold; with `or_later` the first of them that can be used. Nothing but the folders
@@ -91,7 +150,7 @@ impl ManifestReady {
         &self,
         deliveries: &Deliveries<'_>,
         run: &Run,
-        date: Date,
+        key: &RunKey,
         threshold: Timestamp,
         or_later: bool,
     ) -> Result<Result<Manifest, Vec<String>>, StageError> {
@@ -102,7 +161,7 @@ impl ManifestReady {
                 (Found::Nothing { .. }, Some(error)) => return Err(error),
                 (Found::Complete { folder, scan }, earlier) => {
                     tracing::info!(%scan, folder, "found the inventory, reading it");
-                    match self.check(deliveries, &folder, run, date, threshold).await {
+                    match self.check(deliveries, &folder, run, key, threshold).await {
                         Err(error) if or_later && unusable(&error) => {
                             tracing::warn!(%error, folder, "the inventory cannot be used, looking for a later one");
                             refused = earlier.or(Some(error));
@@ -165,7 +224,7 @@ impl Stage for ManifestReady {
         }
         let deliveries = Deliveries::of(&self.aws.s3, run, &self.account);
         let redriven = context.execution.redrive_count > 0;
-        match self.first_usable(&deliveries, run, date, threshold, redriven).await? {
+        match self.first_usable(&deliveries, run, &key, threshold, redriven).await? {
             Err(begun) => self.wait(context, run, &deliveries, threshold, &begun).await,
             Ok(manifest) => {
                 let manifest = self.record(&key, manifest).await?;
@@ -181,8 +240,30 @@ fn unusable(error: &StageError) -> bool {
     [MANIFEST_CORRUPT, MANIFEST_UNSUPPORTED].contains(&error.name)
 }
 
-fn output(backup_date: Date, pinned: Pinned, count: &Count) -> Manifest {
-    let Pinned { pointer, manifest } = pinned;
+/// Says what a missing column leaves unknown.
+fn tell_what_is_unknown(pinned: &Pinned) {
+    for (column, unknown) in [
+        (Column::Size, "no object is taken for too large for a copy job"),
+        (Column::EncryptionStatus, "objects under SSE-C are left to the copy job, where they fail"),
+    ] {
+        if !pinned.manifest.schema.has(&column) {
+            tracing::info!(%column, unknown, "the inventory lacks an optional field");
+        }
+    }
+}
+
+fn nothing_selected(inventory: &ObjectPointer, objects: u64) -> StageError {
+    let (bucket, key) = (&inventory.bucket, &inventory.key);
+    let cause = format!(
+        "the selection of the run takes none of the {objects} objects in the inventory s3://{bucket}/{key}. Nothing was copied and no bucket \
+         was made. Correct `selection` of the source in the schedule (prefixes and globs match the key as it is in S3, and a \
+         glob all of it; `levee plan` shows what a selection takes), and start a new execution: a redrive repeats the same input."
+    );
+    StageError::permanent(NOTHING_SELECTED, cause)
+}
+
+fn output(backup_date: Date, pinned: Pinned, count: &Count, plan: Option<Plan>) -> Manifest {
+    let Pinned { pointer, manifest, .. } = pinned;
     let schema = &manifest.schema;
     let sized = |number: u64| schema.has(&Column::Size).then_some(number);
     let classed = schema.has(&Column::StorageClass) || schema.has(&Column::IntelligentTieringAccessTier);
@@ -196,7 +277,7 @@ fn output(backup_date: Date, pinned: Pinned, count: &Count) -> Manifest {
         bytes: sized(count.bytes),
         too_large: sized(count.too_large),
         archived: classed.then_some(count.archived),
-        plan: None,
+        plan,
     }
 }
 
@@ -210,6 +291,7 @@ fn started(key: &RunKey, manifest: &Manifest) -> Value {
         "bytes": manifest.bytes,
         "too_large": manifest.too_large,
         "archived": manifest.archived,
+        "decisions": manifest.plan.as_ref().map(|plan| &plan.decisions),
         "ledger": key.prefix(),
     })
 }

@@ -16,6 +16,8 @@ use crate::{MANIFEST_CORRUPT, MANIFEST_UNSUPPORTED, delivery::Deliveries};
 pub(crate) struct Pinned {
     pub(crate) pointer: ObjectPointer,
     pub(crate) manifest: Manifest,
+    /// The MD5 of `manifest.json` in hexadecimal.
+    pub(crate) md5: String,
 }
 
 /// Reads `manifest.json` and `manifest.checksum` of a folder and checks everything that they say by themselves.
@@ -41,7 +43,7 @@ pub(crate) async fn pin(
     })?;
     check_belongs(&manifest, run, threshold).map_err(|problem| corrupt(&place, &problem))?;
     check_supported(&manifest).map_err(|problem| unsupported(&place, &problem))?;
-    Ok(Pinned { pointer, manifest })
+    Ok(Pinned { pointer, manifest, md5: Manifest::checksum(&bytes) })
 }
 
 /// Whether the manifest is of this source and was delivered here.
@@ -60,7 +62,10 @@ fn check_belongs(manifest: &Manifest, run: &Run, threshold: Timestamp) -> Result
 }
 
 /// Whether a copy job can work through the inventory as it is.
-fn check_supported(manifest: &Manifest) -> Result<(), String> {
+///
+/// # Errors
+/// What is wrong with it, and the remedy.
+pub fn check_supported(manifest: &Manifest) -> Result<(), String> {
     if manifest.format != FileFormat::Csv {
         let format = manifest.format.name();
         return Err(format!(
@@ -111,7 +116,8 @@ pub(crate) fn corrupt(place: &str, problem: &str) -> StageError {
     StageError::permanent(MANIFEST_CORRUPT, cause)
 }
 
-fn unsupported(place: &str, problem: &str) -> StageError {
+/// The error of a delivery that cannot be used as it was configured.
+pub(crate) fn unsupported(place: &str, problem: &str) -> StageError {
     let cause = format!(
         "the inventory {place} cannot be used: {problem}. Nothing was copied. Correct the inventory configuration of the \
          source bucket and remove this delivery's folder; then redrive the execution, which takes the next delivery."

@@ -16,6 +16,7 @@ use levee_stage::StageError;
 use crate::{
     DOES_NOT_RECONCILE,
     carried::Carried,
+    keys::LOOKED_AT,
     lane::Lane,
     look::line,
     row::{FailedRow, Head},
@@ -48,6 +49,8 @@ pub(crate) struct Counts {
     pub(crate) first: Vec<String>,
     /// Those of them that may be gone: the worker was not let look.
     pub(crate) unseen: u64,
+    /// Key and version of the first that failed by a KMS key.
+    pub(crate) first_by_key: Vec<(String, Option<String>)>,
 }
 
 /// The artefacts, finished. None of one without rows.
@@ -119,6 +122,10 @@ impl Sorter {
         self.counts.unseen += u64::from(row.head == Some(Head::Denied));
         if self.counts.first.len() < NAMED {
             self.counts.first.push(format!("{:?} ({})", row.key, row.class.name()));
+        }
+        if row.class == FailureClass::Key && self.counts.first_by_key.len() < LOOKED_AT {
+            let version = row.version_id.clone().filter(|_| self.held.with_versions);
+            self.counts.first_by_key.push((row.key.clone(), version));
         }
         self.held.add(row).await?;
         self.outstanding.add(row).await

@@ -14,6 +14,7 @@
 mod carried;
 mod classify;
 mod failures;
+mod keys;
 mod lane;
 mod look;
 mod read;
@@ -26,11 +27,12 @@ use std::time::Duration;
 use carried::{Carried, Incomplete, incomplete_record, record, stem};
 use failures::{Counts, Sorted, Sorter};
 use jiff::SignedDuration;
+use keys::Keys;
 use lane::{Decision, Lane};
 use levee_formats::report::Manifest as ReportManifest;
 use levee_ledger::{
     Ledger, RunKey,
-    state::{Copy, Job, JobManifest, JobManifestKind, Manifest, ObjectPointer, Report, ReportNext, Run},
+    state::{Copy, Job, JobManifest, JobManifestKind, Manifest, ObjectPointer, Report, ReportNext, Run, Thaw},
 };
 use levee_stage::{Aws, CommonSettings, Context, EventBus, NoSettings, Progress, Stage, StageError};
 use look::{Found, Looks};
@@ -61,6 +63,19 @@ pub struct Input {
     pub job: Job,
     /// How the job ended.
     pub copy: Copy,
+    /// The archived objects that can be read now, and that one of the attempts copies.
+    #[serde(default)]
+    pub thaw: Option<Thaw>,
+}
+
+impl Input {
+    /// The objects that the copy jobs have been given so far: all of the inventory, or what the plan has for them.
+    fn given(&self) -> u64 {
+        let Some(plan) = &self.manifest.plan else { return self.manifest.objects };
+        let rows = |manifest: Option<&JobManifest>| manifest.map_or(0, |manifest| manifest.rows);
+        let thawed = self.thaw.as_ref().and_then(|thaw| thaw.copy.as_ref());
+        rows(plan.batch.as_ref()).saturating_add(rows(thawed))
+    }
 }
 
 /// The stage.
@@ -191,7 +206,7 @@ impl ReportParse {
         input: &Input,
         (carried, tally, sorted): (&Carried, Tally, Sorted),
     ) -> Result<Progress<Report>, StageError> {
-        let (attempt, objects) = (input.job.attempt, input.manifest.objects);
+        let (attempt, objects) = (input.job.attempt, input.given());
         let lane = Lane { retries: carried.retries, allowed: input.run.retries };
         let kind = if with_versions(&input.job) { JobManifestKind::CsvVersions } else { JobManifestKind::Csv };
         let again = |pointer: Option<ObjectPointer>, rows| pointer.map(|pointer| JobManifest { kind, pointer, rows });
@@ -248,9 +263,16 @@ impl ReportParse {
         report: Report,
         counts: &Counts,
     ) -> Result<Progress<Report>, StageError> {
-        let (key, objects) = (incomplete_record(run, report.attempt), input.manifest.objects);
+        let (key, objects) = (incomplete_record(run, report.attempt), input.given());
         self.bus.send("Copy Failures", &tell::event(run, &report, counts, objects)).await?;
-        let cause = tell::cause(&report, counts, &input.run.source, objects);
+        let (bucket, owner) = (&input.run.source, &input.run.source_account);
+        let known = tell::Known {
+            source: bucket,
+            objects,
+            sized: input.manifest.bytes.is_some(),
+            keys: Keys::of(&self.aws.s3, bucket, owner, &counts.first_by_key).await,
+        };
+        let cause = tell::cause(&report, counts, &known);
         let found = Incomplete { report, cause, redrive_count: context.execution.redrive_count };
         let written = self.ledger.write_once(&key, &found).await?;
         Err(StageError::permanent(COPY_INCOMPLETE, written.into_stored(found).value.cause))

@@ -74,7 +74,7 @@ pub(crate) fn reconcile(tally: &Tally, copy: &Copy, job: &Job) -> Result<(), Str
     if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
 }
 
-/// Whether every object of the inventory has come to one end over all attempts so far, `to_retry` rows being still on their way:
+/// Whether every object that copy jobs were given has come to one end over all attempts so far, `to_retry` rows being still on their way:
 /// what an attempt was given is only known to be what was missing if the sum is right.
 ///
 /// # Errors
@@ -87,7 +87,7 @@ pub(crate) fn reconcile_all(report: &Report, to_retry: u64, objects: u64) -> Res
     }
     Err(format!(
         "over all attempts {sum} objects are accounted for ({copied} copied, {vanished} vanished, {outstanding} outstanding, \
-         {to_retry} to be retried), the inventory has {objects}"
+         {to_retry} to be retried), the copy jobs were given {objects}"
     ))
 }
 
@@ -161,7 +161,7 @@ mod tests {
     #[case::vanished_and_copied(12, 1, 0, 0, false)]
     #[case::outstanding_row_lost(9, 0, 2, 0, false)]
     #[case::row_to_retry_lost(9, 0, 0, 2, false)]
-    fn attempts_must_add_up_to_the_inventory(
+    fn attempts_must_add_up_to_what_was_to_be_copied(
         #[case] copied: u64,
         #[case] vanished: u64,
         #[case] outstanding: u64,
@@ -172,7 +172,7 @@ mod tests {
         let result = reconcile_all(&report(copied, vanished, outstanding), to_retry, 12);
         assert_eq!(result.is_ok(), agrees, "{result:?}");
         if let Err(problem) = result {
-            assert!(problem.contains(&format!("{copied} copied")) && problem.contains("has 12"), "{problem}");
+            assert!(problem.contains(&format!("{copied} copied")) && problem.contains("given 12"), "{problem}");
         }
     }
 

@@ -8,9 +8,21 @@ use levee_ledger::{
 };
 use serde_json::{Value, json};
 
-use crate::failures::Counts;
+use crate::{failures::Counts, keys::Keys};
 
-/// The detail of `Copy Failures`. Counts are over all attempts; `rows` are the objects of the inventory.
+/// What else is known of the rows.
+pub(crate) struct Known<'a> {
+    /// The source bucket.
+    pub(crate) source: &'a str,
+    /// The objects that the copy jobs were given.
+    pub(crate) objects: u64,
+    /// Whether the inventory has sizes.
+    pub(crate) sized: bool,
+    /// The KMS keys of the first that failed by one.
+    pub(crate) keys: Keys,
+}
+
+/// The detail of `Copy Failures`. Counts are over all attempts; `rows` are the objects that copy jobs were given.
 pub(crate) fn event(run: &RunKey, report: &Report, counts: &Counts, objects: u64) -> Value {
     let by_class: BTreeMap<_, _> = report.outstanding.iter().map(|(class, count)| (class.name(), count)).collect();
     json!({
@@ -30,10 +42,11 @@ pub(crate) fn event(run: &RunKey, report: &Report, counts: &Counts, objects: u64
 }
 
 /// The cause of `Levee.CopyIncomplete`.
-pub(crate) fn cause(report: &Report, counts: &Counts, source: &str, objects: u64) -> String {
+pub(crate) fn cause(report: &Report, counts: &Counts, known: &Known<'_>) -> String {
+    let (source, objects) = (known.source, known.objects);
     let classes: Vec<_> = report.outstanding.iter().map(|(class, count)| format!("{count} {}", class.name())).collect();
     let list = report.failure_list.as_ref().map_or_else(String::new, place);
-    let mut remedies: Vec<_> = report.outstanding.keys().filter_map(|class| remedy(*class, source)).collect();
+    let mut remedies: Vec<_> = report.outstanding.keys().filter_map(|class| remedy(*class, known)).collect();
     if counts.unseen > 0 {
         remedies.push(format!(
             "{} of the `denied` are gone if the report is right, but the worker of report-parse was not let look (HTTP 403): its \
@@ -59,7 +72,8 @@ fn place(list: &ObjectPointer) -> String {
 }
 
 /// What mends a class, as the beginning or a later part of a sentence.
-fn remedy(class: FailureClass, source: &str) -> Option<String> {
+fn remedy(class: FailureClass, known: &Known<'_>) -> Option<String> {
+    let source = known.source;
     Some(match class {
         // Explained and not outstanding.
         FailureClass::Vanished => return None,
@@ -67,21 +81,37 @@ fn remedy(class: FailureClass, source: &str) -> Option<String> {
             "`denied`: let the role of the copy jobs read the source, in the bucket policy of {source} (s3:GetObject and its \
              kin on arn:aws:s3:::{source}/*, s3:ListBucket on arn:aws:s3:::{source}) and in its own"
         ),
-        FailureClass::Key => {
-            "`key`: let the role of the copy jobs decrypt with the keys of the objects, in their key policies, and see that \
-             the keys are enabled"
+        FailureClass::Key => by_key(&known.keys),
+        FailureClass::Archived => "`archived`: restore the objects from their archive; for the coming nights, `archived` of the \
+                                   source may be `restore`, which does that by itself, or `skip`"
+            .to_owned(),
+        FailureClass::TooLarge if known.sized => {
+            "`too_large`: above the limit of a copy job, though not when the inventory was made; no redrive mends it as long as \
+             they are in the source, and the next night copies them part by part"
                 .to_owned()
         }
-        FailureClass::Archived => "`archived`: restore the objects from their archive".to_owned(),
-        FailureClass::TooLarge => {
-            "`too_large`: above the limit of a copy job; no redrive mends it as long as they are in the source".to_owned()
-        }
+        FailureClass::TooLarge => "`too_large`: above the limit of a copy job, which the inventory does not tell without sizes; no \
+                                   redrive mends it as long as they are in the source: add Size to the optional fields of the \
+                                   inventory, and they are copied part by part from then on"
+            .to_owned(),
         FailureClass::Throttled => {
             "`throttled`: they only need another try; if it stays, see what else loads the source".to_owned()
         }
         FailureClass::Changed => "`changed`: they have changed since the inventory; see who writes them".to_owned(),
         FailureClass::Other => "`other`: the list has what AWS said of each".to_owned(),
     })
+}
+
+/// Keys are told apart by what can be done: one of the customer's can be granted, the one of AWS cannot.
+fn by_key(keys: &Keys) -> String {
+    let told = keys.told().map(|told| format!(" ({told})")).unwrap_or_default();
+    format!(
+        "`key`{told}: let the role of the copy jobs decrypt with the keys of the objects, in their key policies and in its own, and \
+         see that the keys are enabled; there may be several. Objects under the AWS managed key `aws/s3` (`aws kms describe-key` \
+         says KeyManager AWS) cannot be copied to another account whatever is granted: put them under a customer managed key \
+         where they are, with the operation S3UpdateObjectEncryption of S3 Batch Operations or by a copy of each onto itself, or \
+         exclude them in `selection` of the source and start a new execution"
+    )
 }
 
 #[cfg(test)]
@@ -91,7 +121,7 @@ mod tests {
 
     use super::*;
 
-    fn told(class: FailureClass, unseen: u64) -> String {
+    fn told(class: FailureClass, unseen: u64, sized: bool) -> String {
         let pointer = ObjectPointer { bucket: "ledger".into(), key: "list".into(), etag: "e".into(), version_id: None };
         let report = Report {
             attempt: 4,
@@ -111,13 +141,21 @@ mod tests {
             retry_manifest: None,
         };
         let counts = Counts { first: vec!["\"a\" (x)".to_owned()], unseen, ..Counts::default() };
-        cause(&report, &counts, "lake", 100)
+        let objects = BTreeMap::from([("arn:aws:kms:us-east-1:111111111111:key/1".to_owned(), 2)]);
+        let keys = Keys { objects, unknown: 1 };
+        cause(&report, &counts, &Known { source: "lake", objects: 100, sized, keys })
     }
 
     #[rstest]
     #[case(FailureClass::Denied, "the bucket policy of lake")]
     #[case(FailureClass::Key, "key policies")]
     #[case(FailureClass::Archived, "restore")]
+    #[case(
+        FailureClass::Key,
+        "of the first 3 there are 2 under arn:aws:kms:us-east-1:111111111111:key/1, 1 whose key is not known"
+    )]
+    #[case(FailureClass::Key, "the AWS managed key `aws/s3`")]
+    #[case(FailureClass::Key, "S3UpdateObjectEncryption")]
     #[case(FailureClass::TooLarge, "limit of a copy job")]
     #[case(FailureClass::Throttled, "another try")]
     #[case(FailureClass::Changed, "have changed")]
@@ -126,7 +164,7 @@ mod tests {
         #[case] class: FailureClass,
         #[case] remedy: &str,
     ) {
-        let cause = told(class, 0);
+        let cause = told(class, 0, true);
         let parts = ["3 of 100", "in 4 attempts", class.name(), remedy, "s3://ledger/list", "\"a\"", "as attempt 5"];
         for part in parts {
             assert!(cause.contains(part), "{part:?} is not in: {cause}");
@@ -135,8 +173,14 @@ mod tests {
     }
 
     #[test]
+    fn cause_names_the_column_without_which_large_objects_are_not_known_beforehand() {
+        assert!(told(FailureClass::TooLarge, 0, false).contains("add Size to the optional fields"));
+        assert!(!told(FailureClass::TooLarge, 0, true).contains("add Size"));
+    }
+
+    #[test]
     fn cause_names_the_permissions_that_a_look_lacks() {
-        let cause = told(FailureClass::Denied, 2);
+        let cause = told(FailureClass::Denied, 2, true);
         for part in ["2 of the `denied`", "report-parse", "s3:GetObject on arn:aws:s3:::lake/*", "s3:ListBucket on"] {
             assert!(cause.contains(part), "{part:?} is not in: {cause}");
         }

@@ -119,6 +119,11 @@ impl<W: Write> DataWriter<W> {
         Ok(())
     }
 
+    /// The writer below. What is compressed so far has been written to it, but for what the compressor still holds.
+    pub fn writer(&mut self) -> &mut W {
+        self.gzip.get_mut().inner()
+    }
+
     /// Ends the file.
     pub fn finish(self) -> Result<WrittenDataFile<W>, WriteError> {
         let (mut writer, size, md5) = self.gzip.finish()?.finish();

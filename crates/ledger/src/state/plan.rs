@@ -38,7 +38,8 @@ impl Selection {
 pub enum KeyPattern {
     /// Keys that begin with this, byte for byte.
     Prefix(String),
-    /// Keys that this matches as a whole: `*` and `?` stay within a `/`, `**` does not, `[…]` is one of, `{a,b}` either.
+    /// Keys that this matches as a whole: `*` and `?` stay within a `/`, `**` does not, `[…]` is one of, `{a,b}` either. `?` and
+    /// `[…]` stand for one byte, which is part of a character beyond ASCII; `\` takes the meaning of what follows it.
     Glob(String),
 }
 
@@ -54,6 +55,14 @@ pub enum ArchivedPolicy {
     Skip,
     /// They are restored by a batch job after everything else has been copied, and copied then.
     Restore(Restoring),
+}
+
+impl ArchivedPolicy {
+    /// Whether nothing is done about them.
+    #[must_use]
+    pub fn is_fail(&self) -> bool {
+        *self == Self::Fail
+    }
 }
 
 /// How archived objects are restored.
@@ -72,7 +81,7 @@ pub struct Restoring {
 }
 
 /// The retrieval tiers that a batch restore takes; `EXPEDITED` is not one of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum RestoreTier {
     /// 5 to 12 hours from GLACIER, within 48 hours from `DEEP_ARCHIVE`.
@@ -80,6 +89,12 @@ pub enum RestoreTier {
     Bulk,
     /// 3 to 5 hours from GLACIER, within 12 hours from `DEEP_ARCHIVE`.
     Standard,
+}
+
+impl Default for Restoring {
+    fn default() -> Self {
+        Self { tier: RestoreTier::default(), days: restored_days(), limit_hours: restore_limit_hours() }
+    }
 }
 
 const fn restored_days() -> u16 {
@@ -130,6 +145,14 @@ pub struct Amount {
     pub rows: u64,
     /// Their bytes; 0 where the inventory has no Size column.
     pub bytes: u64,
+}
+
+impl Amount {
+    /// Adds another amount.
+    pub const fn add(&mut self, other: Self) {
+        self.rows = self.rows.saturating_add(other.rows);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
 }
 
 /// `$.manifest.plan`: what is done with each object of the inventory, where that is not one copy job for all.

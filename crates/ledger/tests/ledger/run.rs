@@ -13,6 +13,23 @@ fn good_input_passes() {
 }
 
 #[rstest]
+#[case::left_alone(json!("fail"))]
+#[case::skipped(json!("skip"))]
+#[case::restored(json!({"restore": {}}))]
+#[case::restored_as_said(json!({"restore": {"tier": "STANDARD", "days": 365, "limit_hours": 336}}))]
+fn policies_for_archived_objects_pass(#[case] archived: Value) {
+    assert_eq!(run(json!({"backup_date": "2026-03-31", "archived": archived})).validate(), Ok(()));
+}
+
+#[rstest]
+fn every_storage_class_of_a_copy_job_passes(
+    #[values("STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE")]
+    class: &str,
+) {
+    assert_eq!(run(json!({"backup_date": "2026-03-31", "snapshot": {"storage_class": class}})).validate(), Ok(()));
+}
+
+#[rstest]
 #[case("source", json!("Lake_Events"), "`run.source`")]
 #[case("source_account", json!("1111"), "12 digits")]
 #[case("inventory", json!({"bucket": "backup-manifests", "id": ""}), "`run.inventory.id`")]
@@ -26,6 +43,12 @@ fn good_input_passes() {
 #[case("snapshot", json!({"object_lock": {"mode": "GOVERNANCE", "days": 0}}), "object_lock.days")]
 #[case("snapshot", json!({"kms_key_arn": "alias/aws/s3"}), "kms_key_arn")]
 #[case("snapshot", json!({"storage_class": "COLD"}), "storage_class")]
+#[case("selection", json!({"include": [{"glob": "a[b"}]}), "`run.selection.include[0]`")]
+#[case("selection", json!({"exclude": [{"prefix": ""}]}), "`run.selection.exclude[0]`")]
+#[case("selection", json!({"storage_classes": ["COLD"]}), "`run.selection.storage_classes`")]
+#[case("archived", json!({"restore": {"days": 0}}), "`run.archived.restore.days`")]
+#[case("archived", json!({"restore": {"days": 366}}), "`run.archived.restore.days`")]
+#[case("archived", json!({"restore": {"limit_hours": 337}}), "`run.archived.restore.limit_hours`")]
 #[case("snapshot", json!({"tags": {"aws:x": "y"}}), "tags")]
 fn bad_field_is_named(#[case] field: &str, #[case] value: Value, #[case] part: &str) {
     let error = run(json!({"backup_date": "2026-03-31", field: value})).validate().unwrap_err();

@@ -14,12 +14,14 @@ use serde_json::{Value, json};
 use super::{Accounts, Plan};
 
 /// The columns that the stages can use; every one is optional to them.
-pub const INVENTORY_FIELDS: [InventoryOptionalField; 5] = [
+pub const INVENTORY_FIELDS: [InventoryOptionalField; 7] = [
     InventoryOptionalField::Size,
     InventoryOptionalField::LastModifiedDate,
     InventoryOptionalField::ETag,
     InventoryOptionalField::StorageClass,
     InventoryOptionalField::IsMultipartUploaded,
+    InventoryOptionalField::EncryptionStatus,
+    InventoryOptionalField::IntelligentTieringAccessTier,
 ];
 
 /// Lets S3 deliver the inventories of the sources, and nobody else write in its name. One statement for all of them,

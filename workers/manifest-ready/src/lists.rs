@@ -1,0 +1,155 @@
+//! The lists of a plan, which all data files of the inventory add to: in the order of the files, so that the same inventory
+//! gives the same bytes.
+
+use std::sync::Arc;
+
+use levee_ledger::{
+    Ledger,
+    state::{Amount, PlannedList},
+};
+use levee_stage::StageError;
+use serde::Serialize;
+use tokio::sync::{Mutex, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::write::{JSON_LINES, PlannedFile, Writer};
+
+/// What a file gathers before it waits for its turn.
+const PENDING: usize = 1024 * 1024;
+
+/// The lists, shared by the files.
+pub(crate) struct Lists {
+    large: Mutex<List>,
+    skipped: Mutex<List>,
+    /// The file whose lines come next.
+    turn: watch::Sender<usize>,
+}
+
+struct List {
+    writer: Writer,
+    amount: Amount,
+}
+
+/// Finished lists; none without lines.
+pub(crate) struct FinishedLists {
+    pub(crate) large: Option<PlannedList>,
+    pub(crate) skipped: Option<PlannedList>,
+    pub(crate) files: Vec<PlannedFile>,
+}
+
+impl Lists {
+    pub(crate) fn new(ledger: &Ledger, prefix: &str) -> Self {
+        let list = |name: &str| {
+            let writer = Writer::new(ledger, format!("{prefix}{name}.jsonl"), JSON_LINES);
+            Mutex::new(List { writer, amount: Amount::default() })
+        };
+        Self { large: list("large"), skipped: list("skipped"), turn: watch::Sender::new(0) }
+    }
+
+    /// Makes the lists appear.
+    pub(crate) async fn finish(self) -> Result<FinishedLists, StageError> {
+        let mut files = Vec::new();
+        let large = self.large.into_inner().finish(&mut files).await?;
+        let skipped = self.skipped.into_inner().finish(&mut files).await?;
+        Ok(FinishedLists { large, skipped, files })
+    }
+
+    pub(crate) async fn abort(self) {
+        self.large.into_inner().writer.abort().await;
+        self.skipped.into_inner().writer.abort().await;
+    }
+}
+
+impl List {
+    async fn finish(self, files: &mut Vec<PlannedFile>) -> Result<Option<PlannedList>, StageError> {
+        if self.amount.rows == 0 {
+            return Ok(None);
+        }
+        let (file, pointer) = self.writer.finish(self.amount.rows).await?;
+        files.push(file);
+        Ok(Some(PlannedList { pointer, amount: self.amount }))
+    }
+}
+
+/// The lines of one file.
+pub(crate) struct Lines {
+    lists: Arc<Lists>,
+    index: usize,
+    stop: CancellationToken,
+    large: Pending,
+    skipped: Pending,
+}
+
+#[derive(Default)]
+struct Pending {
+    lines: Vec<u8>,
+    amount: Amount,
+}
+
+impl Lines {
+    pub(crate) fn new(lists: &Arc<Lists>, index: usize, stop: &CancellationToken) -> Self {
+        let (large, skipped) = (Pending::default(), Pending::default());
+        Self { lists: Arc::clone(lists), index, stop: stop.clone(), large, skipped }
+    }
+
+    pub(crate) fn large(&mut self, row: &impl Serialize, bytes: u64) -> Result<(), StageError> {
+        self.large.add(row, bytes)
+    }
+
+    pub(crate) fn skipped(&mut self, row: &impl Serialize, bytes: u64) -> Result<(), StageError> {
+        self.skipped.add(row, bytes)
+    }
+
+    /// Adds what has gathered once it is much.
+    pub(crate) async fn flush(&mut self) -> Result<(), StageError> {
+        if self.large.lines.len().saturating_add(self.skipped.lines.len()) < PENDING {
+            return Ok(());
+        }
+        self.wait_for_turn().await?;
+        self.write().await
+    }
+
+    /// Adds the rest, and gives the turn to the next file.
+    pub(crate) async fn finish(mut self) -> Result<(), StageError> {
+        self.wait_for_turn().await?;
+        self.write().await?;
+        self.lists.turn.send_replace(self.index.saturating_add(1));
+        Ok(())
+    }
+
+    async fn write(&mut self) -> Result<(), StageError> {
+        self.large.write(&self.lists.large).await?;
+        self.skipped.write(&self.lists.skipped).await
+    }
+
+    async fn wait_for_turn(&self) -> Result<(), StageError> {
+        let mut turn = self.lists.turn.subscribe();
+        tokio::select! {
+            biased;
+            // The sender is in `lists`, so that this ends with a turn.
+            turn = turn.wait_for(|turn| *turn == self.index) => turn.map(drop).map_err(|_| crate::scan::stopped()),
+            () = self.stop.cancelled() => Err(crate::scan::stopped()),
+        }
+    }
+}
+
+impl Pending {
+    fn add(&mut self, row: &impl Serialize, bytes: u64) -> Result<(), StageError> {
+        serde_json::to_writer(&mut self.lines, row).map_err(|error| {
+            StageError::permanent(StageError::OUTPUT_INVALID, format!("a row of the inventory is no JSON: {error}"))
+        })?;
+        self.lines.push(b'\n');
+        self.amount.add(Amount { rows: 1, bytes });
+        Ok(())
+    }
+
+    async fn write(&mut self, list: &Mutex<List>) -> Result<(), StageError> {
+        if self.amount.rows == 0 {
+            return Ok(());
+        }
+        let pending = std::mem::take(self);
+        let mut list = list.lock().await;
+        list.amount.add(pending.amount);
+        list.writer.write(&pending.lines).await
+    }
+}
