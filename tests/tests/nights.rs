@@ -81,7 +81,7 @@ async fn night_copies_every_object_and_accounts_for_every_row() {
         "03-job-submit-attempt-1.json",
         "04-job-poll-attempt-1.json",
         "05-report-parse-attempt-1.json",
-        "07-snapshot-check.json",
+        "07-snapshot-check-attempt-1.json",
     ] {
         assert!(names.contains(&name), "{name} is not in {names:?}");
     }

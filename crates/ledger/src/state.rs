@@ -14,7 +14,7 @@ pub use plan::{
     Selection, SkippedRow, Thaw,
 };
 use serde::{Deserialize, Serialize};
-pub use snapshot::{Difference, Finding, SnapshotCheck};
+pub use snapshot::{Difference, Finding, SnapshotCheck, SnapshotNext};
 
 /// A pointer to one object version in S3.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

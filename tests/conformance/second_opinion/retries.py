@@ -14,6 +14,7 @@ LAST_CALL = {
     "job-submit": ("PUT", "/03-job-submit-attempt-1.json"),
     "job-poll": ("PUT", "/04-job-poll-attempt-1.json"),
     "report-parse": ("PUT", "/05-report-parse-attempt-1.json"),
+    "snapshot-check": ("PUT", "/07-snapshot-check-attempt-1.json"),
 }
 # Stages that lean on S3 Control more than on S3.
 OF_CONTROL = ("job-submit", "job-poll")

@@ -2,11 +2,15 @@
 
 use levee_stage::Aws;
 use levee_tests::{Ended, Rig, RigBuilder};
-use levee_twin::service::Principal;
+use levee_twin::{
+    faults::{RowClass, RowFault, When},
+    service::Principal,
+};
 use serde_json::{Value, json};
 
 use super::support::{
-    SNAPSHOT, SOURCE, assert_failed, assert_succeeded, copy_failures, day, objects, others, ready, stage_named,
+    SNAPSHOT, SOURCE, assert_failed, assert_succeeded, assert_whole, copy_failures, day, objects, others, ready,
+    stage_named,
 };
 
 const BREAK_GLASS: &str = "arn:aws:iam::222222222222:role/break-glass";
@@ -16,6 +20,20 @@ async fn before_the_look(rig: &Rig) -> String {
     let execution = rig.start_alone(day()).await.unwrap();
     rig.capture("snapshot-check").await.unwrap();
     execution
+}
+
+/// A rig that is ready, with somebody who may delete in its snapshot buckets.
+async fn with_break_glass() -> Rig {
+    let rig = RigBuilder::new(SOURCE, "2026-04-02T02:00:00Z".parse().unwrap());
+    let rig = rig.plan(|plan| levee::deploy::Plan { break_glass_arns: vec![BREAK_GLASS.to_owned()], ..plan });
+    let rig = rig.build().await.unwrap();
+    rig.fill(objects()).await.unwrap();
+    rig.deliver("2026-04-02T01:00:00Z".parse().unwrap()).await.unwrap();
+    rig
+}
+
+fn break_glass(rig: &Rig) -> aws_sdk_s3::Client {
+    Aws::new(&rig.twin.sdk_config(&rig.plan.backup_account, &Principal::Role(BREAK_GLASS.to_owned()))).s3
 }
 
 async fn look(rig: &Rig, execution: &str) -> Ended {
@@ -30,7 +48,7 @@ async fn put(aws: &Aws, bucket: &str, key: &str, body: &str) {
 /// The lines of the findings of the only execution.
 async fn findings(rig: &Rig) -> Vec<Value> {
     let ledger = rig.ledger().await.unwrap();
-    let lists = ledger.into_iter().filter(|(key, _)| key.contains("07-snapshot-check-redrive-"));
+    let lists = ledger.into_iter().filter(|(key, _)| key.ends_with("-findings.jsonl"));
     lists.flat_map(|(_, bytes)| String::from_utf8(bytes).unwrap().lines().map(parse).collect::<Vec<_>>()).collect()
 }
 
@@ -40,14 +58,10 @@ fn parse(line: &str) -> Value {
 
 #[tokio::test(start_paused = true)]
 async fn copy_that_was_hidden_fails_the_run_by_name_and_a_redrive_looks_again() {
-    let rig = RigBuilder::new(SOURCE, "2026-04-02T02:00:00Z".parse().unwrap());
-    let rig = rig.plan(|plan| levee::deploy::Plan { break_glass_arns: vec![BREAK_GLASS.to_owned()], ..plan });
-    let rig = rig.build().await.unwrap();
-    rig.fill(objects()).await.unwrap();
-    rig.deliver("2026-04-02T01:00:00Z".parse().unwrap()).await.unwrap();
+    let rig = with_break_glass().await;
     let _others = rig.hands(&others("snapshot-check"), &rig.accounts.backup);
     let execution = before_the_look(&rig).await;
-    let s3 = Aws::new(&rig.twin.sdk_config(&rig.plan.backup_account, &Principal::Role(BREAK_GLASS.to_owned()))).s3;
+    let s3 = break_glass(&rig);
     let hidden = &objects()[3].0;
     let marker = s3.delete_object().bucket(SNAPSHOT).key(hidden).send().await.unwrap();
     let ended = look(&rig, &execution).await;
@@ -60,6 +74,30 @@ async fn copy_that_was_hidden_fails_the_run_by_name_and_a_redrive_looks_again() 
     let ended = look(&rig, &execution).await;
     assert_succeeded(&ended);
     assert_eq!((&ended.output["snapshot"]["objects"], &ended.output["snapshot"]["planned"]), (&json!(12), &json!(12)));
+    assert_whole(&rig, &objects(), 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn copies_that_are_still_missing_after_a_redrive_are_made_again_and_only_they() {
+    let mut rig = with_break_glass().await;
+    let others = rig.hands(&others("snapshot-check"), &rig.accounts.backup);
+    let execution = before_the_look(&rig).await;
+    for lost in [3, 7] {
+        let gone = break_glass(&rig).delete_object().bucket(SNAPSHOT).key(&objects()[lost].0);
+        gone.send().await.unwrap();
+    }
+    assert_failed(&look(&rig, &execution).await, "Levee.SnapshotDiffers", &["2 of 12", "as attempt 2"]);
+    drop(others);
+    rig.set_faults(RowFault { when: When::First(1), ..RowFault::new("*part-07*", RowClass::Throttled) }.into());
+    rig.start_workers();
+    rig.redrive(&execution).await.unwrap();
+    let ended = rig.until_ended(&execution).await.unwrap();
+    assert_succeeded(&ended);
+    let (report, snapshot) = (&ended.output["report"], &ended.output["snapshot"]);
+    assert_eq!((&report["attempt"], &report["rows"], &report["copied_in_all"]), (&json!(3), &json!(1), &json!(12)));
+    let told = (&snapshot["attempt"], &snapshot["objects"], &snapshot["missing"]);
+    assert_eq!(told, (&json!(3), &json!(12), &json!(0)), "{snapshot}");
+    assert_whole(&rig, &objects(), 3).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,8 @@
 //! Which attempt comes next, and what it copies.
 
-use levee_ledger::state::{Copy, CopyNext, Job, JobManifest, JobManifestKind, Manifest, Report, ReportNext, Thaw};
+use levee_ledger::state::{
+    Copy, CopyNext, Job, JobManifest, JobManifestKind, Manifest, Report, ReportNext, SnapshotCheck, SnapshotNext, Thaw,
+};
 use levee_stage::StageError;
 
 /// An attempt to submit.
@@ -16,7 +18,7 @@ pub struct Attempt {
 ///
 /// Results of earlier turns stay in the state, so that only an answer that points beyond the last job counts: failed rows
 /// to copy again, by themselves or after a redrive, else a job to make again, else archived objects that can be read now, else
-/// as attempt 1 what the plan has for a copy job, which is the inventory itself where there is no plan.
+/// copies that were missing in the snapshot bucket, else as attempt 1 what the plan has for a copy job, which is the inventory itself where there is no plan.
 ///
 /// # Errors
 /// The state asks for a retry without saying of what.
@@ -26,6 +28,7 @@ pub fn choose(
     copy: Option<&Copy>,
     report: Option<&Report>,
     thaw: Option<&Thaw>,
+    snapshot: Option<&SnapshotCheck>,
 ) -> Result<Attempt, StageError> {
     let last = job.map_or(0, |job| job.attempt);
     if let Some(report) = report.filter(|report| report.next != ReportNext::Done)
@@ -45,6 +48,15 @@ pub fn choose(
     if let Some(thaw) = thaw.filter(|thaw| thaw.next_attempt > last) {
         let rows = thaw.copy.clone().unwrap_or_else(|| inventory(manifest, 0));
         return Ok(Attempt { number: thaw.next_attempt, manifest: rows });
+    }
+    if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.next == SnapshotNext::Retry)
+        && let Some(number) = snapshot.next_attempt.filter(|next| *next > last)
+    {
+        let Some(manifest) = snapshot.retry_manifest.clone() else {
+            let cause = "$.snapshot asks for a retry but has no `retry_manifest`; start a new execution for the date";
+            return Err(StageError::permanent(StageError::INPUT_INVALID, cause));
+        };
+        return Ok(Attempt { number, manifest });
     }
     match job {
         None => Ok(Attempt { number: 1, manifest: first(manifest) }),
@@ -140,7 +152,7 @@ mod tests {
 
     #[test]
     fn first_attempt_copies_the_inventory() {
-        let attempt = choose(&manifest(), None, None, None, None).unwrap();
+        let attempt = choose(&manifest(), None, None, None, None, None).unwrap();
         assert_eq!(attempt.number, 1);
         assert_eq!(attempt.manifest.kind, JobManifestKind::Inventory);
         assert_eq!(attempt.manifest.rows, 7);
@@ -149,7 +161,8 @@ mod tests {
     #[test]
     fn failed_job_is_made_again_with_its_own_manifest() {
         let job = job(1, rows("first.csv", 7));
-        let attempt = choose(&manifest(), Some(&job), Some(&copy(1, CopyNext::Resubmit, Some(2))), None, None).unwrap();
+        let attempt =
+            choose(&manifest(), Some(&job), Some(&copy(1, CopyNext::Resubmit, Some(2))), None, None, None).unwrap();
         assert_eq!(attempt, Attempt { number: 2, manifest: rows("first.csv", 7) });
     }
 
@@ -160,7 +173,7 @@ mod tests {
         let job = job(1, rows("first.csv", 7));
         let report = report(next, 2, Some(rows("retry.csv", 2)));
         let attempt =
-            choose(&manifest(), Some(&job), Some(&copy(1, CopyNext::Report, None)), Some(&report), None).unwrap();
+            choose(&manifest(), Some(&job), Some(&copy(1, CopyNext::Report, None)), Some(&report), None, None).unwrap();
         assert_eq!(attempt, Attempt { number: 2, manifest: rows("retry.csv", 2) });
     }
 
@@ -169,7 +182,7 @@ mod tests {
         let job = job(2, rows("retry.csv", 2));
         let old_report = report(ReportNext::RetryLater, 2, Some(rows("retry.csv", 2)));
         let copy = copy(2, CopyNext::Resubmit, Some(3));
-        let attempt = choose(&manifest(), Some(&job), Some(&copy), Some(&old_report), None).unwrap();
+        let attempt = choose(&manifest(), Some(&job), Some(&copy), Some(&old_report), None, None).unwrap();
         assert_eq!(attempt, Attempt { number: 3, manifest: rows("retry.csv", 2) });
     }
 
@@ -177,7 +190,7 @@ mod tests {
     fn old_answers_do_not_make_another_attempt() {
         let job = job(2, rows("first.csv", 7));
         let old_copy = copy(1, CopyNext::Resubmit, Some(2));
-        let attempt = choose(&manifest(), Some(&job), Some(&old_copy), None, None).unwrap();
+        let attempt = choose(&manifest(), Some(&job), Some(&old_copy), None, None, None).unwrap();
         assert_eq!(attempt.number, 2);
     }
 
@@ -204,7 +217,7 @@ mod tests {
         #[case] batch: Option<JobManifest>,
         #[case] copied: JobManifest,
     ) {
-        let attempt = choose(&planned(batch), None, None, None, None).unwrap();
+        let attempt = choose(&planned(batch), None, None, None, None, None).unwrap();
         assert_eq!(attempt, Attempt { number: 1, manifest: copied });
     }
 
@@ -223,7 +236,7 @@ mod tests {
     ) {
         let (job, thaw) = (job(last, rows("last.csv", 2)), thaw(next, copy));
         let done = Report { next_attempt: None, ..report(ReportNext::Done, last + 1, None) };
-        let attempt = choose(&planned(None), Some(&job), None, Some(&done), Some(&thaw)).unwrap();
+        let attempt = choose(&planned(None), Some(&job), None, Some(&done), Some(&thaw), None).unwrap();
         assert_eq!(attempt, Attempt { number, manifest: copied });
     }
 
@@ -231,7 +244,7 @@ mod tests {
     fn archived_objects_are_attempt_2_where_the_plan_had_nothing_for_a_job() {
         let job = Job { id: None, ..job(1, inventory(&manifest(), 0)) };
         let thaw = thaw(2, Some(rows("thawed.json", 3)));
-        let attempt = choose(&planned(None), Some(&job), None, None, Some(&thaw)).unwrap();
+        let attempt = choose(&planned(None), Some(&job), None, None, Some(&thaw), None).unwrap();
         assert_eq!(attempt, Attempt { number: 2, manifest: rows("thawed.json", 3) });
     }
 
@@ -248,14 +261,48 @@ mod tests {
         #[case] copied: JobManifest,
     ) {
         let (job, thaw) = (job(2, rows("thawed.json", 3)), thaw(2, Some(rows("thawed.json", 3))));
-        let attempt = choose(&planned(None), Some(&job), copy.as_ref(), report.as_ref(), Some(&thaw)).unwrap();
+        let attempt = choose(&planned(None), Some(&job), copy.as_ref(), report.as_ref(), Some(&thaw), None).unwrap();
         assert_eq!(attempt, Attempt { number: 3, manifest: copied });
+    }
+
+    fn missing(next: SnapshotNext, next_attempt: u32) -> SnapshotCheck {
+        SnapshotCheck {
+            attempt: next_attempt - 1,
+            objects: 5,
+            bytes: 5,
+            planned: 7,
+            missing: 2,
+            changed: 0,
+            unexpected: 0,
+            sizes_compared: true,
+            findings: None,
+            next,
+            next_attempt: Some(next_attempt),
+            retry_manifest: Some(rows("missing.csv", 2)),
+        }
+    }
+
+    #[rstest]
+    #[case::after_the_last(2, SnapshotNext::Retry, 3, rows("missing.csv", 2))]
+    #[case::asked_for_again(3, SnapshotNext::Retry, 3, rows("last.csv", 2))]
+    #[case::nothing_is_missing(2, SnapshotNext::Done, 2, rows("last.csv", 2))]
+    fn copies_that_were_missing_in_the_bucket_are_the_attempt_after_the_last(
+        #[case] last: u32,
+        #[case] next: SnapshotNext,
+        #[case] number: u32,
+        #[case] copied: JobManifest,
+    ) {
+        let (job, done) = (job(last, rows("last.csv", 2)), report(ReportNext::Done, last + 1, None));
+        let (thaw, snapshot) = (thaw(2, Some(rows("thawed.json", 3))), missing(next, 3));
+        let attempt = choose(&planned(None), Some(&job), None, Some(&done), Some(&thaw), Some(&snapshot)).unwrap();
+        assert_eq!(attempt, Attempt { number, manifest: copied });
     }
 
     #[test]
     fn retry_without_rows_is_refused() {
         let job = job(1, rows("first.csv", 7));
-        let error = choose(&manifest(), Some(&job), None, Some(&report(ReportNext::Retry, 2, None)), None).unwrap_err();
+        let error =
+            choose(&manifest(), Some(&job), None, Some(&report(ReportNext::Retry, 2, None)), None, None).unwrap_err();
         assert_eq!(error.name, StageError::INPUT_INVALID);
     }
 }

@@ -22,7 +22,7 @@ use aws_sdk_s3control::{
 use jiff::Timestamp;
 use levee_ledger::{
     Ledger, RunKey, names,
-    state::{Bucket, Copy, Job, Manifest, Report, Run, Thaw},
+    state::{Bucket, Copy, Job, Manifest, Report, Run, SnapshotCheck, Thaw},
 };
 use levee_stage::{Aws, CommonSettings, Context, Progress, Stage, StageError, aws::is_transient, aws_error};
 use serde::Deserialize;
@@ -65,6 +65,9 @@ pub struct Input {
     /// The archived objects that can be read now.
     #[serde(default)]
     pub thaw: Option<Thaw>,
+    /// The copies that were missing in the snapshot bucket.
+    #[serde(default)]
+    pub snapshot: Option<SnapshotCheck>,
 }
 
 /// The stage.
@@ -226,7 +229,7 @@ impl Stage for JobSubmit {
         let run = RunKey::new(&input.run.source, input.manifest.backup_date, &context.execution);
         self.ledger.check_claim(&run).await?;
         let (job, copy, report) = (input.job.as_ref(), input.copy.as_ref(), input.report.as_ref());
-        let mut attempt = choose(&input.manifest, job, copy, report, input.thaw.as_ref())?;
+        let mut attempt = choose(&input.manifest, job, copy, report, input.thaw.as_ref(), input.snapshot.as_ref())?;
         let (request, record, id) = loop {
             let record = run.record(&format!("03-job-submit-attempt-{}.json", attempt.number));
             if let Some(job) = self.ledger.read::<Job>(&record).await? {

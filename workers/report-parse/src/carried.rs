@@ -2,7 +2,7 @@
 
 use levee_ledger::{
     Ledger, RunKey,
-    state::{ObjectPointer, Report, ReportNext},
+    state::{ObjectPointer, Report, ReportNext, SnapshotCheck, SnapshotNext},
 };
 use levee_stage::StageError;
 use serde::{Deserialize, Serialize};
@@ -30,21 +30,37 @@ pub(crate) struct Carried {
 }
 
 impl Carried {
-    /// What the attempts before `attempt` have left: the record of the last one with a report has it all. An attempt whose
-    /// job failed has none.
+    /// What the attempts before `attempt` have left: the record of the last one with a report has it all, but for what was
+    /// missing in the `snapshot` bucket since. An attempt whose job failed has none.
     ///
     /// # Errors
     /// AWS errors.
-    pub(crate) async fn before(ledger: &Ledger, run: &RunKey, attempt: u32) -> Result<Self, StageError> {
+    pub(crate) async fn before(
+        ledger: &Ledger,
+        run: &RunKey,
+        attempt: u32,
+        snapshot: Option<&SnapshotCheck>,
+    ) -> Result<Self, StageError> {
         for earlier in (1..attempt).rev() {
             if let Some(report) = ledger.read::<Report>(&record(run, earlier)).await? {
-                return Ok(Self::after(report.value));
+                return Ok(Self::after(report.value).without(snapshot, attempt, earlier));
             }
             if let Some(found) = ledger.read::<Incomplete>(&incomplete_record(run, earlier)).await? {
-                return Ok(Self::after(found.value.report));
+                return Ok(Self::after(found.value.report).without(snapshot, attempt, earlier));
             }
         }
         Ok(Self::default())
+    }
+
+    /// What was copied up to the attempt `earlier`, less the copies that were missing in the snapshot bucket after it: this
+    /// attempt, or one since, makes them again.
+    fn without(self, snapshot: Option<&SnapshotCheck>, attempt: u32, earlier: u32) -> Self {
+        let again = snapshot.filter(|snapshot| {
+            snapshot.next == SnapshotNext::Retry
+                && snapshot.next_attempt.is_some_and(|next| earlier < next && next <= attempt)
+        });
+        let rows = again.and_then(|snapshot| snapshot.retry_manifest.as_ref()).map_or(0, |manifest| manifest.rows);
+        Self { copied: self.copied.saturating_sub(rows), ..self }
     }
 
     fn after(report: Report) -> Self {

@@ -32,7 +32,9 @@ use lane::{Decision, Lane};
 use levee_formats::report::Manifest as ReportManifest;
 use levee_ledger::{
     Ledger, RunKey,
-    state::{Copy, Job, JobManifest, JobManifestKind, Manifest, ObjectPointer, Report, ReportNext, Run, Thaw},
+    state::{
+        Copy, Job, JobManifest, JobManifestKind, Manifest, ObjectPointer, Report, ReportNext, Run, SnapshotCheck, Thaw,
+    },
 };
 use levee_stage::{Aws, CommonSettings, Context, EventBus, NoSettings, Progress, Stage, StageError};
 use look::{Found, Looks};
@@ -66,6 +68,9 @@ pub struct Input {
     /// The archived objects that can be read now, and that one of the attempts copies.
     #[serde(default)]
     pub thaw: Option<Thaw>,
+    /// The copies that were missing in the snapshot bucket, and that one of the attempts makes again.
+    #[serde(default)]
+    pub snapshot: Option<SnapshotCheck>,
 }
 
 impl Input {
@@ -118,7 +123,7 @@ impl ReportParse {
             Ok(tally) => tally,
             Err(missing) => return wait(context, input, &source, &missing),
         };
-        let carried = Carried::before(&self.ledger, run, input.job.attempt).await?;
+        let carried = Carried::before(&self.ledger, run, input.job.attempt, input.snapshot.as_ref()).await?;
         let lane = Lane { retries: carried.retries, allowed: input.run.retries };
         let mut sorter = Sorter::new(&self.ledger, &stem(run, input.job.attempt), with_versions(&input.job), lane);
         match self.sort(run, input, report, (&carried, looked), &mut sorter).await {

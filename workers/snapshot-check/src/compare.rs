@@ -66,7 +66,7 @@ impl Comparison<'_> {
                 .await?;
             }
             let ranges = ranges(plan.rows, &plan.sample());
-            let bucket = self.listing.read(&ranges, Digest::of_bucket(by, cells)).await?;
+            let bucket = self.listing.read(ranges.clone(), Digest::of_bucket(by, cells)).await?;
             plan.sketch.merge(&bucket.sketch);
             let planned = plan.rows.saturating_sub(gone);
             counts = (planned, bucket.rows);
@@ -80,7 +80,7 @@ impl Comparison<'_> {
                 continue;
             };
             let wanted: BTreeSet<_> = difference.added.into_iter().chain(difference.taken).collect();
-            let findings = if wanted.is_empty() { Vec::new() } else { self.name(by, wanted, &ranges).await? };
+            let findings = if wanted.is_empty() { Vec::new() } else { self.name(by, wanted, ranges).await? };
             return Ok(Compared { objects: bucket.rows, bytes: bucket.bytes, planned, by, findings });
         }
         Err(self.too_different(counts))
@@ -90,7 +90,7 @@ impl Comparison<'_> {
         &self,
         by: By,
         wanted: BTreeSet<u128>,
-        ranges: &[crate::listing::Range],
+        ranges: Vec<crate::listing::Range>,
     ) -> Result<Vec<Finding>, StageError> {
         let wanted = Arc::new(wanted);
         let mut named = self.planned.read(Naming::of_plan(by, Arc::clone(&wanted))).await?;

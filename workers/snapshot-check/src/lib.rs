@@ -1,9 +1,11 @@
 //! The stage that looks at the snapshot bucket itself: it lists it and compares it with what was to be copied.
 //!
 //! Everything before it goes by what Batch Operations reports. This stage does not: an object is there when S3 lists it, with
-//! the size that the inventory has. One that was reported as copied and is not there fails the run.
+//! the size that the inventory has. One that was reported as copied and is not there fails the run; after a redrive the bucket
+//! is looked at again, and what is still missing is copied again by a further attempt.
 
 mod compare;
+mod found;
 mod listing;
 mod pass;
 mod planned;
@@ -12,9 +14,10 @@ mod tell;
 mod vanished;
 
 use compare::{Compared, Comparison};
+use found::{Incomplete, incomplete_record, record, stem};
 use levee_ledger::{
     Ledger, RunKey,
-    state::{self, Bucket, Difference, Job, Manifest, ObjectPointer, Report, Run},
+    state::{self, Bucket, Difference, Job, Manifest, ObjectPointer, Report, Run, SnapshotNext},
 };
 use levee_stage::{Aws, CommonSettings, Context, EventBus, NoSettings, Progress, Stage, StageError};
 use listing::Listing;
@@ -24,9 +27,6 @@ use serde::Deserialize;
 
 /// The error of a snapshot bucket that lacks what was to be copied, or that cannot be compared with it.
 pub const SNAPSHOT_DIFFERS: &str = "Levee.SnapshotDiffers";
-
-const RECORD: &str = "07-snapshot-check.json";
-const JSON_LINES: &str = "application/x-ndjson";
 
 /// The part of the state that the stage reads.
 #[derive(Clone, Debug, Deserialize)]
@@ -85,26 +85,70 @@ impl SnapshotCheck {
         Comparison { ledger: &self.ledger, planned, listing, vanished_lists }.run().await
     }
 
-    /// Writes the findings of this redrive; none when there are none.
-    async fn list(
+    /// What a look comes to, in the ledger.
+    async fn settle(
         &self,
         context: &Context,
         run: &RunKey,
+        input: &Input,
+        earlier: Option<Incomplete>,
+    ) -> Result<Progress<state::SnapshotCheck>, StageError> {
+        let compared = self.compare(input).await?;
+        let (attempt, redrive_count) = (input.job.attempt, context.execution.redrive_count);
+        let lists = format!("{}-redrive-{redrive_count}", stem(run, attempt));
+        let count = |kind| tell::count(&compared.findings, kind);
+        let mut checked = state::SnapshotCheck {
+            attempt,
+            objects: compared.objects,
+            bytes: compared.bytes,
+            planned: compared.planned,
+            missing: count(Difference::Missing),
+            changed: count(Difference::Changed),
+            unexpected: count(Difference::Unexpected),
+            sizes_compared: compared.by == By::Size,
+            findings: found::list(&self.ledger, &lists, &compared.findings).await?,
+            next: SnapshotNext::Done,
+            next_attempt: None,
+            retry_manifest: None,
+        };
+        if checked.missing > 0 {
+            checked.next = SnapshotNext::Retry;
+            checked.next_attempt = Some(attempt.saturating_add(1));
+            checked.retry_manifest =
+                found::manifest(&self.ledger, &lists, &input.run.source, &compared.findings).await?;
+            // The first look that misses objects fails, so that somebody knows; one after a redrive has them copied again.
+            if earlier.is_none() || checked.retry_manifest.is_none() {
+                return self.fail(context, run, input, checked, &compared).await;
+            }
+        }
+        let record = record(run, attempt);
+        let checked = self.ledger.write_once(&record, &checked).await?.into_stored(checked).value;
+        tracing::info!(
+            objects = checked.objects,
+            bytes = checked.bytes,
+            missing = checked.missing,
+            changed = checked.changed,
+            unexpected = checked.unexpected,
+            "the snapshot bucket is compared with what was to be copied"
+        );
+        Ok(Progress::Done(checked))
+    }
+
+    /// Tells of the missing objects, records them, and fails.
+    async fn fail(
+        &self,
+        context: &Context,
+        run: &RunKey,
+        input: &Input,
+        snapshot: state::SnapshotCheck,
         compared: &Compared,
-    ) -> Result<Option<ObjectPointer>, StageError> {
-        if compared.findings.is_empty() {
-            return Ok(None);
-        }
-        let name = format!("07-snapshot-check-redrive-{}-findings.jsonl", context.execution.redrive_count);
-        let mut list = self.ledger.artefact(run.record(&name), JSON_LINES);
-        for finding in &compared.findings {
-            let mut line = serde_json::to_vec(finding).map_err(|error| {
-                StageError::permanent(StageError::OUTPUT_INVALID, format!("a finding is no JSON: {error}"))
-            })?;
-            line.push(b'\n');
-            list.write(&line).await?;
-        }
-        Ok(Some(list.finish().await?.pointer))
+    ) -> Result<Progress<state::SnapshotCheck>, StageError> {
+        self.bus.send("Copy Failures", &tell::event(run, &snapshot, &compared.findings)).await?;
+        let cause = tell::cause(&input.bucket.name, &snapshot, &compared.findings);
+        let key = incomplete_record(run, snapshot.attempt);
+        let found = Incomplete { snapshot, cause, redrive_count: context.execution.redrive_count };
+        let cause = self.ledger.write_once(&key, &found).await?.into_stored(found).value.cause;
+        Err(StageError::permanent(SNAPSHOT_DIFFERS, cause))
     }
 }
 
@@ -116,35 +160,14 @@ impl Stage for SnapshotCheck {
     async fn run(&self, context: &Context, input: Input) -> Result<Progress<state::SnapshotCheck>, StageError> {
         let run = RunKey::new(&input.run.source, input.manifest.backup_date, &context.execution);
         self.ledger.check_claim(&run).await?;
-        let record = run.record(RECORD);
-        if let Some(checked) = self.ledger.read::<state::SnapshotCheck>(&record).await? {
+        let attempt = input.job.attempt;
+        if let Some(checked) = self.ledger.read::<state::SnapshotCheck>(&record(&run, attempt)).await? {
             return Ok(Progress::Done(checked.value));
         }
-        let compared = self.compare(&input).await?;
-        let findings = self.list(context, &run, &compared).await?;
-        if let Some(list) = &findings
-            && tell::count(&compared.findings, Difference::Missing) > 0
-        {
-            self.bus.send("Copy Failures", &tell::event(&run, input.job.attempt, &compared, list)).await?;
-            return Err(StageError::permanent(SNAPSHOT_DIFFERS, tell::cause(&input.bucket.name, &compared, list)));
+        let earlier = self.ledger.read::<Incomplete>(&incomplete_record(&run, attempt)).await?.map(|found| found.value);
+        if let Some(found) = earlier.as_ref().filter(|found| context.execution.redrive_count <= found.redrive_count) {
+            return Err(StageError::permanent(SNAPSHOT_DIFFERS, found.cause.clone()));
         }
-        let checked = state::SnapshotCheck {
-            objects: compared.objects,
-            bytes: compared.bytes,
-            planned: compared.planned,
-            changed: tell::count(&compared.findings, Difference::Changed),
-            unexpected: tell::count(&compared.findings, Difference::Unexpected),
-            sizes_compared: compared.by == By::Size,
-            findings,
-        };
-        let checked = self.ledger.write_once(&record, &checked).await?.into_stored(checked).value;
-        tracing::info!(
-            objects = checked.objects,
-            bytes = checked.bytes,
-            changed = checked.changed,
-            unexpected = checked.unexpected,
-            "the snapshot bucket has every object that was to be copied"
-        );
-        Ok(Progress::Done(checked))
+        self.settle(context, &run, &input, earlier).await
     }
 }

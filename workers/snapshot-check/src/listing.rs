@@ -56,10 +56,10 @@ impl Listing {
     ///
     /// # Errors
     /// AWS errors.
-    pub(crate) async fn read<P: Pass>(&self, ranges: &[Range], pass: P) -> Result<P, StageError> {
+    pub(crate) async fn read<P: Pass>(&self, ranges: Vec<Range>, pass: P) -> Result<P, StageError> {
         let fresh = pass.fresh();
         let shared = Arc::new(Mutex::new(pass));
-        let listed = ranges.to_vec().into_iter().map(|range| {
+        let listed = ranges.into_iter().map(|range| {
             let (listing, shared) = (self.clone(), Arc::clone(&shared));
             AbortOnDropHandle::new(tokio::spawn(async move { listing.range(&range, &shared).await }))
         });

@@ -2,11 +2,11 @@
 
 use levee_ledger::{
     RunKey,
-    state::{Difference, Finding, ObjectPointer},
+    state::{Difference, Finding, SnapshotCheck},
 };
 use serde_json::{Value, json};
 
-use crate::compare::Compared;
+use crate::found::is_for_a_job;
 
 /// Keys that are named.
 const NAMED: usize = 10;
@@ -17,35 +17,42 @@ pub(crate) fn count(findings: &[Finding], kind: Difference) -> u64 {
 }
 
 /// The detail of `Copy Failures`.
-pub(crate) fn event(run: &RunKey, attempt: u32, compared: &Compared, list: &ObjectPointer) -> Value {
-    let missing = count(&compared.findings, Difference::Missing);
+pub(crate) fn event(run: &RunKey, snapshot: &SnapshotCheck, findings: &[Finding]) -> Value {
     json!({
         "source": run.source,
         "backup_date": run.backup_date,
         "execution": run.execution_arn,
-        "attempt": attempt,
-        "rows": compared.planned,
-        "succeeded": compared.planned.saturating_sub(missing),
-        "failed": missing,
-        "failed_by_class": { "missing": missing },
-        "first": first(&compared.findings),
-        "failure_list": list,
+        "attempt": snapshot.attempt,
+        "rows": snapshot.planned,
+        "succeeded": snapshot.planned.saturating_sub(snapshot.missing),
+        "failed": snapshot.missing,
+        "failed_by_class": { "missing": snapshot.missing },
+        "first": first(findings),
+        "failure_list": snapshot.findings,
         "ledger": run.prefix(),
     })
 }
 
 /// The cause of `Levee.SnapshotDiffers`.
-pub(crate) fn cause(bucket: &str, compared: &Compared, list: &ObjectPointer) -> String {
+pub(crate) fn cause(bucket: &str, snapshot: &SnapshotCheck, findings: &[Finding]) -> String {
+    let list = snapshot.findings.as_ref().map_or_else(String::new, |list| format!("s3://{}/{}", list.bucket, list.key));
+    let for_a_job = findings.iter().filter(|finding| is_for_a_job(finding)).count() as u64;
+    let too_large = match snapshot.missing.saturating_sub(for_a_job) {
+        0 => String::new(),
+        rows => format!(
+            " {rows} of them are too large for a copy job and are not copied again: have a break-glass principal remove their \
+             delete markers."
+        ),
+    };
     format!(
-        "{} of {} objects that were reported as copied are not in snapshot bucket {bucket}: {}. All differences are in \
-         s3://{}/{}. Look who deletes in that bucket (a delete marker hides the copy, which is still there as an earlier \
-         version; the access log or CloudTrail has the caller), and whether a lifecycle rule does. Once the copies are to be \
-         seen again, redrive the execution, which lists the bucket anew; if they are gone, start a new execution for the date.",
-        count(&compared.findings, Difference::Missing),
-        compared.planned,
-        first(&compared.findings).join(", "),
-        list.bucket,
-        list.key,
+        "{} of {} objects that were reported as copied are not in snapshot bucket {bucket}: {}. All differences are in {list}. \
+         See who deletes there, by CloudTrail or the access log: a delete marker hides a copy that is still there as an earlier \
+         version, and a lifecycle rule may be at work. Then redrive the execution: it lists the bucket anew, and what is still \
+         missing is copied again as attempt {}.{too_large}",
+        snapshot.missing,
+        snapshot.planned,
+        first(findings).join(", "),
+        snapshot.attempt.saturating_add(1),
     )
 }
 

@@ -2,26 +2,48 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ObjectPointer;
+use super::{JobManifest, ObjectPointer};
 
-/// `$.snapshot`, by snapshot-check: the snapshot bucket has every object that was to be copied.
+/// What the state machine does after SnapshotCheck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SnapshotNext {
+    /// Every object is there; go on.
+    Done,
+    /// Submit `retry_manifest` as attempt `next_attempt`: somebody has redriven the execution after objects were missing.
+    Retry,
+}
+
+/// `$.snapshot`, by snapshot-check: whether the snapshot bucket has every object that was to be copied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotCheck {
+    /// The last attempt before the look.
+    pub attempt: u32,
     /// Objects in the bucket.
     pub objects: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Objects that were planned and had not vanished from the source: each of them is in the bucket.
+    /// Objects that were planned and had not vanished from the source: each of them is in the bucket, but for the missing.
     pub planned: u64,
+    /// Those of them that are not in the bucket. None when `next` is `done`.
+    pub missing: u64,
     /// Those of them that have another size than the inventory says: they were overwritten between inventory and copy.
     pub changed: u64,
     /// Objects in the bucket that were not planned, such as the copies of an earlier execution for the same date.
     pub unexpected: u64,
     /// Whether sizes were compared, too: the inventory has them, and no more objects had changed than can be told apart.
     pub sizes_compared: bool,
-    /// The changed and the unexpected ones, as lines of [`Finding`]; absent when there are none.
+    /// The missing, the changed and the unexpected ones, as lines of [`Finding`]; absent when there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub findings: Option<ObjectPointer>,
+    /// What comes next.
+    pub next: SnapshotNext,
+    /// The attempt to submit when `next` is `retry`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt: Option<u32>,
+    /// The rows to submit then: the missing ones, but for those that are too large for a copy job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_manifest: Option<JobManifest>,
 }
 
 /// How the snapshot bucket differs from the plan at one key.
