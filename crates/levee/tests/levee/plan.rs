@@ -13,13 +13,17 @@ use serde_json::{Value, json};
 use super::support::{Served, levee, run};
 
 const GB: u64 = 1 << 30;
+
+/// Key, size, storage class and further fields of an object.
+type Listed<'a> = (&'a str, u64, &'a str, &'a [(Column, &'a str)]);
+
 const FULL: &str = "Bucket, Key, Size, StorageClass, EncryptionStatus, IntelligentTieringAccessTier";
 
 /// An inventory of two files: nine objects of every kind.
 fn inventory(schema: &str) -> Vec<(String, Vec<u8>)> {
     let customer = [(Column::EncryptionStatus, "SSE-C")];
     let tiered = [(Column::IntelligentTieringAccessTier, "ARCHIVE")];
-    let rows: [(&str, u64, &str, &[(Column, &str)]); 9] = [
+    let rows: [Listed<'_>; 9] = [
         ("sales/orders/a b", GB, "STANDARD", &[]),
         ("sales/orders/_delta_log/0.json", 100, "STANDARD", &[]),
         ("sales/orders/big", 10 * GB, "STANDARD", &[]),
