@@ -12,7 +12,7 @@ mod codes;
 mod console;
 mod inventory;
 mod report;
-mod source;
+pub(crate) mod source;
 
 use std::{path::PathBuf, process::ExitCode};
 

@@ -5,7 +5,7 @@ use std::{ffi::OsString, process::ExitCode};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{cat, demo, doctor, exit, rehearse, start, twin_command, worker_command};
+use crate::{cat, demo, doctor, exit, plan, rehearse, start, twin_command, worker_command};
 
 /// Verified backups of Delta warehouses on S3.
 #[derive(Debug, Parser)]
@@ -40,6 +40,8 @@ enum Command {
     Doctor(doctor::DoctorSettings),
     /// Start a run by hand, with the settings of its source's schedule
     Start(start::StartSettings),
+    /// Show what a run would do with the objects of an inventory, and what it would cost, without doing anything
+    Plan(plan::PlanSettings),
     /// Read S3 Inventory reports
     Inventory(cat::InventoryCommand),
     /// Read completion reports of S3 Batch Operations
@@ -56,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Worker { arguments } => worker_command::run(arguments),
         Command::Doctor(settings) => doctor::run(&settings),
         Command::Start(settings) => wait_for(start::run(&settings)),
+        Command::Plan(settings) => wait_for(plan::run(&settings)),
         Command::Inventory(command) => wait_for(command.run()),
         Command::Report(command) => wait_for(command.run()),
     }

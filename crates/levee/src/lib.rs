@@ -10,6 +10,7 @@ pub mod faults;
 pub mod fleet;
 pub mod hosts;
 pub mod lake;
+pub mod plan;
 pub mod rehearse;
 pub mod start;
 pub mod supervised;

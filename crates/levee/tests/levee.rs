@@ -4,6 +4,7 @@
 mod levee {
     mod cat;
     mod doctor;
+    mod plan;
     mod samples;
     mod support;
     mod worker;

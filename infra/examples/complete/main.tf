@@ -33,6 +33,8 @@ module "backup" {
       retries                = 5
       completed_within_hours = 72
       kms_key_arns           = var.emulator ? [] : [var.orders_kms_key_arn]
+      selection              = { exclude = [{ glob = "**/_tmp/**" }] }
+      archived               = { policy = "skip" }
       snapshot = {
         storage_class = "STANDARD_IA"
         kms_key_arn   = var.emulator ? null : var.snapshot_kms_key_arn

@@ -4,7 +4,7 @@
 locals {
   # The records that a stage writes, below runs/<source>/<date>/ (claims) or runs/<source>/<date>/<execution>/.
   stage_records = {
-    manifest-ready   = ["claim-*.json", "01-manifest-ready.json"]
+    manifest-ready   = ["claim-*.json", "01-manifest-ready.json", "plan-*"]
     bucket-provision = ["02-bucket-provision.json"]
     job-submit       = ["03-job-submit-attempt-*.json"]
     job-poll         = ["04-job-poll-attempt-*.json"]
@@ -40,6 +40,7 @@ locals {
     manifest-ready = [
       { Sid = "ManifestReadyFindsInventories", Effect = "Allow", Action = "s3:ListBucket", Resource = local.bucket_arns.manifests },
       { Sid = "ManifestReadyReadsInventories", Effect = "Allow", Action = "s3:GetObject", Resource = "${local.bucket_arns.manifests}/*" },
+      { Sid = "ManifestReadyGivesUpUploads", Effect = "Allow", Action = "s3:AbortMultipartUpload", Resource = "${local.bucket_arns.ledger}/runs/*/plan-*" },
       { Sid = "ManifestReadyAsksForTheOwnerOfAClaim", Effect = "Allow", Action = "states:DescribeExecution", Resource = local.execution_arns },
       { Sid = "ManifestReadyTellsOfRuns", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
     ]

@@ -9,6 +9,16 @@ locals {
     priority             = source.priority == 10 ? null : source.priority
     retries              = source.retries == 3 ? null : source.retries
   } }
+  run_selection = { for name, source in var.sources : name => merge(
+    { for key, patterns in { include = source.selection.include, exclude = source.selection.exclude } :
+    key => [for pattern in patterns : { for kind, text in pattern : kind => text if text != null }] if length(patterns) > 0 },
+    { for key, classes in { storage_classes = source.selection.storage_classes } : key => classes if length(classes) > 0 },
+  ) }
+  # A string, or an object: two types, which one condition cannot give.
+  run_archived = { for name, source in var.sources : name => merge(
+    { for key, value in { archived = "skip" } : key => value if source.archived.policy == "skip" },
+    { for key, value in { archived = { restore = { tier = source.archived.tier, days = source.archived.days, limit_hours = source.archived.limit_hours } } } : key => value if source.archived.policy == "restore" },
+  ) }
   run_snapshot = { for name, source in var.sources : name => merge(
     { for key, value in { storage_class = source.snapshot.storage_class, kms_key_arn = source.snapshot.kms_key_arn } : key => value if value != null },
     { for key, value in { object_lock = source.snapshot.object_lock } : key => value if value != null },
@@ -24,6 +34,8 @@ locals {
       settle_days    = source.settle_days
     },
     { for key, value in local.run_optional[name] : key => value if value != null },
+    { for key, value in { selection = local.run_selection[name] } : key => value if length(value) > 0 },
+    local.run_archived[name],
     { for key, value in { snapshot = local.run_snapshot[name] } : key => value if length(value) > 0 },
   ) } }
 

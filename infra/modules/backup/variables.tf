@@ -37,21 +37,36 @@ variable "sources" {
       stall_limit_hours       how long a copy job may stand still
       priority                of the copy jobs among the account's jobs; higher goes first
       retries                 how often rows that failed in passing are copied again without anybody's doing, 0 to 10
+      selection               which objects are backed up; all without it. include and exclude are lists of { prefix = "..." } or
+                              { glob = "..." }, storage_classes a list of classes; docs/plan.md says what they take
+      archived                what is done about archived objects: policy fail (the run stops on them), skip, or restore; then tier
+                              (BULK or STANDARD), days that the restored copies stay, limit_hours that they are waited for
       completed_within_hours  without a completed run for so long the alarm goes off (at most 168)
       kms_key_arns            customer managed keys that objects of the source are encrypted with
       snapshot                how the dated buckets are made: storage class, KMS key of the backup account, Object Lock, tags
   EOT
   type = map(object({
-    account_id             = string
-    inventory_id           = optional(string, "levee-daily")
-    schedule               = optional(string, "cron(0 3 * * ? *)")
-    time_zone              = optional(string, "UTC")
-    enabled                = optional(bool, true)
-    settle_days            = optional(number, 2)
-    manifest_limit_hours   = optional(number, 48)
-    stall_limit_hours      = optional(number, 6)
-    priority               = optional(number, 10)
-    retries                = optional(number, 3)
+    account_id           = string
+    inventory_id         = optional(string, "levee-daily")
+    schedule             = optional(string, "cron(0 3 * * ? *)")
+    time_zone            = optional(string, "UTC")
+    enabled              = optional(bool, true)
+    settle_days          = optional(number, 2)
+    manifest_limit_hours = optional(number, 48)
+    stall_limit_hours    = optional(number, 6)
+    priority             = optional(number, 10)
+    retries              = optional(number, 3)
+    selection = optional(object({
+      include         = optional(list(object({ prefix = optional(string), glob = optional(string) })), [])
+      exclude         = optional(list(object({ prefix = optional(string), glob = optional(string) })), [])
+      storage_classes = optional(list(string), [])
+    }), {})
+    archived = optional(object({
+      policy      = optional(string, "fail")
+      tier        = optional(string, "BULK")
+      days        = optional(number, 7)
+      limit_hours = optional(number, 72)
+    }), {})
     completed_within_hours = optional(number, 36)
     kms_key_arns           = optional(list(string), [])
     snapshot = optional(object({
@@ -83,12 +98,36 @@ variable "sources" {
     error_message = "retries is a whole number from 0 to 10."
   }
   validation {
+    condition = alltrue(flatten([for name, source in var.sources : [for pattern in concat(source.selection.include, source.selection.exclude) :
+    length([for text in [pattern.prefix, pattern.glob] : text if text != null && text != ""]) == 1]]))
+    error_message = "A pattern of a selection has a prefix or a glob, not both, and it is not empty."
+  }
+  validation {
+    condition     = alltrue(flatten([for name, source in var.sources : [for class in source.selection.storage_classes : contains(["STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"], class)]]))
+    error_message = "The storage classes of a selection are those of S3, as an inventory writes them."
+  }
+  validation {
+    condition = alltrue([for name, source in var.sources :
+    contains(["fail", "skip", "restore"], source.archived.policy) && contains(["BULK", "STANDARD"], source.archived.tier)])
+    error_message = "The policy for archived objects is fail, skip or restore, and its tier BULK or STANDARD."
+  }
+  validation {
+    condition = alltrue([for name, source in var.sources :
+      source.archived.days >= 1 && source.archived.days <= 365 && floor(source.archived.days) == source.archived.days
+    && source.archived.limit_hours >= 1 && source.archived.limit_hours <= 336 && floor(source.archived.limit_hours) == source.archived.limit_hours])
+    error_message = "Restored copies stay for 1 to 365 days and are waited for over 1 to 336 hours, in whole numbers."
+  }
+  validation {
     condition     = alltrue([for name, source in var.sources : length("${var.name}-${name}") <= 64])
     error_message = "A schedule is named <name>-<source> and EventBridge Scheduler allows 64 characters: choose a shorter name for the deployment."
   }
   validation {
     condition     = var.allow_same_account || alltrue([for name, source in var.sources : source.account_id != var.account_id])
     error_message = "A source in the backup account has no wall between it and its backup. Only an emulator is a reason to set allow_same_account."
+  }
+  validation {
+    condition     = alltrue([for name, source in var.sources : contains(["STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"], coalesce(source.snapshot.storage_class, "STANDARD"))])
+    error_message = "The storage class of a snapshot is one that copy jobs can write: STANDARD to DEEP_ARCHIVE."
   }
   validation {
     condition = alltrue([for name, source in var.sources :

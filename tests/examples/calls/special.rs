@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::{primitives::ByteStream, types::StorageClass};
 use levee::{
     deploy::{STAGES, Timetable, schedule},
     hosts::StageName,
@@ -42,6 +42,7 @@ pub(crate) fn nights() -> Vec<(&'static str, Play)> {
         ("stages crash, messages come early", Box::pin(crashes())),
         ("failure list in parts", Box::pin(large_failure_list())),
         ("copy that is hidden", Box::pin(hidden_copy())),
+        ("plan in parts", Box::pin(large_plan())),
         ("nobody can be told", Box::pin(undeliverable())),
         ("doctor", Box::pin(examined(false))),
         ("doctor with a canary", Box::pin(examined(true))),
@@ -290,6 +291,27 @@ async fn large_failure_list() -> Result<Played> {
     expect(&rig, &execution, "Levee.CopyIncomplete").await?;
     for operation in ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "AbortMultipartUpload"] {
         ensure!(rig.calls_of(operation) > 0, "the failure list was written without {operation}");
+    }
+    Played::of(&rig).await
+}
+
+/// So many archived objects that their list is written in parts, by a worker that dies when it is done and does it again; the
+/// others are copied by the plan's manifest.
+async fn large_plan() -> Result<Played> {
+    let mut rig = furnished(builder(PLAIN)?).await?;
+    for number in 0..9_000 {
+        let key = format!("cold/{number:06}/{}", "k".repeat(1_000));
+        let put = rig.accounts.warehouse.s3.put_object().bucket(PLAIN).key(key);
+        put.storage_class(StorageClass::Glacier).body(ByteStream::from_static(b"cold")).send().await?;
+    }
+    deliver(&rig).await?;
+    rig.set_faults(CallFault::new(FaultAnswer::DeathAfter).of("s3", "CompleteMultipartUpload").limit(1).into());
+    let mut input = rig.plan.execution_input(day(), 2);
+    input["run"]["archived"] = json!("skip");
+    let execution = rig.start_with("planned", &input).await?;
+    expect(&rig, &execution, GOOD).await?;
+    for operation in ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "AbortMultipartUpload"] {
+        ensure!(rig.calls_of(operation) > 0, "the plan was written without {operation}");
     }
     Played::of(&rig).await
 }

@@ -13,16 +13,21 @@ use aws_sdk_s3::{
     operation::get_object::GetObjectError,
     primitives::ByteStream,
 };
-use tokio::{
-    fs::File,
-    io::{AsyncReadExt, BufReader},
-};
+use bytes::{Bytes, BytesMut};
+use tokio::{fs::File, io::AsyncReadExt};
 
 /// The place of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Location {
+pub enum Location {
+    /// A file.
     File(PathBuf),
-    S3 { bucket: String, key: String },
+    /// An object.
+    S3 {
+        /// Its bucket.
+        bucket: String,
+        /// Its key.
+        key: String,
+    },
 }
 
 impl FromStr for Location {
@@ -38,7 +43,7 @@ impl FromStr for Location {
 }
 
 /// A manifest and the files that it names.
-pub(super) struct Source {
+pub(crate) struct Source {
     location: Location,
     root: Option<PathBuf>,
     client: Option<Client>,
@@ -51,7 +56,7 @@ const PIECE: usize = 1 << 17;
 
 impl Source {
     /// Makes an S3 client only where one is needed.
-    pub(super) async fn new(location: Location, root: Option<PathBuf>) -> Self {
+    pub(crate) async fn new(location: Location, root: Option<PathBuf>) -> Self {
         let client = match location {
             Location::S3 { .. } => Some(levee_stage::Aws::from_env().await.s3),
             Location::File(_) => None,
@@ -60,13 +65,13 @@ impl Source {
     }
 
     /// The manifest's bytes.
-    pub(super) async fn manifest(&self) -> anyhow::Result<Vec<u8>> {
+    pub(crate) async fn manifest(&self) -> anyhow::Result<Vec<u8>> {
         let found = self.open(&self.location).await?.with_context(|| format!("{} does not exist", self.name()))?;
         found.read_whole(&self.name()).await
     }
 
     /// The bytes of a file beside the manifest: its name is made of the manifest's.
-    pub(super) async fn beside(&self, name: impl Fn(&str) -> String) -> anyhow::Result<Option<Vec<u8>>> {
+    pub(crate) async fn beside(&self, name: impl Fn(&str) -> String) -> anyhow::Result<Option<Vec<u8>>> {
         let location = match &self.location {
             Location::File(path) => {
                 let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -85,7 +90,7 @@ impl Source {
     }
 
     /// A data file by its key; `None` if there is none.
-    pub(super) async fn data(&self, key: &str) -> anyhow::Result<Option<Pieces>> {
+    pub(crate) async fn data(&self, key: &str) -> anyhow::Result<Option<Pieces>> {
         let roots = match (&self.root, &self.location) {
             (None, Location::S3 { bucket, .. }) => {
                 return self.open(&Location::S3 { bucket: bucket.clone(), key: key.to_owned() }).await;
@@ -106,7 +111,7 @@ impl Source {
     }
 
     /// The manifest as messages name it.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match &self.location {
             Location::File(path) => path.display().to_string(),
             Location::S3 { bucket, key } => format!("s3://{bucket}/{key}"),
@@ -143,8 +148,7 @@ async fn open_file(path: &Path) -> anyhow::Result<Option<Pieces>> {
     if facts.is_dir() {
         bail!("{} is a folder, not a file", path.display());
     }
-    let reader = BufReader::with_capacity(PIECE, file);
-    Ok(Some(Pieces { size: facts.len(), from: From::File { reader, piece: vec![0; PIECE] } }))
+    Ok(Some(Pieces { size: facts.len(), from: From::File(file) }))
 }
 
 async fn open_object(client: &Client, bucket: &str, key: &str) -> anyhow::Result<Option<Pieces>> {
@@ -163,43 +167,43 @@ fn explain(error: &SdkError<GetObjectError>) -> String {
 }
 
 /// A file in pieces.
-pub(super) struct Pieces {
+pub(crate) struct Pieces {
     /// Its size in bytes.
-    pub(super) size: u64,
+    pub(crate) size: u64,
     from: From,
 }
 
 enum From {
-    File { reader: BufReader<File>, piece: Vec<u8> },
+    File(File),
     Body(ByteStream),
 }
 
 impl Pieces {
+    /// The next piece; none at the end.
+    pub(crate) async fn next(&mut self) -> anyhow::Result<Option<Bytes>> {
+        match &mut self.from {
+            From::File(file) => {
+                let mut piece = BytesMut::with_capacity(PIECE);
+                let length = file.read_buf(&mut piece).await.context("the file cannot be read")?;
+                Ok((length > 0).then(|| piece.freeze()))
+            }
+            From::Body(body) => body.next().await.transpose().context("the object's body broke off"),
+        }
+    }
+
     /// Hands every piece to `take`, which says whether to go on. Its errors are given back in the inner result.
-    pub(super) async fn each<E>(
+    pub(crate) async fn each<E>(
         &mut self,
         mut take: impl FnMut(&[u8]) -> Result<bool, E>,
     ) -> anyhow::Result<Result<(), E>> {
-        loop {
-            let taken = match &mut self.from {
-                From::File { reader, piece } => {
-                    let length = reader.read(piece).await.context("the file cannot be read")?;
-                    if length == 0 {
-                        return Ok(Ok(()));
-                    }
-                    take(piece.get(..length).unwrap_or_default())
-                }
-                From::Body(body) => match body.next().await {
-                    None => return Ok(Ok(())),
-                    Some(piece) => take(&piece.context("the object's body broke off")?),
-                },
-            };
-            match taken {
+        while let Some(piece) = self.next().await? {
+            match take(&piece) {
                 Ok(true) => {}
                 Ok(false) => return Ok(Ok(())),
                 Err(error) => return Ok(Err(error)),
             }
         }
+        Ok(Ok(()))
     }
 
     async fn read_whole(mut self, name: &str) -> anyhow::Result<Vec<u8>> {

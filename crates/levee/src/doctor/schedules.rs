@@ -195,6 +195,6 @@ fn said(value: Option<String>) -> String {
 }
 
 /// The text as Scheduler hands it on.
-fn replaced(text: &str) -> String {
+pub(crate) fn replaced(text: &str) -> String {
     [SCHEDULED_TIME, EXECUTION_ID].iter().fold(text.to_owned(), |text, (keyword, value)| text.replace(keyword, value))
 }

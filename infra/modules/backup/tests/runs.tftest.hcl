@@ -19,6 +19,12 @@ variables {
       priority             = 50
       retries              = 5
       kms_key_arns         = ["arn:aws:kms:us-east-1:111111111111:key/orders"]
+      selection = {
+        include         = [{ prefix = "sales/" }, { glob = "*/orders/**" }]
+        exclude         = [{ glob = "**/_tmp/**" }]
+        storage_classes = ["STANDARD", "DEEP_ARCHIVE"]
+      }
+      archived = { policy = "restore", tier = "STANDARD", days = 3 }
       snapshot = {
         storage_class = "STANDARD_IA"
         kms_key_arn   = "arn:aws:kms:us-east-1:222222222222:key/snapshots"
@@ -104,6 +110,12 @@ run "a_schedule_per_source_starts_a_run_under_the_ticks_name" {
       stall_limit_hours    = 12
       priority             = 50
       retries              = 5
+      selection = {
+        include         = [{ prefix = "sales/" }, { glob = "*/orders/**" }]
+        exclude         = [{ glob = "**/_tmp/**" }]
+        storage_classes = ["STANDARD", "DEEP_ARCHIVE"]
+      }
+      archived = { restore = { tier = "STANDARD", days = 3, limit_hours = 72 } }
       snapshot = {
         storage_class = "STANDARD_IA"
         kms_key_arn   = "arn:aws:kms:us-east-1:222222222222:key/snapshots"
@@ -112,6 +124,18 @@ run "a_schedule_per_source_starts_a_run_under_the_ticks_name" {
       }
     } }
     error_message = "The input of a source with settings."
+  }
+}
+
+run "a_source_may_skip_archived_objects" {
+  command = plan
+  variables {
+    sources = { lake = { account_id = "111111111111", archived = { policy = "skip" } } }
+  }
+
+  assert {
+    condition     = jsondecode(jsondecode(aws_scheduler_schedule.source["lake"].target[0].input).Input).run.archived == "skip"
+    error_message = "The input of a source whose archived objects are skipped."
   }
 }
 

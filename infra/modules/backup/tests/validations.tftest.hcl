@@ -221,3 +221,75 @@ run "refused_half_a_retry" {
   }
   expect_failures = [var.sources]
 }
+
+run "refused_a_pattern_with_prefix_and_glob" {
+  command = plan
+  variables {
+    sources = { lake = { account_id = "111111111111", selection = { include = [{ prefix = "a", glob = "b" }] } } }
+  }
+  expect_failures = [var.sources]
+}
+
+run "refused_a_pattern_without_either" {
+  command = plan
+  variables {
+    sources = { lake = { account_id = "111111111111", selection = { exclude = [{}] } } }
+  }
+  expect_failures = [var.sources]
+}
+
+run "refused_an_empty_pattern" {
+  command = plan
+  variables {
+    sources = { lake = { account_id = "111111111111", selection = { include = [{ prefix = "" }] } } }
+  }
+  expect_failures = [var.sources]
+}
+
+run "refused_a_selection_of_an_unknown_class" {
+  command = plan
+  variables {
+    sources = { lake = { account_id = "111111111111", selection = { storage_classes = ["COLD"] } } }
+  }
+  expect_failures = [var.sources]
+}
+
+run "refused_an_unknown_policy_for_archived_objects" {
+  command = plan
+  variables {
+    sources = { lake = { account_id = "111111111111", archived = { policy = "thaw" } } }
+  }
+  expect_failures = [var.sources]
+}
+
+run "refused_an_unknown_restore_tier" {
+  command = plan
+  variables {
+    sources = { lake = { account_id = "111111111111", archived = { policy = "restore", tier = "EXPEDITED" } } }
+  }
+  expect_failures = [var.sources]
+}
+
+run "refused_restored_copies_for_no_day" {
+  command = plan
+  variables {
+    sources = { lake = { account_id = "111111111111", archived = { policy = "restore", days = 0 } } }
+  }
+  expect_failures = [var.sources]
+}
+
+run "refused_to_wait_for_restores_for_ever" {
+  command = plan
+  variables {
+    sources = { lake = { account_id = "111111111111", archived = { policy = "restore", limit_hours = 337 } } }
+  }
+  expect_failures = [var.sources]
+}
+
+run "refused_a_snapshot_in_an_unknown_class" {
+  command = plan
+  variables {
+    sources = { lake = { account_id = "111111111111", snapshot = { storage_class = "COLD" } } }
+  }
+  expect_failures = [var.sources]
+}

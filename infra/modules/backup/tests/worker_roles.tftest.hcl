@@ -21,9 +21,10 @@ run "every_worker_has_its_own_calls_and_no_others" {
       ReadsTheLedger                       = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*"
       ManifestReadyWorksOnItsQueue         = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-manifest-ready"
       ManifestReadySetsMessagesAside       = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-manifest-ready-dlq"
-      ManifestReadyWritesItsRecords        = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/claim-*.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/01-manifest-ready.json"
+      ManifestReadyWritesItsRecords        = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/claim-*.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/01-manifest-ready.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/plan-*"
       ManifestReadyFindsInventories        = "Allow s3:ListBucket on arn:aws:s3:::levee-manifests-222222222222-us-east-1"
       ManifestReadyReadsInventories        = "Allow s3:GetObject on arn:aws:s3:::levee-manifests-222222222222-us-east-1/*"
+      ManifestReadyGivesUpUploads          = "Allow s3:AbortMultipartUpload on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/plan-*"
       ManifestReadyAsksForTheOwnerOfAClaim = "Allow states:DescribeExecution on arn:aws:states:us-east-1:222222222222:execution:levee-backup:*"
       ManifestReadyTellsOfRuns             = "Allow events:PutEvents on arn:aws:events:us-east-1:222222222222:event-bus/levee"
     }
@@ -164,8 +165,8 @@ run "a_group_has_the_calls_of_its_stages" {
   assert {
     condition = (
       [for name, role in aws_iam_role.this : name if startswith(name, "worker-")] == ["worker-all"]
-      && length(jsondecode(aws_iam_role_policy.this["worker-all"].policy).Statement) == 3 + 6 * 3 + 4 + 4 + 3 + 1 + 6 + 3
-      && length(distinct([for s in jsondecode(aws_iam_role_policy.this["worker-all"].policy).Statement : s.Sid])) == 42
+      && length(jsondecode(aws_iam_role_policy.this["worker-all"].policy).Statement) == 3 + 6 * 3 + 5 + 4 + 3 + 1 + 6 + 3
+      && length(distinct([for s in jsondecode(aws_iam_role_policy.this["worker-all"].policy).Statement : s.Sid])) == 43
     )
     error_message = "The one group has not the statements of all stages, each under its own Sid."
   }
