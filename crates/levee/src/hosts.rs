@@ -1,10 +1,11 @@
-//! The five workers as a set that one process hosts.
+//! The workers of all stages as a set that one process hosts.
 
 use clap::ValueEnum;
 use levee_bucket_provision::BucketProvision;
 use levee_clock::Clock;
 use levee_job_poll::JobPoll;
 use levee_job_submit::JobSubmit;
+use levee_large_copy::LargeCopying;
 use levee_manifest_ready::ManifestReady;
 use levee_report_parse::ReportParse;
 use levee_stage::{Aws, CommonSettings, HostedWorker, LogFormat, NoSettings, Stage, Worker};
@@ -24,12 +25,20 @@ pub enum StageName {
     JobPoll,
     /// Reads the completion report.
     ReportParse,
+    /// Copies the objects that are too large for a job.
+    LargeCopy,
 }
 
 impl StageName {
     /// Every stage, in the order of a night.
-    pub const ALL: [Self; 5] =
-        [Self::ManifestReady, Self::BucketProvision, Self::JobSubmit, Self::JobPoll, Self::ReportParse];
+    pub const ALL: [Self; 6] = [
+        Self::ManifestReady,
+        Self::BucketProvision,
+        Self::JobSubmit,
+        Self::JobPoll,
+        Self::ReportParse,
+        Self::LargeCopy,
+    ];
 
     /// The stage's name as in its queue, for example `job-submit`.
     #[must_use]
@@ -40,6 +49,7 @@ impl StageName {
             Self::JobSubmit => JobSubmit::NAME,
             Self::JobPoll => JobPoll::NAME,
             Self::ReportParse => ReportParse::NAME,
+            Self::LargeCopy => LargeCopying::NAME,
         }
     }
 }
@@ -52,6 +62,7 @@ pub struct Hosted {
     common: CommonSettings,
     bucket_provision: levee_bucket_provision::Settings,
     job_submit: levee_job_submit::Settings,
+    large_copy: levee_large_copy::Settings,
 }
 
 impl Hosted {
@@ -63,8 +74,9 @@ impl Hosted {
         common: CommonSettings,
         bucket_provision: levee_bucket_provision::Settings,
         job_submit: levee_job_submit::Settings,
+        large_copy: levee_large_copy::Settings,
     ) -> Self {
-        Self { aws, clock, common, bucket_provision, job_submit }
+        Self { aws, clock, common, bucket_provision, job_submit, large_copy }
     }
 
     /// Workers for what [`deploy`](crate::deploy::deploy) has set up, with the settings that a deployment has by default.
@@ -88,6 +100,7 @@ impl Hosted {
                 copy_role_arn: plan.copy_role_arn.clone(),
                 report_bucket: plan.report_bucket.clone(),
             },
+            large_copy: levee_large_copy::Settings::default(),
         }
     }
 
@@ -105,6 +118,7 @@ impl Hosted {
             StageName::JobSubmit => self.boxed(JobSubmit::new(aws, common, &self.job_submit)),
             StageName::JobPoll => self.boxed(JobPoll::new(aws, common, none)),
             StageName::ReportParse => self.boxed(ReportParse::new(aws, common, none)),
+            StageName::LargeCopy => self.boxed(LargeCopying::new(aws, common, &self.large_copy)),
         }
     }
 
