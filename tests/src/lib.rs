@@ -5,6 +5,7 @@
 //! RigBuilder -> Rig: fill, start, run until ended, look, redrive
 //! ```
 
+mod large;
 mod steps;
 
 use std::time::Duration;

@@ -4,6 +4,7 @@
 mod nights {
     mod faults;
     mod jobs;
+    mod large;
     mod manifests;
     mod months;
     mod planned;

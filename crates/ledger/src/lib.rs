@@ -17,6 +17,6 @@ pub use artefact::{Artefact, ArtefactWriter};
 pub use canonical::canonical_json;
 pub use claim::{Claim, Claimed, OwnerState, execution_state};
 pub use key::RunKey;
-pub use lines::JsonLines;
+pub use lines::{JsonLines, PlannedRows};
 pub use records::{Ledger, Stored, Written};
 pub use selection::{STORAGE_CLASSES, Selector};

@@ -1,14 +1,17 @@
 //! The state of a run: one object per stage, each written once by its stage and only read by later ones.
 //!
-//! The state machine carries these as `$.run`, `$.manifest`, `$.bucket`, `$.job`, `$.copy`, `$.report`, `$.thaw` and
+//! The state machine carries these as `$.run`, `$.manifest`, `$.bucket`, `$.job`, `$.copy`, `$.report`, `$.thaw`, `$.large` and
 //! `$.snapshot`.
 
+mod classify;
+mod large;
 mod plan;
 mod snapshot;
 
 use std::collections::BTreeMap;
 
 use jiff::{Timestamp, civil::Date};
+pub use large::{LargeCopied, LargeCopy, LargeFailure, LargeVanished, Proof};
 pub use plan::{
     Amount, ArchivedPolicy, Decision, KeyPattern, LargeRow, Plan, PlannedList, PlannedRestore, RestoreTier, Restoring,
     Selection, SkippedRow, Thaw,
@@ -237,7 +240,7 @@ pub struct Copy {
     pub next_attempt: Option<u32>,
 }
 
-/// Why a row of the completion report failed.
+/// Why an object was not copied: a row of a completion report, or an object of large-copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureClass {
@@ -253,8 +256,10 @@ pub enum FailureClass {
     Key,
     /// Throttling, internal errors, time-outs, or said to be gone and there all the same: a further attempt may succeed.
     Throttled,
-    /// Changed since the constraint date.
+    /// Changed since the constraint date, or again and again while it was copied.
     Changed,
+    /// Encrypted with a key of the customer's own (SSE-C), which nobody but its owner can read.
+    Unsupported,
     /// Anything else.
     Other,
 }
@@ -271,6 +276,7 @@ impl FailureClass {
             Self::Key => "key",
             Self::Throttled => "throttled",
             Self::Changed => "changed",
+            Self::Unsupported => "unsupported",
             Self::Other => "other",
         }
     }

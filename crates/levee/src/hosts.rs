@@ -1,10 +1,11 @@
-//! The workers as a set that one process hosts.
+//! The workers of all stages as a set that one process hosts.
 
 use clap::ValueEnum;
 use levee_bucket_provision::BucketProvision;
 use levee_clock::Clock;
 use levee_job_poll::JobPoll;
 use levee_job_submit::JobSubmit;
+use levee_large_copy::LargeCopying;
 use levee_manifest_ready::ManifestReady;
 use levee_report_parse::ReportParse;
 use levee_snapshot_check::SnapshotCheck;
@@ -25,18 +26,21 @@ pub enum StageName {
     JobPoll,
     /// Reads the completion report.
     ReportParse,
+    /// Copies the objects that are too large for a job.
+    LargeCopy,
     /// Compares the snapshot bucket with the plan.
     SnapshotCheck,
 }
 
 impl StageName {
     /// Every stage, in the order of a night.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ManifestReady,
         Self::BucketProvision,
         Self::JobSubmit,
         Self::JobPoll,
         Self::ReportParse,
+        Self::LargeCopy,
         Self::SnapshotCheck,
     ];
 
@@ -49,6 +53,7 @@ impl StageName {
             Self::JobSubmit => JobSubmit::NAME,
             Self::JobPoll => JobPoll::NAME,
             Self::ReportParse => ReportParse::NAME,
+            Self::LargeCopy => LargeCopying::NAME,
             Self::SnapshotCheck => SnapshotCheck::NAME,
         }
     }
@@ -62,6 +67,7 @@ pub struct Hosted {
     common: CommonSettings,
     bucket_provision: levee_bucket_provision::Settings,
     job_submit: levee_job_submit::Settings,
+    large_copy: levee_large_copy::Settings,
 }
 
 impl Hosted {
@@ -73,8 +79,9 @@ impl Hosted {
         common: CommonSettings,
         bucket_provision: levee_bucket_provision::Settings,
         job_submit: levee_job_submit::Settings,
+        large_copy: levee_large_copy::Settings,
     ) -> Self {
-        Self { aws, clock, common, bucket_provision, job_submit }
+        Self { aws, clock, common, bucket_provision, job_submit, large_copy }
     }
 
     /// Workers for what [`deploy`](crate::deploy::deploy) has set up, with the settings that a deployment has by default.
@@ -98,6 +105,7 @@ impl Hosted {
                 copy_role_arn: plan.copy_role_arn.clone(),
                 report_bucket: plan.report_bucket.clone(),
             },
+            large_copy: levee_large_copy::Settings::default(),
         }
     }
 
@@ -115,6 +123,7 @@ impl Hosted {
             StageName::JobSubmit => self.boxed(JobSubmit::new(aws, common, &self.job_submit)),
             StageName::JobPoll => self.boxed(JobPoll::new(aws, common, none)),
             StageName::ReportParse => self.boxed(ReportParse::new(aws, common, none)),
+            StageName::LargeCopy => self.boxed(LargeCopying::new(aws, common, &self.large_copy)),
             StageName::SnapshotCheck => self.boxed(SnapshotCheck::new(aws, common, none)),
         }
     }

@@ -75,7 +75,7 @@ impl Supervisor {
         }
     }
 
-    /// Hosts the five workers of what [`deploy`](crate::deploy::deploy) has set up, each as its own role.
+    /// Hosts the workers of what [`deploy`](crate::deploy::deploy) has set up, each as its own role.
     #[must_use]
     pub fn of_deployment(twin: &Twin, plan: &Plan) -> Self {
         let (clock, plan) = (twin.clock().clone(), plan.clone());

@@ -19,7 +19,7 @@ Runs the workers of some stages, or of all, until it is told to stop.
   levee worker STAGE... [SETTINGS]
   levee worker --all [SETTINGS]
 
-Stages: manifest-ready, bucket-provision, job-submit, job-poll, report-parse, snapshot-check.";
+Stages: manifest-ready, bucket-provision, job-submit, job-poll, report-parse, large-copy, snapshot-check.";
 
 /// The settings of a process without the job-submit worker.
 #[derive(Debug, Args)]
@@ -29,6 +29,8 @@ struct Settings {
     common: CommonSettings,
     #[command(flatten)]
     bucket_provision: levee_bucket_provision::Settings,
+    #[command(flatten)]
+    large_copy: levee_large_copy::Settings,
 }
 
 /// The settings of a process with it: it alone has settings that must be given.
@@ -113,8 +115,9 @@ async fn work(stages: Vec<StageName>, settings: Settings, job_submit: levee_job_
     let names: Vec<_> =
         stages.iter().filter_map(ValueEnum::to_possible_value).map(|v| v.get_name().to_owned()).collect();
     tracing::info!(stages = names.join(","), "workers start");
-    let hosted =
-        Hosted::new(Aws::from_env().await, Clock::system(), settings.common, settings.bucket_provision, job_submit);
+    let aws = Aws::from_env().await;
+    let Settings { common, bucket_provision, large_copy } = settings;
+    let hosted = Hosted::new(aws, Clock::system(), common, bucket_provision, job_submit, large_copy);
     Ok(host(hosted.workers(&stages), shutdown).await?)
 }
 

@@ -7,7 +7,7 @@ from nights import good, objects
 from proxy import Proxy
 from stack import until
 
-# The call at which the worker of a stage is killed: as late as can be, with the most done and nothing told.
+# The call at which the worker of a stage of every night is killed: as late as can be, with the most done and nothing told.
 LAST_CALL = {
     "manifest-ready": ("PUT", "/01-manifest-ready.json"),
     "bucket-provision": ("PUT", "?policy"),

@@ -12,7 +12,6 @@
 //! stage comes to the same however often it is done.
 
 mod carried;
-mod classify;
 mod failures;
 mod keys;
 mod lane;

@@ -4,8 +4,6 @@ use levee_formats::report::Row;
 use levee_ledger::state::FailureClass;
 use serde::{Deserialize, Serialize};
 
-use crate::classify::classify;
-
 /// One line of the lists of failures and of vanished objects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FailedRow {
@@ -40,7 +38,7 @@ impl FailedRow {
             bucket: row.bucket.to_string(),
             key: row.key.to_string(),
             version_id: row.version_id.as_deref().map(str::to_owned),
-            class: classify(row.error_code.as_deref(), row.http_status, row.message.as_deref()),
+            class: FailureClass::of(row.error_code.as_deref(), row.http_status, row.message.as_deref()),
             http_status: row.http_status,
             error_code: row.error_code.as_deref().map(str::to_owned),
             message: row.message.as_deref().map(str::to_owned),

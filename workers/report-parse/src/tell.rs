@@ -98,6 +98,9 @@ fn remedy(class: FailureClass, known: &Known<'_>) -> Option<String> {
             "`throttled`: they only need another try; if it stays, see what else loads the source".to_owned()
         }
         FailureClass::Changed => "`changed`: they have changed since the inventory; see who writes them".to_owned(),
+        FailureClass::Unsupported => {
+            "`unsupported`: nobody but the owner of their keys (SSE-C) can copy them; no redrive mends it".to_owned()
+        }
         FailureClass::Other => "`other`: the list has what AWS said of each".to_owned(),
     })
 }

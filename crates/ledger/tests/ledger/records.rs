@@ -8,7 +8,10 @@ use aws_sdk_s3::{
 };
 use jiff::{Timestamp, civil::date};
 use levee_clock::Clock;
-use levee_ledger::{Claimed, Ledger, OwnerState, RunKey, Written, canonical_json};
+use levee_ledger::{
+    Claimed, Ledger, OwnerState, RunKey, Written, canonical_json,
+    state::{Amount, LargeRow, ObjectPointer, PlannedList},
+};
 use levee_stage::{Aws, StageError};
 use levee_twin::{Twin, service::Principal};
 use rstest::rstest;
@@ -19,7 +22,7 @@ const NOW: &str = "2026-04-02T00:00:00Z";
 
 /// The twin must outlive the clients.
 struct World {
-    _twin: Twin,
+    twin: Twin,
     s3: Client,
     ledger: Ledger,
 }
@@ -30,7 +33,7 @@ async fn world() -> World {
     aws.s3.create_bucket().bucket(BUCKET).send().await.unwrap();
     let versioned = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
     aws.s3.put_bucket_versioning().bucket(BUCKET).versioning_configuration(versioned).send().await.unwrap();
-    World { _twin: twin, ledger: Ledger::new(aws.s3.clone(), BUCKET), s3: aws.s3 }
+    World { twin, ledger: Ledger::new(aws.s3.clone(), BUCKET), s3: aws.s3 }
 }
 
 fn run(name: &str) -> RunKey {
@@ -172,4 +175,45 @@ async fn race_for_a_claim_has_one_winner() {
     let world = world().await;
     let (a, b) = tokio::join!(claim(&world, "a", OwnerState::Running), claim(&world, "b", OwnerState::Running));
     assert_eq!(usize::from(a.is_ok()) + usize::from(b.is_ok()), 1, "{a:?} {b:?}");
+}
+
+async fn list_of(world: &World, rows: u64) -> PlannedList {
+    let lines: String = (0..rows).map(|n| format!("{}\n", json!({ "key": format!("{n:0>100}"), "size": n }))).collect();
+    let put =
+        world.s3.put_object().bucket(BUCKET).key("list.jsonl").body(lines.into_bytes().into()).send().await.unwrap();
+    let etag = put.e_tag().unwrap().trim_matches('"').to_owned();
+    let pointer = ObjectPointer { bucket: BUCKET.to_owned(), key: "list.jsonl".to_owned(), etag, version_id: None };
+    PlannedList { pointer, amount: Amount { rows, bytes: 0 } }
+}
+
+#[tokio::test(start_paused = true)]
+async fn planned_list_is_read_piece_by_piece_and_every_row_comes_once() {
+    let world = world().await;
+    let list = list_of(&world, 25_000).await;
+    let mut rows = world.ledger.planned_rows(&list);
+    let mut sizes = Vec::new();
+    while let Some(row) = rows.next::<LargeRow>().await.unwrap() {
+        sizes.push(row.size);
+    }
+    assert!(sizes.iter().copied().eq(0..25_000));
+    let reads = world.twin.calls().iter().filter(|call| call.operation == "GetObject").count();
+    assert!(reads > 2, "the list was read in {reads} piece(s)");
+}
+
+#[rstest]
+#[case::other_number_of_rows(|list: &mut PlannedList| list.amount.rows += 1, "has 30 rows, the plan of the run says 31")]
+#[case::other_object(|list: &mut PlannedList| list.pointer.etag = "0".repeat(32), "PreconditionFailed")]
+#[tokio::test(start_paused = true)]
+async fn list_that_is_not_the_planned_one_is_refused(#[case] change: fn(&mut PlannedList), #[case] told: &str) {
+    let world = world().await;
+    let mut list = list_of(&world, 30).await;
+    change(&mut list);
+    let mut rows = world.ledger.planned_rows(&list);
+    let error = loop {
+        match rows.next::<LargeRow>().await {
+            Ok(row) => assert!(row.is_some(), "the list was taken"),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.cause.contains(told), "{error}");
 }

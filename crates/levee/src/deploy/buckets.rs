@@ -46,13 +46,13 @@ pub fn manifest_bucket_policy(bucket: &str, plans: &[Plan]) -> Value {
     }]})
 }
 
-/// Lets the copy role read the source, and the worker of report-parse look for objects that a report says are gone.
-/// `ListBucket` is there because without it a missing key answers 403 in place of 404, and nobody could tell a vanished object
+/// Lets the copy role and the worker of large-copy read the source, and the worker of report-parse look for objects that a
+/// report says are gone. `ListBucket` is there because without it a missing key answers 403 in place of 404, and nobody could tell a vanished object
 /// from a denied one.
 #[must_use]
 pub fn source_bucket_policy(plan: &Plan) -> Value {
     let looks = reader(plan, &plan.worker_role_arn("report-parse"), ["ReportParseLooks", "ReportParseLists"]);
-    let statements: Vec<_> = copier(plan).into_iter().chain(looks).collect();
+    let statements: Vec<_> = copier(plan).into_iter().chain(looks).chain(large_copier(plan)).collect();
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
@@ -78,6 +78,15 @@ fn copier(plan: &Plan) -> [Value; 2] {
             "Resource": bucket,
         }),
     ]
+}
+
+/// What the worker of large-copy needs of the source.
+fn large_copier(plan: &Plan) -> [Value; 2] {
+    let bucket = format!("arn:aws:s3:::{}", plan.source);
+    let role = plan.worker_role_arn("large-copy");
+    let reads = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"];
+    let allow = |sid: &str, actions: &[&str], resource: String| json!({ "Sid": sid, "Effect": "Allow", "Principal": { "AWS": &role }, "Action": actions, "Resource": resource });
+    [allow("LargeCopyReads", &reads, format!("{bucket}/*")), allow("LargeCopyLists", &["s3:ListBucket"], bucket)]
 }
 
 /// What a role needs to read objects and to be told which are not there.
@@ -110,7 +119,7 @@ pub(super) async fn bucket(aws: &Aws, name: &str) -> Result<()> {
     }
 }
 
-async fn versioned(aws: &Aws, name: &str) -> Result<()> {
+pub(super) async fn versioned(aws: &Aws, name: &str) -> Result<()> {
     let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
     aws.s3
         .put_bucket_versioning()

@@ -39,8 +39,13 @@ impl RetrySettings {
         Self { times: usize::MAX, total_delay: Duration::MAX, ..self.clone() }
     }
 
-    /// Tries `action` again while it fails with an error that `transient` accepts and the limits allow it.
-    pub(super) async fn run<T, E, F, Fut>(&self, what: &str, action: F, transient: impl Fn(&E) -> bool) -> Result<T, E>
+    /// Tries `action` again while it fails with an error that `transient` accepts and the limits allow it. The runtime does
+    /// this with whole stages; a stage that works for hours does it with single calls, so that one that fails in passing does
+    /// not break off the rest.
+    ///
+    /// # Errors
+    /// The last error.
+    pub async fn run<T, E, F, Fut>(&self, what: &str, action: F, transient: impl Fn(&E) -> bool) -> Result<T, E>
     where
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T, E>>,

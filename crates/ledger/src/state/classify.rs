@@ -1,38 +1,40 @@
 //! Why a row failed: the operator's word for what AWS answered.
 
-use levee_ledger::state::FailureClass;
+use super::FailureClass;
 
-/// Sorts a failed row by its error code, HTTP status and message.
-///
-/// Codes are those of the S3 API; the messages of copy tasks are not documented, so they only separate codes that stand
-/// for several causes. What matches nothing is [`FailureClass::Other`], which counts as a failure like every class.
-#[must_use]
-pub(crate) fn classify(code: Option<&str>, http_status: Option<u16>, message: Option<&str>) -> FailureClass {
-    let code = code.unwrap_or_default();
-    let message = message.unwrap_or_default().to_ascii_lowercase();
-    if code.starts_with("KMS.") || (code == "AccessDenied" && message.contains("kms:")) {
-        return FailureClass::Key;
-    }
-    match code {
-        // A bucket that is gone explains nothing of its objects.
-        "NoSuchBucket" => FailureClass::Other,
-        "NoSuchKey" | "NoSuchVersion" | "SrcObjectNotFound" | "NotFound" => FailureClass::Vanished,
-        "InvalidObjectState" | "ObjectNotInActiveTierError" => FailureClass::Archived,
-        "EntityTooLarge" => FailureClass::TooLarge,
-        "InvalidRequest" if speaks_of_size(&message) => FailureClass::TooLarge,
-        "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => FailureClass::Denied,
-        "PreconditionFailed" => FailureClass::Changed,
-        "InternalError"
-        | "SlowDown"
-        | "ServiceUnavailable"
-        | "RequestTimeout"
-        | "Throttling"
-        | "ThrottlingException"
-        | "TooManyRequests"
-        | "TooManyRequestsException"
-        | "TemporaryFailure"
-        | "503 SlowDown" => FailureClass::Throttled,
-        _ => by_status(http_status),
+impl FailureClass {
+    /// The class of what S3 answered: its error code, HTTP status and message.
+    ///
+    /// Codes are those of the S3 API; the messages of copy tasks are not documented, so they only separate codes that stand
+    /// for several causes. What matches nothing is [`FailureClass::Other`], which counts as a failure like every class.
+    #[must_use]
+    pub fn of(code: Option<&str>, http_status: Option<u16>, message: Option<&str>) -> Self {
+        let code = code.unwrap_or_default();
+        let message = message.unwrap_or_default().to_ascii_lowercase();
+        if code.starts_with("KMS.") || (code == "AccessDenied" && message.contains("kms:")) {
+            return FailureClass::Key;
+        }
+        match code {
+            // A bucket that is gone explains nothing of its objects.
+            "NoSuchBucket" => FailureClass::Other,
+            "NoSuchKey" | "NoSuchVersion" | "SrcObjectNotFound" | "NotFound" => FailureClass::Vanished,
+            "InvalidObjectState" | "ObjectNotInActiveTierError" => FailureClass::Archived,
+            "EntityTooLarge" => FailureClass::TooLarge,
+            "InvalidRequest" if speaks_of_size(&message) => FailureClass::TooLarge,
+            "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => FailureClass::Denied,
+            "PreconditionFailed" => FailureClass::Changed,
+            "InternalError"
+            | "SlowDown"
+            | "ServiceUnavailable"
+            | "RequestTimeout"
+            | "Throttling"
+            | "ThrottlingException"
+            | "TooManyRequests"
+            | "TooManyRequestsException"
+            | "TemporaryFailure"
+            | "503 SlowDown" => FailureClass::Throttled,
+            _ => by_status(http_status),
+        }
     }
 }
 
@@ -102,6 +104,6 @@ mod tests {
         #[case] message: Option<&str>,
         #[case] class: FailureClass,
     ) {
-        assert_eq!(classify(code, status, message), class);
+        assert_eq!(FailureClass::of(code, status, message), class);
     }
 }
