@@ -14,11 +14,11 @@ use super::{
     Backend,
     access::Target,
     body::Body,
-    checksum::{Algorithm, StoredChecksum, md5_hex, md5_hex_of, multipart_etag, tell_checksum, verify_content_md5},
+    checksum::{Algorithm, StoredChecksum, md5_hex_of, multipart_etag, tell_checksum},
     conditions::check_write,
     context::Context,
     copy::{need_source, source_request},
-    object::{draft, stated},
+    object::{Received, draft, stated},
     store::{Bucket, FinishedPart, Object, Upload, UploadedPart},
 };
 
@@ -75,12 +75,11 @@ impl Backend {
         let kept = self.keep(context)?;
         let mut entered = self.enter(context, "UploadPart", target, owner, &["s3:PutObject"])?;
         check_part_number(input.part_number)?;
-        let body = &context.body;
-        verify_content_md5(input.content_md5.as_deref(), body)?;
         let asked = input.checksum_algorithm.as_ref().map(Algorithm::parse).transpose()?;
         let found = upload(entered.bucket()?, &input.upload_id, &input.key)?;
-        let checksum = stated!(input)?.verify(found.checksum_algorithm.or(asked), body)?;
-        let part = self.new_part(found, kept, md5_hex(body), checksum)?;
+        let asked = found.checksum_algorithm.or(asked);
+        let received = Received::check(context, kept, &stated!(input)?, asked, input.content_md5.as_deref())?;
+        let part = self.new_part(found, received.body, received.md5, received.checksum)?;
         let mut output = dto::UploadPartOutput {
             e_tag: Some(ETag::Strong(part.etag.clone())),
             server_side_encryption: Some(found.template.encryption.algorithm.clone().into()),

@@ -17,14 +17,14 @@ use super::{
     Backend,
     access::{self, Target},
     body::Body,
-    checksum::{Algorithm, StoredChecksum, md5_hex, tell_checksum, verify_content_md5},
+    checksum::{Algorithm, Stated, StoredChecksum, md5_hex, md5_hex_of, tell_checksum, verify_content_md5},
     conditions::check_write,
     context::Context,
     lock,
     store::{Bucket, Content, Encryption, Headers, Lock, NULL_VERSION, Object, Version, Versioning, version_id},
 };
 
-/// The largest object of one PutObject, in bytes.
+/// The largest object of one PutObject, in bytes. Sparse ones may be larger: they are not sent.
 const LARGEST_PUT: usize = 5 * 1024 * 1024 * 1024;
 /// The most user metadata of an object, in bytes of names and values.
 const MOST_METADATA: usize = 2048;
@@ -158,6 +158,33 @@ impl Object {
     }
 }
 
+/// The bytes of PutObject or UploadPart, whose digests are what the request stated.
+pub(crate) struct Received {
+    pub(crate) body: Body,
+    /// In hexadecimal.
+    pub(crate) md5: String,
+    pub(crate) checksum: StoredChecksum,
+}
+
+impl Received {
+    /// Checks what was sent against what the request states of it. Sparse bytes were not sent: their digests are their own.
+    pub(crate) fn check(
+        context: &Context,
+        body: Body,
+        stated: &Stated,
+        asked: Option<Algorithm>,
+        content_md5: Option<&str>,
+    ) -> S3Result<Self> {
+        let checksum = stated.verify(asked, &context.body)?;
+        verify_content_md5(content_md5, &context.body)?;
+        if body.is_sparse() {
+            let (md5, checksum) = (md5_hex_of(&body)?, checksum.algorithm.of_body(&body)?);
+            return Ok(Self { body, md5, checksum });
+        }
+        Ok(Self { body, md5: md5_hex(&context.body), checksum })
+    }
+}
+
 /// The encryption that the request or else the bucket asks for.
 fn settle_encryption(
     bucket: &Bucket,
@@ -244,6 +271,9 @@ impl Backend {
 
     /// Puts the body of a request where the store has bytes. Before the store is locked, because it may write a file.
     pub(crate) fn keep(&self, context: &Context) -> S3Result<Body> {
+        if let Some(range) = &context.sparse {
+            return Ok(Body::sparse(range.clone()));
+        }
         self.store
             .keep(context.body.clone())
             .map_err(|error| s3_error!(error, InternalError, "the twin cannot keep the bytes in its folder"))
@@ -277,17 +307,15 @@ impl Backend {
         let owner = input.expected_bucket_owner.as_deref();
         let kept = self.keep(context)?;
         let mut entered = self.enter(context, "PutObject", target, owner, &draft.actions())?;
-        let body = &context.body;
-        if body.len() > LARGEST_PUT {
+        if context.body.len() > LARGEST_PUT {
             return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
         }
         let asked = input.checksum_algorithm.as_ref().map(Algorithm::parse).transpose()?;
-        let checksum = stated!(input)?.verify(asked, body)?;
-        verify_content_md5(input.content_md5.as_deref(), body)?;
+        let received = Received::check(context, kept, &stated!(input)?, asked, input.content_md5.as_deref())?;
         let bucket = entered.bucket_mut()?;
         let mut object = draft.settle(bucket, &self.now())?;
         check_write(bucket, &input.key, input.if_match.as_ref(), input.if_none_match.as_ref())?;
-        object.fill(kept, md5_hex(body), checksum);
+        object.fill(received.body, received.md5, received.checksum);
         let mut output = dto::PutObjectOutput {
             e_tag: Some(ETag::Strong(object.etag.clone())),
             server_side_encryption: Some(object.encryption.algorithm.clone().into()),

@@ -12,7 +12,10 @@ use http::{
 use levee_clock::Clock;
 use s3s::{HttpError, HttpRequest, HttpResponse, S3Result, s3_error};
 
-use super::{context::Context, flight::Flight};
+use super::{
+    context::{self, Context},
+    flight::Flight,
+};
 use crate::service::Caller;
 
 /// Headers of features that are not modelled; the text says which.
@@ -42,6 +45,7 @@ pub(super) fn prepare(
     let path = parts.uri.path().to_owned();
     let body = chunked::decode(&mut parts.headers, body)?;
     refuse_unmodelled(&parts.method, &parts.headers)?;
+    let sparse = context::sparse(&parts.method, &path, &parts.headers, &body)?;
     for name in [header::AUTHORIZATION, header::TRANSFER_ENCODING, HeaderName::from_static("x-amz-date")] {
         parts.headers.remove(name);
     }
@@ -49,7 +53,8 @@ pub(super) fn prepare(
     let uri = if query.is_empty() { path } else { format!("{path}?{query}") };
     parts.uri =
         uri.parse::<Uri>().map_err(|error| s3_error!(error, InvalidURI, "Couldn't parse the specified URI."))?;
-    parts.extensions.insert(Context::new(caller, flight.clone(), &parts.headers, body.clone()));
+    let context = Context::new(caller, flight.clone(), &parts.headers, body.clone());
+    parts.extensions.insert(Context { sparse, ..context });
     Ok(Request::from_parts(parts, s3s::Body::from(body)))
 }
 

@@ -8,6 +8,7 @@ mod listings;
 mod locks;
 mod multipart;
 mod objects;
+mod sparse;
 
 use aws_sdk_s3::{Client, error::ProvideErrorMetadata};
 use levee_twin::{Twin, service::Principal};
