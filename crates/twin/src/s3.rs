@@ -10,6 +10,7 @@
 //! - What is not modelled answers `NotImplemented` with its name.
 
 mod access;
+mod archive;
 mod attributes;
 mod body;
 mod bucket;
@@ -43,8 +44,8 @@ use bytes::Bytes;
 use s3s::dto;
 use tokio::sync::watch;
 
+pub use self::{archive::ArchiveTier, folder::DataError, policy::pattern};
 use self::{flight::Flight, folder::Lives, store::Store};
-pub use self::{folder::DataError, policy::pattern};
 pub(crate) use self::{overview::BucketView, wire::error_code};
 use crate::{
     env::Env,

@@ -78,7 +78,7 @@ impl Backend {
             access::authorize(bucket, context, action, &arn)?;
         }
         request.conditions.check(&object.etag, &version.modified, true)?;
-        get::check_not_archived(object)?;
+        object.check_readable(self.env.clock.now())?;
         Ok(Source { object: object.clone(), version_id: bucket.shown_version(&version.id) })
     }
 

@@ -61,14 +61,6 @@ pub(crate) fn read_action(version: Option<&str>) -> &'static str {
     if version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" }
 }
 
-/// Whether the bytes must be restored before they can be read.
-pub(crate) fn check_not_archived(object: &Object) -> S3Result<()> {
-    if ["GLACIER", "DEEP_ARCHIVE"].contains(&object.storage_class.as_str()) {
-        return Err(s3_error!(InvalidObjectState, "The operation is not valid for the object's storage class"));
-    }
-    Ok(())
-}
-
 /// The bytes that a request wants: all, a range, or a part.
 fn selection(object: &Object, range: Option<dto::Range>, part: Option<i32>) -> S3Result<Option<Range<u64>>> {
     let size = object.body.len();
@@ -108,10 +100,18 @@ struct Answer {
     range: Range<u64>,
     content_range: Option<String>,
     parts_count: Option<i32>,
+    /// When it is told.
+    now: jiff::Timestamp,
 }
 
 impl Answer {
-    fn new(object: &Object, range: Option<dto::Range>, part: Option<i32>, checksum_mode: bool) -> S3Result<Self> {
+    fn new(
+        object: &Object,
+        range: Option<dto::Range>,
+        part: Option<i32>,
+        checksum_mode: bool,
+        now: jiff::Timestamp,
+    ) -> S3Result<Self> {
         let size = object.body.len();
         let selected = selection(object, range, part)?;
         // A checksum of the whole says nothing of a range.
@@ -121,6 +121,7 @@ impl Answer {
             .filter(|_| size > 0)
             .map(|range| format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1)));
         Ok(Self {
+            now,
             checksum: StoredChecksum::fields(checksum),
             range: selected.unwrap_or(0..size),
             content_range,
@@ -133,6 +134,7 @@ impl Answer {
 macro_rules! answered {
     ($Output:ident, $bucket:expr, $version:expr, $object:expr, $answer:expr) => {
         dto::$Output {
+            restore: $object.restore_header($answer.now),
             accept_ranges: Some("bytes".to_owned()),
             checksum_crc32: $answer.checksum.checksum_crc32.clone(),
             checksum_crc32c: $answer.checksum.checksum_crc32c.clone(),
@@ -236,8 +238,9 @@ impl Backend {
         mut input: dto::HeadObjectInput,
     ) -> S3Result<dto::HeadObjectOutput> {
         let wanted = wanted!("HeadObject", input, false);
-        self.answer(context, wanted, |bucket, version, object, answer| {
-            answered!(HeadObjectOutput, bucket, version, object, answer)
+        self.answer(context, wanted, |bucket, version, object, answer| dto::HeadObjectOutput {
+            archive_status: object.archive_status(answer.now),
+            ..answered!(HeadObjectOutput, bucket, version, object, answer)
         })
     }
 
@@ -256,11 +259,11 @@ impl Backend {
         let (version, object) = find(bucket, context, &wanted.key, version)?;
         wanted.conditions.check(&object.etag, &version.modified, false)?;
         if wanted.bytes {
-            check_not_archived(object)?;
+            object.check_readable(self.env.clock.now())?;
         }
         // That of sparse bytes is not one of the bytes that come with it: a client that checks it would refuse them.
         let checksum = wanted.checksum_mode && !(wanted.bytes && object.body.is_sparse());
-        let answer = Answer::new(object, wanted.range, wanted.part, checksum)?;
+        let answer = Answer::new(object, wanted.range, wanted.part, checksum, self.env.clock.now())?;
         if wanted.bytes && object.body.is_sparse() && answer.range.end - answer.range.start > MOST_SPARSE_READ {
             return Err(s3_error!(
                 NotImplemented,

@@ -142,6 +142,8 @@ impl Draft {
             headers: self.headers,
             tags: self.tagging.as_deref().map(parse_tagging).transpose()?.unwrap_or_default(),
             storage_class,
+            archive_tier: None,
+            restore: None,
             encryption,
             lock: settle_lock(bucket, &self.lock, now)?,
         })

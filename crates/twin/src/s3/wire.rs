@@ -67,7 +67,10 @@ pub(super) async fn noted(
 ) -> Response<Bytes> {
     let response = match response {
         Ok(response) => {
-            let (parts, mut body) = response.into_parts();
+            let (mut parts, mut body) = response.into_parts();
+            if let Some(status) = parts.extensions.remove::<StatusCode>() {
+                parts.status = status;
+            }
             Response::from_parts(parts, body.store_all_limited(usize::MAX).await.unwrap_or_default())
         }
         Err(error) => {

@@ -161,6 +161,7 @@ impl TwinBuilder {
         let own = S3Service::new(env.clone(), self.s3, self.data);
         let configurations = Arc::new(own.clone()) as Arc<dyn InventoryConfigurations>;
         // What an S3 elsewhere holds is not the page's to show.
+        let s3_itself = own.clone();
         let shown = self.s3_endpoint.is_none().then(|| own.clone());
         let Storage { clients, s3 } = Storage::new(own, &env, &router, self.s3_endpoint);
         let control = Arc::new(S3Control::new(env.clone(), Arc::clone(&clients), self.control));
@@ -197,8 +198,18 @@ impl TwinBuilder {
             sns: Some(sns),
             sts: Some(Arc::new(Sts(env))),
         });
-        let inner =
-            Inner { clock, region: self.region, gate, router, events, control, inventory, queues: sqs, scheduler };
+        let inner = Inner {
+            clock,
+            region: self.region,
+            gate,
+            router,
+            events,
+            control,
+            inventory,
+            queues: sqs,
+            scheduler,
+            s3: s3_itself,
+        };
         inner.set_faults(self.faults);
         Twin(Arc::new(inner))
     }

@@ -1,6 +1,7 @@
 //! S3 through the SDK.
 
 mod access;
+mod archived;
 mod buckets;
 mod copies;
 mod folder;

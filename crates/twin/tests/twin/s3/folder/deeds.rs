@@ -92,6 +92,17 @@ pub(crate) fn sparse(s3: Client) -> Deed {
     })
 }
 
+/// An object that is being restored.
+pub(crate) fn restores(s3: Client) -> Deed {
+    Box::pin(async move {
+        bucket(&s3, "lake", false).await;
+        let put = s3.put_object().bucket("lake").key("cold").body(ByteStream::from_static(b"ice"));
+        put.storage_class(StorageClass::DeepArchive).send().await.unwrap();
+        let request = RestoreRequest::builder().days(3).tier(Tier::Bulk).build();
+        s3.restore_object().bucket("lake").key("cold").restore_request(request).send().await.unwrap();
+    })
+}
+
 /// A checksum of every algorithm, and an object under a KMS key.
 pub(crate) fn checksums(s3: Client) -> Deed {
     Box::pin(async move {
