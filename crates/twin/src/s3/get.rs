@@ -14,6 +14,7 @@ use super::{
     checksum::{StoredChecksum, unreadable},
     conditions::{ReadConditions, read_conditions},
     context::Context,
+    keys::customer_key,
     lock,
     store::{Bucket, Object, Version},
 };
@@ -156,7 +157,9 @@ macro_rules! answered {
             e_tag: Some(ETag::Strong($object.etag.clone())),
             last_modified: Some($version.modified.clone()),
             version_id: $bucket.shown_version(&$version.id),
-            server_side_encryption: Some($object.encryption.algorithm.clone().into()),
+            server_side_encryption: $object.encryption.told(),
+            sse_customer_algorithm: $object.encryption.customer_algorithm(),
+            sse_customer_key_md5: $object.encryption.customer_key.clone(),
             ssekms_key_id: $object.encryption.kms_key.clone(),
             bucket_key_enabled: $object.encryption.bucket_key,
             storage_class: shown_storage_class($object),
@@ -193,6 +196,8 @@ struct Wanted {
     checksum_mode: bool,
     /// Whether the bytes are wanted, which an archived object does not give.
     bytes: bool,
+    /// The MD5 of the customer's key.
+    customer_key: Option<String>,
 }
 
 /// Builds a [`Wanted`] from the input of either.
@@ -200,6 +205,7 @@ macro_rules! wanted {
     ($operation:literal, $input:expr, $bytes:literal) => {
         Wanted {
             operation: $operation,
+            customer_key: customer_key!($input).checked()?,
             conditions: read_conditions!($input),
             bucket: $input.bucket,
             key: $input.key,
@@ -257,7 +263,11 @@ impl Backend {
         let entered = self.enter(context, wanted.operation, target, owner, &[read_action(version)])?;
         let bucket = entered.bucket()?;
         let (version, object) = find(bucket, context, &wanted.key, version)?;
+        object.encryption.check_customer_key(wanted.customer_key.as_deref())?;
         wanted.conditions.check(&object.etag, &version.modified, false)?;
+        if wanted.bytes || wanted.checksum_mode {
+            object.encryption.check_decrypt(&self.kms, bucket, context)?;
+        }
         if wanted.bytes {
             object.check_readable(self.env.clock.now())?;
         }

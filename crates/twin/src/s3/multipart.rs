@@ -18,6 +18,7 @@ use super::{
     conditions::check_write,
     context::Context,
     copy::{need_source, source_request},
+    keys::refuse_customer_key,
     object::{Received, draft, stated},
     store::{Bucket, FinishedPart, Object, Upload, UploadedPart},
 };
@@ -32,6 +33,7 @@ impl Backend {
         context: &Context,
         mut input: dto::CreateMultipartUploadInput,
     ) -> S3Result<dto::CreateMultipartUploadOutput> {
+        refuse_customer_key(input.sse_customer_algorithm.as_deref(), "multipart uploads")?;
         let draft = draft!(input);
         let owner = input.expected_bucket_owner.as_deref();
         let target = Target::Object(&input.bucket, &input.key);
@@ -70,6 +72,7 @@ impl Backend {
         context: &Context,
         mut input: dto::UploadPartInput,
     ) -> S3Result<dto::UploadPartOutput> {
+        refuse_customer_key(input.sse_customer_algorithm.as_deref(), "multipart uploads")?;
         let owner = input.expected_bucket_owner.as_deref();
         let target = Target::Object(&input.bucket, &input.key);
         let kept = self.keep(context)?;
@@ -110,6 +113,7 @@ impl Backend {
         context: &Context,
         mut input: dto::UploadPartCopyInput,
     ) -> S3Result<dto::UploadPartCopyOutput> {
+        refuse_customer_key(input.sse_customer_algorithm.as_deref(), "multipart uploads")?;
         let owner = input.expected_bucket_owner.as_deref();
         let target = Target::Object(&input.bucket, &input.key);
         need_source(context, &input.copy_source);
@@ -159,6 +163,7 @@ impl Backend {
         context: &Context,
         mut input: dto::CompleteMultipartUploadInput,
     ) -> S3Result<dto::CompleteMultipartUploadOutput> {
+        refuse_customer_key(input.sse_customer_algorithm.as_deref(), "multipart uploads")?;
         let owner = input.expected_bucket_owner.as_deref();
         let target = Target::Object(&input.bucket, &input.key);
         let mut entered = self.enter(context, "CompleteMultipartUpload", target, owner, &["s3:PutObject"])?;

@@ -8,7 +8,7 @@ use std::{
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 use s3s::{
-    S3Result,
+    S3Error, S3Result,
     dto::{self, ETag, Timestamp},
     s3_error,
 };
@@ -20,6 +20,7 @@ use super::{
     checksum::{Algorithm, Stated, StoredChecksum, md5_hex, md5_hex_of, tell_checksum, verify_content_md5},
     conditions::check_write,
     context::Context,
+    keys::customer_key,
     lock,
     store::{Bucket, Content, Encryption, Headers, Lock, NULL_VERSION, Object, Version, Versioning, version_id},
 };
@@ -49,6 +50,8 @@ pub(crate) struct Draft {
     pub(crate) encryption: Option<dto::ServerSideEncryption>,
     pub(crate) kms_key: Option<String>,
     pub(crate) bucket_key: Option<bool>,
+    /// The MD5 of a customer's key.
+    pub(crate) customer_key: Option<String>,
     pub(crate) lock: LockRequest,
 }
 
@@ -70,6 +73,7 @@ macro_rules! draft {
             encryption: $input.server_side_encryption.take(),
             kms_key: $input.ssekms_key_id.take(),
             bucket_key: $input.bucket_key_enabled.take(),
+            customer_key: None,
             lock: $crate::s3::object::LockRequest {
                 mode: $input.object_lock_mode.take().map(|mode| mode.as_str().to_owned()),
                 until: $input.object_lock_retain_until_date.take(),
@@ -133,7 +137,11 @@ impl Draft {
         if !STORAGE_CLASSES.contains(&storage_class.as_str()) {
             return Err(s3_error!(InvalidStorageClass, "The storage class you specified is not valid"));
         }
-        let encryption = settle_encryption(bucket, self.encryption, self.kms_key, self.bucket_key)?;
+        let encryption = match self.customer_key {
+            None => settle_encryption(bucket, self.encryption, self.kms_key, self.bucket_key)?,
+            Some(_) if self.encryption.is_some() => return Err(two_encryptions()),
+            customer_key => Encryption { customer_key, ..Encryption::default() },
+        };
         Ok(Object {
             body: Body::default(),
             etag: String::new(),
@@ -154,7 +162,7 @@ impl Object {
     /// Gives the object its bytes, whose MD5 is `md5`, and the ETag of an object put whole. Under SSE-KMS the ETag is not
     /// the MD5.
     pub(crate) fn fill(&mut self, body: Body, md5: String, checksum: StoredChecksum) {
-        self.etag = if self.encryption.algorithm == "AES256" { md5 } else { md5_hex(format!("kms {md5}").as_bytes()) };
+        self.etag = if self.encryption.etag_is_md5() { md5 } else { md5_hex(format!("kms {md5}").as_bytes()) };
         self.checksum = Some(checksum);
         self.body = body;
     }
@@ -187,6 +195,13 @@ impl Received {
     }
 }
 
+fn two_encryptions() -> S3Error {
+    s3_error!(
+        InvalidArgument,
+        "Server Side Encryption with Customer provided key is incompatible with the encryption method specified"
+    )
+}
+
 /// The encryption that the request or else the bucket asks for.
 fn settle_encryption(
     bucket: &Bucket,
@@ -197,8 +212,8 @@ fn settle_encryption(
     if let Some(asked) = asked {
         let algorithm = asked.as_str().to_owned();
         return match algorithm.as_str() {
-            "AES256" if kms_key.is_none() => Ok(Encryption { algorithm, kms_key: None, bucket_key: None }),
-            "aws:kms" | "aws:kms:dsse" => Ok(Encryption { algorithm, kms_key, bucket_key }),
+            "AES256" if kms_key.is_none() => Ok(Encryption::default()),
+            "aws:kms" | "aws:kms:dsse" => Ok(Encryption { algorithm, kms_key, bucket_key, customer_key: None }),
             _ => Err(s3_error!(InvalidArgument, "The encryption method specified is not supported")),
         };
     }
@@ -209,8 +224,9 @@ fn settle_encryption(
             algorithm: default.sse_algorithm.as_str().to_owned(),
             kms_key: default.kms_master_key_id.clone(),
             bucket_key: rule.and_then(|rule| rule.bucket_key_enabled).filter(|enabled| *enabled),
+            customer_key: None,
         },
-        None => Encryption { algorithm: "AES256".to_owned(), kms_key: None, bucket_key: None },
+        None => Encryption::default(),
     })
 }
 
@@ -304,7 +320,8 @@ impl Backend {
         context: &Context,
         mut input: dto::PutObjectInput,
     ) -> S3Result<dto::PutObjectOutput> {
-        let draft = draft!(input);
+        let customer_key = customer_key!(input).checked()?;
+        let draft = Draft { customer_key, ..draft!(input) };
         let target = Target::Object(&input.bucket, &input.key);
         let owner = input.expected_bucket_owner.as_deref();
         let kept = self.keep(context)?;
@@ -320,7 +337,9 @@ impl Backend {
         object.fill(received.body, received.md5, received.checksum);
         let mut output = dto::PutObjectOutput {
             e_tag: Some(ETag::Strong(object.etag.clone())),
-            server_side_encryption: Some(object.encryption.algorithm.clone().into()),
+            server_side_encryption: object.encryption.told(),
+            sse_customer_algorithm: object.encryption.customer_algorithm(),
+            sse_customer_key_md5: object.encryption.customer_key.clone(),
             ssekms_key_id: object.encryption.kms_key.clone(),
             bucket_key_enabled: object.encryption.bucket_key,
             ..Default::default()

@@ -125,6 +125,9 @@ pub(crate) struct Encryption {
     pub(crate) algorithm: String,
     pub(crate) kms_key: Option<String>,
     pub(crate) bucket_key: Option<bool>,
+    /// The MD5 of the customer's key under SSE-C, in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) customer_key: Option<String>,
 }
 
 /// Object Lock of one version.
@@ -168,6 +171,13 @@ pub(crate) struct UploadedPart {
     pub(crate) etag: String,
     pub(crate) checksum: Option<StoredChecksum>,
     pub(crate) modified: Timestamp,
+}
+
+impl Default for Encryption {
+    /// SSE-S3, which objects have without being asked for.
+    fn default() -> Self {
+        Self { algorithm: "AES256".to_owned(), kms_key: None, bucket_key: None, customer_key: None }
+    }
 }
 
 impl Version {

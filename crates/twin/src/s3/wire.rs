@@ -19,9 +19,7 @@ use super::{
 use crate::service::Caller;
 
 /// Headers of features that are not modelled; the text says which.
-const REFUSED: [(&str, &str); 9] = [
-    ("x-amz-server-side-encryption-customer-algorithm", "encryption with customer-provided keys (SSE-C)"),
-    ("x-amz-copy-source-server-side-encryption-customer-algorithm", "encryption with customer-provided keys (SSE-C)"),
+const REFUSED: [(&str, &str); 7] = [
     ("x-amz-write-offset-bytes", "appending to objects"),
     ("x-amz-mfa", "MFA delete"),
     ("x-amz-rename-source", "renaming objects"),

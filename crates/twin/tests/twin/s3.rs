@@ -5,6 +5,7 @@ mod archived;
 mod buckets;
 mod copies;
 mod folder;
+mod keys;
 mod listings;
 mod locks;
 mod multipart;
