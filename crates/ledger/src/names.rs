@@ -119,7 +119,17 @@ fn is_account_regional(name: &str) -> bool {
 /// repetition has a higher attempt.
 #[must_use]
 pub fn job_token(source: &str, backup_date: Date, manifest_etag: &str, attempt: u32) -> String {
-    hex::encode(Sha256::digest(format!("levee-job\n{source}\n{backup_date}\n{manifest_etag}\n{attempt}")))
+    token("levee-job", source, backup_date, manifest_etag, attempt)
+}
+
+/// The client request token of a restore job; see [`job_token`].
+#[must_use]
+pub fn restore_token(source: &str, backup_date: Date, manifest_etag: &str, attempt: u32) -> String {
+    token("levee-restore", source, backup_date, manifest_etag, attempt)
+}
+
+fn token(kind: &str, source: &str, backup_date: Date, manifest_etag: &str, attempt: u32) -> String {
+    hex::encode(Sha256::digest(format!("{kind}\n{source}\n{backup_date}\n{manifest_etag}\n{attempt}")))
 }
 
 /// Where the report of a copy job goes in the report bucket: `<source>/<yyyy-mm-dd>/attempt-<n>-<12 hex digits>`. No slash
@@ -129,6 +139,22 @@ pub fn report_prefix(source: &str, backup_date: Date, manifest_etag: &str, attem
     let token = job_token(source, backup_date, manifest_etag, attempt);
     let short: String = token.chars().take(DATE_SUFFIX).collect();
     format!("{source}/{backup_date}/attempt-{attempt}-{short}")
+}
+
+/// Where the report of a restore job goes: `<source>/<yyyy-mm-dd>/restore-<n>-<12 hex digits>`; see [`report_prefix`].
+#[must_use]
+pub fn restore_report_prefix(source: &str, backup_date: Date, manifest_etag: &str, attempt: u32) -> String {
+    let token = restore_token(source, backup_date, manifest_etag, attempt);
+    let short: String = token.chars().take(DATE_SUFFIX).collect();
+    format!("{source}/{backup_date}/restore-{attempt}-{short}")
+}
+
+/// The description of a restore job; see [`job_description`].
+#[must_use]
+pub fn restore_description(source: &str, backup_date: Date, manifest_etag: &str, attempt: u32) -> String {
+    let token = restore_token(source, backup_date, manifest_etag, attempt);
+    let source: String = source.chars().take(MAX_BUCKET).collect();
+    format!("Levee restore for the backup of {source} for {backup_date}, attempt {attempt}, token {token}")
 }
 
 /// The description of a copy job, at most 256 characters. It ends with the token, because `ListJobs` returns descriptions

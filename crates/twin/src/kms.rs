@@ -1,11 +1,12 @@
 //! AWS Key Management Service: symmetric keys with their state, policy and grants, in AWS JSON 1.1.
 //!
-//! The keys encrypt nothing, and neither policies nor grants are evaluated: S3 of the twin asks for no key. What is here is
-//! what describes keys, so that a deployment can be checked. Calls from another account than the key's are refused, which on
-//! AWS the key's policy could allow. Aliases, key material, tags and everything that encrypts are refused by name.
+//! The keys encrypt nothing. State, policy and grants decide whether S3 reads an object for somebody, and describe keys, so
+//! that a deployment can be checked. Calls from another account than the key's are refused, which on AWS the key's policy
+//! could allow. Aliases, key material, tags and everything that encrypts are refused by name.
 
 mod grants;
 mod key;
+mod permission;
 
 use std::{
     collections::BTreeMap,
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use self::key::Key;
+pub(crate) use self::permission::Refusal;
 use crate::{
     env::{Call, Env},
     events::input,
@@ -109,8 +111,13 @@ impl JsonService for Kms {
 
 /// The ARN of a key that is named by its ARN or, in the caller's account and Region, by its id.
 fn key_arn(caller: &Caller, id: &str) -> String {
+    arn_of(&caller.account, &caller.region, id)
+}
+
+/// The ARN of a key that is named by its ARN or, in this account and Region, by its id.
+pub(crate) fn arn_of(account: &str, region: &str, id: &str) -> String {
     if id.starts_with("arn:") {
         return id.to_owned();
     }
-    format!("arn:aws:kms:{}:{}:key/{id}", caller.region, caller.account)
+    format!("arn:aws:kms:{region}:{account}:key/{id}")
 }

@@ -10,6 +10,7 @@
 //! - What is not modelled answers `NotImplemented` with its name.
 
 mod access;
+mod archive;
 mod attributes;
 mod body;
 mod bucket;
@@ -21,6 +22,7 @@ mod delete;
 mod flight;
 mod folder;
 mod get;
+mod keys;
 mod list;
 mod lock;
 mod multipart;
@@ -43,12 +45,13 @@ use bytes::Bytes;
 use s3s::dto;
 use tokio::sync::watch;
 
+pub use self::{archive::ArchiveTier, folder::DataError, policy::pattern};
 use self::{flight::Flight, folder::Lives, store::Store};
-pub use self::{folder::DataError, policy::pattern};
 pub(crate) use self::{overview::BucketView, wire::error_code};
 use crate::{
     env::Env,
     inventory::{ConfiguredInventory, InventoryConfigurations},
+    kms::Kms,
     service::{Caller, HttpService},
 };
 
@@ -114,19 +117,21 @@ pub(crate) struct Backend {
     env: Env,
     options: S3Options,
     store: Store,
+    kms: Arc<Kms>,
     /// Numbers versions in the order of their making.
     sequence: AtomicU64,
     inventories: watch::Sender<u64>,
 }
 
 impl S3Service {
-    /// An S3 with what `data` holds.
+    /// An S3 with what `data` holds, whose objects may be under the keys of `kms`.
     #[must_use]
-    pub fn new(env: Env, options: S3Options, data: S3Data) -> Self {
+    pub fn new(env: Env, options: S3Options, data: S3Data, kms: Arc<Kms>) -> Self {
         let backend = Arc::new(Backend {
             env,
             options,
             store: data.store,
+            kms,
             sequence: AtomicU64::new(data.lives.sequence + 1),
             inventories: watch::Sender::new(0),
         });

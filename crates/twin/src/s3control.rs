@@ -1,4 +1,4 @@
-//! S3 Batch Operations: jobs that copy every object of a manifest and write a report.
+//! S3 Batch Operations: jobs that copy every object of a manifest, or ask for its restore, and write a report.
 //!
 //! Requests are REST-XML under `/v20180820/jobs`. A job runs as a background task on the twin's clock through all the
 //! statuses that AWS has; everything it reads and writes goes through S3 API calls with the job's role as the caller, so

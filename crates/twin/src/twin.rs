@@ -22,6 +22,7 @@ use crate::{
     gate::{CallCount, CallFilter, CallGate, RecordedCall},
     inventory::Inventory,
     router::Router,
+    s3::S3Service,
     s3control::S3Control,
     scheduler::Scheduler,
     server::Server,
@@ -43,6 +44,7 @@ struct Inner {
     inventory: Inventory,
     queues: Arc<Sqs>,
     scheduler: Arc<Scheduler>,
+    s3: S3Service,
 }
 
 impl Twin {
@@ -135,6 +137,13 @@ impl Twin {
     #[must_use]
     pub fn inventory(&self) -> &Inventory {
         &self.0.inventory
+    }
+
+    /// The twin's own S3, for what no S3 call does: objects that are archived with time. It is empty when the twin stands in
+    /// front of another S3.
+    #[must_use]
+    pub fn s3(&self) -> &S3Service {
+        &self.0.s3
     }
 
     /// The queues: their messages can be waited for within the process.

@@ -3,23 +3,20 @@
 //! A job that failed fails the task and is recorded with the execution's redrive count. A redrive then finds a count above
 //! the recorded one, which means that somebody asks for the work again: the stage answers `resubmit`.
 
-pub mod watch;
-
 use std::time::Duration;
 
 use aws_sdk_s3control::types::{JobDescriptor, JobStatus};
 use jiff::SignedDuration;
+use levee_jobs::{
+    Jobs,
+    watch::{Seen, Tally, Verdict, judge, wait_after},
+};
 use levee_ledger::{
     Ledger, RunKey,
     state::{Copy, CopyNext, Job, Manifest, Run},
 };
-use levee_stage::{
-    Aws, CommonSettings, Context, NoSettings, Progress, Stage, StageError,
-    aws::{error_code, http_status},
-    aws_error,
-};
+use levee_stage::{Aws, CommonSettings, Context, NoSettings, Progress, Stage, StageError};
 use serde::{Deserialize, Serialize};
-use watch::{Seen, Tally, Verdict, judge, wait_after};
 
 /// The error of a job that ended without trying every task.
 pub const COPY_JOB_FAILED: &str = "Levee.CopyJobFailed";
@@ -56,9 +53,8 @@ struct Failure {
 
 /// The stage.
 pub struct JobPoll {
-    aws: Aws,
+    jobs: Jobs,
     ledger: Ledger,
-    account: String,
 }
 
 impl JobPoll {
@@ -66,19 +62,8 @@ impl JobPoll {
     #[must_use]
     pub fn new(aws: &Aws, common: &CommonSettings, _own: &NoSettings) -> Self {
         Self {
-            aws: aws.clone(),
+            jobs: Jobs::new(&aws.s3control, &common.account),
             ledger: Ledger::new(aws.s3.clone(), &common.ledger_bucket),
-            account: common.account.clone(),
-        }
-    }
-
-    /// The job; nothing when AWS does not know it.
-    async fn describe(&self, id: &str) -> Result<Option<JobDescriptor>, StageError> {
-        let answer = self.aws.s3control.describe_job().account_id(&self.account).job_id(id).send().await;
-        match answer {
-            Ok(found) => Ok(found.job().cloned()),
-            Err(error) if unknown_job(error_code(&error), http_status(&error)) => Ok(None),
-            Err(error) => Err(aws_error(&format!("DescribeJob {id}"), error)),
         }
     }
 
@@ -119,7 +104,7 @@ impl JobPoll {
             redrive_count: context.execution.redrive_count,
         };
         let now = context.clock.now();
-        let Some(job) = self.describe(id).await? else {
+        let Some(job) = self.jobs.describe(id).await? else {
             if now.duration_since(context.first_received) < APPEARS_WITHIN {
                 return Ok(Progress::NotYet { after: APPEARS_PAUSE, memo: context.memo.clone() });
             }
@@ -240,10 +225,6 @@ fn stalled_cause(id: &str, seen: &Seen, hours: u16) -> String {
         tally.succeeded.saturating_add(tally.failed),
         tally.tasks
     )
-}
-
-fn unknown_job(code: Option<&str>, status: Option<u16>) -> bool {
-    matches!(code, Some("NoSuchJob" | "NotFoundException")) || status == Some(404)
 }
 
 fn record(attempt: u32) -> String {

@@ -207,7 +207,7 @@ mod tests {
     }
 
     fn thaw(next_attempt: u32, copy: Option<JobManifest>) -> Thaw {
-        Thaw { job_id: "restore".into(), rows: 3, failed: 0, next_attempt, copy }
+        Thaw { job_ids: vec!["restore".into()], rows: 3, failed: 0, next_attempt, copy }
     }
 
     #[rstest]

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! runs/<source>/<date>/plan-<16 hex digits>/  summary.json  manifest.json  manifest.checksum  data/<n>.csv.gz
-//!                                             large.jsonl  skipped.jsonl  restore/…  thawed/…
+//!                                             large.jsonl  skipped.jsonl  restore/…  tiered/…  thawed/…
 //! ```
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -139,18 +139,22 @@ impl PlanWriter {
             self.abort().await;
             return Ok(None);
         }
-        let (mut batch, mut restore, mut thawed) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut batch, mut restore, mut tiered, mut thawed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for parts in files {
             batch.extend(parts.batch);
             restore.extend(parts.restore);
+            tiered.extend(parts.tiered);
             thawed.extend(parts.thawed);
         }
         let mut all = Vec::new();
         let batch = self.manifest("", batch, &mut all).await?;
-        let thawed = self.manifest("thawed/", thawed, &mut all).await?;
-        let restore = self.manifest("restore/", restore, &mut all).await?;
-        let restore =
-            restore.map(|restore| PlannedRestore { restore, copy: thawed, amount: count.of(Decision::Restore) });
+        let archived = PlannedRestore {
+            copy: self.manifest("thawed/", thawed, &mut all).await?,
+            restore: self.manifest("restore/", restore, &mut all).await?,
+            tiered: self.manifest("tiered/", tiered, &mut all).await?,
+            amount: count.of(Decision::Restore),
+        };
+        let restore = Some(archived).filter(|archived| archived.amount.rows > 0);
         let lists = Arc::into_inner(self.lists).ok_or_else(|| invalid(&"a data file is still being read"))?;
         let lists = lists.finish().await?;
         all.extend(lists.files);
@@ -210,6 +214,7 @@ impl PlanWriter {
 pub struct PlannedParts {
     batch: Option<PlannedFile>,
     restore: Option<PlannedFile>,
+    tiered: Option<PlannedFile>,
     thawed: Option<PlannedFile>,
 }
 
@@ -219,6 +224,7 @@ pub struct FilePlan {
     schema: Arc<Schema>,
     batch: DataFile,
     restore: DataFile,
+    tiered: DataFile,
     thawed: DataFile,
     lines: Lines,
 }
@@ -233,6 +239,7 @@ impl Rows for PlanWriter {
             schema: Arc::clone(&self.schema),
             batch: data(""),
             restore: data("restore/"),
+            tiered: data("tiered/"),
             thawed: data("thawed/"),
             lines: Lines::new(&self.lists, index, stop),
         }
@@ -262,7 +269,10 @@ impl FileRows for FilePlan {
             Decision::Batch => self.batch.row(&self.schema, &record),
             Decision::Large => self.large(row),
             Decision::Restore => {
-                self.restore.row(&self.schema, &record)?;
+                // Batch Operations restores the two kinds by jobs of their own.
+                let tiered = row.storage_class.as_deref() == Some("INTELLIGENT_TIERING");
+                let restored = if tiered { &mut self.tiered } else { &mut self.restore };
+                restored.row(&self.schema, &record)?;
                 if is_large(row) { self.large(row) } else { self.thawed.row(&self.schema, &record) }
             }
             Decision::SkippedArchived | Decision::Unsupported => {
@@ -277,14 +287,15 @@ impl FileRows for FilePlan {
     async fn flush(&mut self) -> Result<(), StageError> {
         self.batch.flush().await?;
         self.restore.flush().await?;
+        self.tiered.flush().await?;
         self.thawed.flush().await?;
         self.lines.flush().await
     }
 
     async fn finish(self) -> Result<PlannedParts, StageError> {
-        let (batch, restore, thawed) =
-            (self.batch.finish().await, self.restore.finish().await, self.thawed.finish().await);
-        let parts = PlannedParts { batch: batch?, restore: restore?, thawed: thawed? };
+        let (batch, thawed) = (self.batch.finish().await, self.thawed.finish().await);
+        let (restore, tiered) = (self.restore.finish().await, self.tiered.finish().await);
+        let parts = PlannedParts { batch: batch?, restore: restore?, tiered: tiered?, thawed: thawed? };
         self.lines.finish().await?;
         Ok(parts)
     }
@@ -292,6 +303,7 @@ impl FileRows for FilePlan {
     async fn abort(self) {
         self.batch.abort().await;
         self.restore.abort().await;
+        self.tiered.abort().await;
         self.thawed.abort().await;
     }
 }

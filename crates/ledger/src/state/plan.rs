@@ -190,8 +190,14 @@ pub struct PlannedList {
 /// Objects that are restored before they are copied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedRestore {
-    /// What the restore job works through: all of them.
-    pub restore: JobManifest,
+    /// The objects of the classes GLACIER and `DEEP_ARCHIVE`, of which a restored copy is made for some days. Absent when there
+    /// are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<JobManifest>,
+    /// The objects of `INTELLIGENT_TIERING` in an archive tier, which come back for good. They need a job of their own: one
+    /// with days is refused for them, and one without for the others. Absent when there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tiered: Option<JobManifest>,
     /// What the copy job after that works through: those that are not too large for it. Absent when all are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copy: Option<JobManifest>,
@@ -230,11 +236,11 @@ pub struct SkippedRow {
 /// `$.thaw`, by thaw: the archived objects of the plan can be read now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thaw {
-    /// The restore job.
-    pub job_id: String,
-    /// Objects that were asked for.
+    /// The restore jobs, the last one of each manifest.
+    pub job_ids: Vec<String>,
+    /// Objects that were to be restored.
     pub rows: u64,
-    /// Those of them that the restore job could not ask for, or that are gone: the copy says what became of them.
+    /// Those of them that could not be asked for, may not be looked at, or are gone: the copy says what became of them.
     pub failed: u64,
     /// The attempt that copies them.
     pub next_attempt: u32,

@@ -9,8 +9,10 @@ use aws_sdk_s3::{primitives::ByteStream, types::ServerSideEncryption};
 use aws_sdk_s3control::types::JobDescriptor;
 use jiff::{SignedDuration, Timestamp};
 use levee_formats::batch_manifest::ManifestWriter;
-use levee_job_poll::watch::{Verdict as JobVerdict, judge, wait_after};
-use levee_job_submit::JobRequest;
+use levee_jobs::{
+    JobRequest, Work,
+    watch::{Verdict as JobVerdict, judge, wait_after},
+};
 use levee_ledger::state::{JobManifest, JobManifestKind, ObjectPointer};
 use sha2::{Digest, Sha256};
 
@@ -123,9 +125,11 @@ impl Canary<'_> {
             token,
             role_arn: deployment.copy_role_arn.clone(),
             priority: PRIORITY,
-            target: deployment.canary_bucket.clone(),
-            target_prefix: Some(self.copies()),
-            storage_class: "STANDARD".to_owned(),
+            work: Work::Copy {
+                target: deployment.canary_bucket.clone(),
+                target_prefix: Some(self.copies()),
+                storage_class: "STANDARD".to_owned(),
+            },
             manifest: JobManifest { kind: JobManifestKind::Csv, pointer: manifest, rows: 1 },
             report_bucket: deployment.report_bucket.clone(),
             report_prefix: self.prefix.clone(),

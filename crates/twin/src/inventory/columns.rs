@@ -29,8 +29,12 @@ pub(crate) async fn complete(client: &Client, plan: &Plan, row: &mut ScannedObje
         let request = client.head_object().bucket(&plan.bucket).key(&row.key);
         match request.set_version_id(row.version_id.clone()).send().await {
             Ok(head) => row.further.extend(from_head(&head, row)),
-            Err(error) if error.raw_response().is_some_and(|raw| raw.status().as_u16() == 404) => return Ok(false),
-            Err(error) => return Err(format!("{}: {}", error.code().unwrap_or("HeadObject"), failed_call(&error))),
+            Err(error) => match error.raw_response().map(|raw| raw.status().as_u16()) {
+                Some(404) => return Ok(false),
+                // The object is under a key of the customer's own, without which nothing more is told.
+                Some(400) => row.further.push((Column::EncryptionStatus, "SSE-C".to_owned())),
+                _ => return Err(format!("{}: {}", error.code().unwrap_or("HeadObject"), failed_call(&error))),
+            },
         }
     }
     if !row.is_delete_marker {

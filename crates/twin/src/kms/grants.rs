@@ -67,6 +67,13 @@ impl Kms {
 }
 
 impl Grant {
+    /// Whether the grant lets `who` do `operation`. One with constraints lets nobody: they are not read.
+    pub(super) fn allows(&self, who: &str, operation: &str) -> bool {
+        self.grantee == who
+            && !self.given.contains_key("Constraints")
+            && self.operations.iter().any(|name| name == operation)
+    }
+
     fn to_json(&self, key_arn: &str) -> Value {
         let mut members = self.given.clone();
         let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);

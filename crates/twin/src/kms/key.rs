@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Kms, grants::Grant};
+use super::{Kms, Refusal, grants::Grant};
 use crate::{
     events::input,
     service::{Caller, ServiceError},
@@ -54,6 +54,20 @@ impl Key {
             members.insert("DeletionDate".to_owned(), epoch(when));
         }
         metadata
+    }
+
+    /// The policy's text.
+    pub(super) fn policy(&self) -> &str {
+        &self.policy
+    }
+
+    /// Refuses the use of a key that is not enabled.
+    pub(super) fn usable(&self) -> Result<(), Refusal> {
+        match self.state {
+            State::Enabled => Ok(()),
+            State::Disabled => Err(Refusal::Disabled),
+            State::PendingDeletion(_) => Err(Refusal::PendingDeletion),
+        }
     }
 
     /// Refuses what cannot be done to a key that is about to be deleted.

@@ -12,6 +12,7 @@ use super::{
     checksum::{StoredChecksum, tell_checksum},
     context::Context,
     get,
+    keys::customer_key,
     list::page_size,
     store::{FinishedPart, Object},
 };
@@ -22,8 +23,9 @@ impl Backend {
     pub(crate) fn get_object_attributes(
         &self,
         context: &Context,
-        input: dto::GetObjectAttributesInput,
+        mut input: dto::GetObjectAttributesInput,
     ) -> S3Result<dto::GetObjectAttributesOutput> {
+        let customer_key = customer_key!(input).checked()?;
         let version = input.version_id.as_deref();
         let owner = input.expected_bucket_owner.as_deref();
         let target = Target::Object(&input.bucket, &input.key);
@@ -32,6 +34,7 @@ impl Backend {
         let entered = self.enter(context, "GetObjectAttributes", target, owner, &actions)?;
         let bucket = entered.bucket()?;
         let (version, object) = get::find(bucket, context, &input.key, version)?;
+        object.encryption.check_customer_key(customer_key.as_deref())?;
         // The protocol layer may hand over the header's list as one name.
         let asked: Vec<&str> =
             input.object_attributes.iter().flat_map(|name| name.as_str().split(',')).map(str::trim).collect();

@@ -66,7 +66,7 @@ impl Algorithm {
         }
     }
 
-    /// The checksum of a whole body, read piece by piece.
+    /// The checksum of a whole body, read piece by piece; of a sparse one, that of its description.
     pub(crate) fn of_body(self, body: &Body) -> S3Result<StoredChecksum> {
         let digest = match self {
             Self::Crc32 => digest_of::<Crc32>(body),
@@ -196,12 +196,10 @@ pub(crate) fn md5_hex(data: &[u8]) -> String {
     hex::encode(Md5::digest(data))
 }
 
-/// As [`md5_hex`], of a body that is read piece by piece.
+/// As [`md5_hex`], of a body that is read piece by piece; of a sparse one, that of its description.
 pub(crate) fn md5_hex_of(body: &Body) -> S3Result<String> {
     let mut hasher = Md5::new();
-    for chunk in body.chunks() {
-        hasher.update(&chunk.map_err(unreadable)?);
-    }
+    body.digested(|piece| hasher.update(piece)).map_err(unreadable)?;
     Ok(hex::encode(hasher.finalize()))
 }
 
@@ -212,9 +210,7 @@ pub(crate) fn unreadable(error: io::Error) -> S3Error {
 
 fn digest_of<C: Checksum>(body: &Body) -> S3Result<Vec<u8>> {
     let mut checksum = C::new();
-    for chunk in body.chunks() {
-        checksum.update(&chunk.map_err(unreadable)?);
-    }
+    body.digested(|piece| checksum.update(piece)).map_err(unreadable)?;
     Ok(checksum.finalize().as_ref().to_vec())
 }
 

@@ -13,6 +13,7 @@ use super::{
     conditions::{ReadConditions, check_write},
     context::Context,
     get,
+    keys::refuse_customer_key,
     object::draft,
     store::{Object, State, object_arn},
 };
@@ -29,12 +30,20 @@ pub(crate) struct SourceRequest<'a> {
     pub(crate) expected_owner: Option<&'a str>,
     pub(crate) conditions: ReadConditions,
     pub(crate) with_tags: bool,
+    /// The MD5 of the customer's key.
+    pub(crate) customer_key: Option<String>,
 }
 
 /// Builds a [`SourceRequest`] from the input of any copy.
 macro_rules! source_request {
     ($input:expr, $with_tags:expr) => {
         $crate::s3::copy::SourceRequest {
+            customer_key: $crate::s3::keys::CustomerKey {
+                algorithm: $input.copy_source_sse_customer_algorithm.take(),
+                key: $input.copy_source_sse_customer_key.take(),
+                md5: $input.copy_source_sse_customer_key_md5.take(),
+            }
+            .checked()?,
             conditions: $crate::s3::conditions::ReadConditions {
                 if_match: $input.copy_source_if_match.take(),
                 if_none_match: $input.copy_source_if_none_match.take(),
@@ -77,8 +86,10 @@ impl Backend {
             let action = if version_id.is_some() { "s3:GetObjectVersionTagging" } else { "s3:GetObjectTagging" };
             access::authorize(bucket, context, action, &arn)?;
         }
+        object.encryption.check_customer_key(request.customer_key.as_deref())?;
         request.conditions.check(&object.etag, &version.modified, true)?;
-        get::check_not_archived(object)?;
+        object.encryption.check_decrypt(&self.kms, bucket, context)?;
+        object.check_readable(self.env.clock.now())?;
         Ok(Source { object: object.clone(), version_id: bucket.shown_version(&version.id) })
     }
 
@@ -99,6 +110,7 @@ impl Backend {
         context: &Context,
         mut input: dto::CopyObjectInput,
     ) -> S3Result<dto::CopyObjectOutput> {
+        refuse_customer_key(input.sse_customer_algorithm.as_deref(), "copies")?;
         let replace_metadata = directive(input.metadata_directive.as_ref().map(dto::MetadataDirective::as_str))?;
         let replace_tags = directive(input.tagging_directive.as_ref().map(dto::TaggingDirective::as_str))?;
         let mut draft = draft!(input);
@@ -187,7 +199,7 @@ fn copied_checksum(source: &Object, asked: Option<Algorithm>) -> S3Result<Stored
 
 /// The MD5 of the bytes: the ETag of an object put whole says it, of any other the bytes are read.
 fn md5_of(source: &Object) -> S3Result<String> {
-    if source.parts.is_empty() && source.encryption.algorithm == "AES256" {
+    if source.parts.is_empty() && source.encryption.etag_is_md5() {
         return Ok(source.etag.clone());
     }
     md5_hex_of(&source.body)

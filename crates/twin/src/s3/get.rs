@@ -14,9 +14,13 @@ use super::{
     checksum::{StoredChecksum, unreadable},
     conditions::{ReadConditions, read_conditions},
     context::Context,
+    keys::customer_key,
     lock,
     store::{Bucket, Object, Version},
 };
+
+/// The most bytes of a sparse object in one answer: an answer is in memory as a whole.
+const MOST_SPARSE_READ: u64 = 256 * 1024 * 1024;
 
 /// Finds the object that a read or a copy names; delete markers and missing keys answer as S3 does.
 pub(crate) fn find<'a>(
@@ -58,14 +62,6 @@ pub(crate) fn read_action(version: Option<&str>) -> &'static str {
     if version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" }
 }
 
-/// Whether the bytes must be restored before they can be read.
-pub(crate) fn check_not_archived(object: &Object) -> S3Result<()> {
-    if ["GLACIER", "DEEP_ARCHIVE"].contains(&object.storage_class.as_str()) {
-        return Err(s3_error!(InvalidObjectState, "The operation is not valid for the object's storage class"));
-    }
-    Ok(())
-}
-
 /// The bytes that a request wants: all, a range, or a part.
 fn selection(object: &Object, range: Option<dto::Range>, part: Option<i32>) -> S3Result<Option<Range<u64>>> {
     let size = object.body.len();
@@ -105,10 +101,18 @@ struct Answer {
     range: Range<u64>,
     content_range: Option<String>,
     parts_count: Option<i32>,
+    /// When it is told.
+    now: jiff::Timestamp,
 }
 
 impl Answer {
-    fn new(object: &Object, range: Option<dto::Range>, part: Option<i32>, checksum_mode: bool) -> S3Result<Self> {
+    fn new(
+        object: &Object,
+        range: Option<dto::Range>,
+        part: Option<i32>,
+        checksum_mode: bool,
+        now: jiff::Timestamp,
+    ) -> S3Result<Self> {
         let size = object.body.len();
         let selected = selection(object, range, part)?;
         // A checksum of the whole says nothing of a range.
@@ -118,6 +122,7 @@ impl Answer {
             .filter(|_| size > 0)
             .map(|range| format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1)));
         Ok(Self {
+            now,
             checksum: StoredChecksum::fields(checksum),
             range: selected.unwrap_or(0..size),
             content_range,
@@ -130,6 +135,7 @@ impl Answer {
 macro_rules! answered {
     ($Output:ident, $bucket:expr, $version:expr, $object:expr, $answer:expr) => {
         dto::$Output {
+            restore: $object.restore_header($answer.now),
             accept_ranges: Some("bytes".to_owned()),
             checksum_crc32: $answer.checksum.checksum_crc32.clone(),
             checksum_crc32c: $answer.checksum.checksum_crc32c.clone(),
@@ -151,7 +157,9 @@ macro_rules! answered {
             e_tag: Some(ETag::Strong($object.etag.clone())),
             last_modified: Some($version.modified.clone()),
             version_id: $bucket.shown_version(&$version.id),
-            server_side_encryption: Some($object.encryption.algorithm.clone().into()),
+            server_side_encryption: $object.encryption.told(),
+            sse_customer_algorithm: $object.encryption.customer_algorithm(),
+            sse_customer_key_md5: $object.encryption.customer_key.clone(),
             ssekms_key_id: $object.encryption.kms_key.clone(),
             bucket_key_enabled: $object.encryption.bucket_key,
             storage_class: shown_storage_class($object),
@@ -188,6 +196,8 @@ struct Wanted {
     checksum_mode: bool,
     /// Whether the bytes are wanted, which an archived object does not give.
     bytes: bool,
+    /// The MD5 of the customer's key.
+    customer_key: Option<String>,
 }
 
 /// Builds a [`Wanted`] from the input of either.
@@ -195,6 +205,7 @@ macro_rules! wanted {
     ($operation:literal, $input:expr, $bytes:literal) => {
         Wanted {
             operation: $operation,
+            customer_key: customer_key!($input).checked()?,
             conditions: read_conditions!($input),
             bucket: $input.bucket,
             key: $input.key,
@@ -233,8 +244,9 @@ impl Backend {
         mut input: dto::HeadObjectInput,
     ) -> S3Result<dto::HeadObjectOutput> {
         let wanted = wanted!("HeadObject", input, false);
-        self.answer(context, wanted, |bucket, version, object, answer| {
-            answered!(HeadObjectOutput, bucket, version, object, answer)
+        self.answer(context, wanted, |bucket, version, object, answer| dto::HeadObjectOutput {
+            archive_status: object.archive_status(answer.now),
+            ..answered!(HeadObjectOutput, bucket, version, object, answer)
         })
     }
 
@@ -251,11 +263,23 @@ impl Backend {
         let entered = self.enter(context, wanted.operation, target, owner, &[read_action(version)])?;
         let bucket = entered.bucket()?;
         let (version, object) = find(bucket, context, &wanted.key, version)?;
+        object.encryption.check_customer_key(wanted.customer_key.as_deref())?;
         wanted.conditions.check(&object.etag, &version.modified, false)?;
-        if wanted.bytes {
-            check_not_archived(object)?;
+        if wanted.bytes || wanted.checksum_mode {
+            object.encryption.check_decrypt(&self.kms, bucket, context)?;
         }
-        let answer = Answer::new(object, wanted.range, wanted.part, wanted.checksum_mode)?;
+        if wanted.bytes {
+            object.check_readable(self.env.clock.now())?;
+        }
+        // That of sparse bytes is not one of the bytes that come with it: a client that checks it would refuse them.
+        let checksum = wanted.checksum_mode && !(wanted.bytes && object.body.is_sparse());
+        let answer = Answer::new(object, wanted.range, wanted.part, checksum, self.env.clock.now())?;
+        if wanted.bytes && object.body.is_sparse() && answer.range.end - answer.range.start > MOST_SPARSE_READ {
+            return Err(s3_error!(
+                NotImplemented,
+                "the twin gives at most {MOST_SPARSE_READ} sparse bytes in one answer: ask for ranges"
+            ));
+        }
         Ok(tell(bucket, version, object, answer))
     }
 }

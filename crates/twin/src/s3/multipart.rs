@@ -14,11 +14,12 @@ use super::{
     Backend,
     access::Target,
     body::Body,
-    checksum::{Algorithm, StoredChecksum, md5_hex, md5_hex_of, multipart_etag, tell_checksum, verify_content_md5},
+    checksum::{Algorithm, StoredChecksum, md5_hex_of, multipart_etag, tell_checksum},
     conditions::check_write,
     context::Context,
     copy::{need_source, source_request},
-    object::{draft, stated},
+    keys::refuse_customer_key,
+    object::{Received, draft, stated},
     store::{Bucket, FinishedPart, Object, Upload, UploadedPart},
 };
 
@@ -32,6 +33,7 @@ impl Backend {
         context: &Context,
         mut input: dto::CreateMultipartUploadInput,
     ) -> S3Result<dto::CreateMultipartUploadOutput> {
+        refuse_customer_key(input.sse_customer_algorithm.as_deref(), "multipart uploads")?;
         let draft = draft!(input);
         let owner = input.expected_bucket_owner.as_deref();
         let target = Target::Object(&input.bucket, &input.key);
@@ -70,17 +72,17 @@ impl Backend {
         context: &Context,
         mut input: dto::UploadPartInput,
     ) -> S3Result<dto::UploadPartOutput> {
+        refuse_customer_key(input.sse_customer_algorithm.as_deref(), "multipart uploads")?;
         let owner = input.expected_bucket_owner.as_deref();
         let target = Target::Object(&input.bucket, &input.key);
         let kept = self.keep(context)?;
         let mut entered = self.enter(context, "UploadPart", target, owner, &["s3:PutObject"])?;
         check_part_number(input.part_number)?;
-        let body = &context.body;
-        verify_content_md5(input.content_md5.as_deref(), body)?;
         let asked = input.checksum_algorithm.as_ref().map(Algorithm::parse).transpose()?;
         let found = upload(entered.bucket()?, &input.upload_id, &input.key)?;
-        let checksum = stated!(input)?.verify(found.checksum_algorithm.or(asked), body)?;
-        let part = self.new_part(found, kept, md5_hex(body), checksum)?;
+        let asked = found.checksum_algorithm.or(asked);
+        let received = Received::check(context, kept, &stated!(input)?, asked, input.content_md5.as_deref())?;
+        let part = self.new_part(found, received.body, received.md5, received.checksum)?;
         let mut output = dto::UploadPartOutput {
             e_tag: Some(ETag::Strong(part.etag.clone())),
             server_side_encryption: Some(found.template.encryption.algorithm.clone().into()),
@@ -111,6 +113,7 @@ impl Backend {
         context: &Context,
         mut input: dto::UploadPartCopyInput,
     ) -> S3Result<dto::UploadPartCopyOutput> {
+        refuse_customer_key(input.sse_customer_algorithm.as_deref(), "multipart uploads")?;
         let owner = input.expected_bucket_owner.as_deref();
         let target = Target::Object(&input.bucket, &input.key);
         need_source(context, &input.copy_source);
@@ -160,6 +163,7 @@ impl Backend {
         context: &Context,
         mut input: dto::CompleteMultipartUploadInput,
     ) -> S3Result<dto::CompleteMultipartUploadOutput> {
+        refuse_customer_key(input.sse_customer_algorithm.as_deref(), "multipart uploads")?;
         let owner = input.expected_bucket_owner.as_deref();
         let target = Target::Object(&input.bucket, &input.key);
         let mut entered = self.enter(context, "CompleteMultipartUpload", target, owner, &["s3:PutObject"])?;

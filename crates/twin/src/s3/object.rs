@@ -8,7 +8,7 @@ use std::{
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 use s3s::{
-    S3Result,
+    S3Error, S3Result,
     dto::{self, ETag, Timestamp},
     s3_error,
 };
@@ -17,14 +17,15 @@ use super::{
     Backend,
     access::{self, Target},
     body::Body,
-    checksum::{Algorithm, StoredChecksum, md5_hex, tell_checksum, verify_content_md5},
+    checksum::{Algorithm, Stated, StoredChecksum, md5_hex, md5_hex_of, tell_checksum, verify_content_md5},
     conditions::check_write,
     context::Context,
+    keys::customer_key,
     lock,
     store::{Bucket, Content, Encryption, Headers, Lock, NULL_VERSION, Object, Version, Versioning, version_id},
 };
 
-/// The largest object of one PutObject, in bytes.
+/// The largest object of one PutObject, in bytes. Sparse ones may be larger: they are not sent.
 const LARGEST_PUT: usize = 5 * 1024 * 1024 * 1024;
 /// The most user metadata of an object, in bytes of names and values.
 const MOST_METADATA: usize = 2048;
@@ -49,6 +50,8 @@ pub(crate) struct Draft {
     pub(crate) encryption: Option<dto::ServerSideEncryption>,
     pub(crate) kms_key: Option<String>,
     pub(crate) bucket_key: Option<bool>,
+    /// The MD5 of a customer's key.
+    pub(crate) customer_key: Option<String>,
     pub(crate) lock: LockRequest,
 }
 
@@ -70,6 +73,7 @@ macro_rules! draft {
             encryption: $input.server_side_encryption.take(),
             kms_key: $input.ssekms_key_id.take(),
             bucket_key: $input.bucket_key_enabled.take(),
+            customer_key: None,
             lock: $crate::s3::object::LockRequest {
                 mode: $input.object_lock_mode.take().map(|mode| mode.as_str().to_owned()),
                 until: $input.object_lock_retain_until_date.take(),
@@ -133,7 +137,11 @@ impl Draft {
         if !STORAGE_CLASSES.contains(&storage_class.as_str()) {
             return Err(s3_error!(InvalidStorageClass, "The storage class you specified is not valid"));
         }
-        let encryption = settle_encryption(bucket, self.encryption, self.kms_key, self.bucket_key)?;
+        let encryption = match self.customer_key {
+            None => settle_encryption(bucket, self.encryption, self.kms_key, self.bucket_key)?,
+            Some(_) if self.encryption.is_some() => return Err(two_encryptions()),
+            customer_key => Encryption { customer_key, ..Encryption::default() },
+        };
         Ok(Object {
             body: Body::default(),
             etag: String::new(),
@@ -142,6 +150,8 @@ impl Draft {
             headers: self.headers,
             tags: self.tagging.as_deref().map(parse_tagging).transpose()?.unwrap_or_default(),
             storage_class,
+            archive_tier: None,
+            restore: None,
             encryption,
             lock: settle_lock(bucket, &self.lock, now)?,
         })
@@ -152,10 +162,44 @@ impl Object {
     /// Gives the object its bytes, whose MD5 is `md5`, and the ETag of an object put whole. Under SSE-KMS the ETag is not
     /// the MD5.
     pub(crate) fn fill(&mut self, body: Body, md5: String, checksum: StoredChecksum) {
-        self.etag = if self.encryption.algorithm == "AES256" { md5 } else { md5_hex(format!("kms {md5}").as_bytes()) };
+        self.etag = if self.encryption.etag_is_md5() { md5 } else { md5_hex(format!("kms {md5}").as_bytes()) };
         self.checksum = Some(checksum);
         self.body = body;
     }
+}
+
+/// The bytes of PutObject or UploadPart, whose digests are what the request stated.
+pub(crate) struct Received {
+    pub(crate) body: Body,
+    /// In hexadecimal.
+    pub(crate) md5: String,
+    pub(crate) checksum: StoredChecksum,
+}
+
+impl Received {
+    /// Checks what was sent against what the request states of it. Sparse bytes were not sent: their digests are their own.
+    pub(crate) fn check(
+        context: &Context,
+        body: Body,
+        stated: &Stated,
+        asked: Option<Algorithm>,
+        content_md5: Option<&str>,
+    ) -> S3Result<Self> {
+        let checksum = stated.verify(asked, &context.body)?;
+        verify_content_md5(content_md5, &context.body)?;
+        if body.is_sparse() {
+            let (md5, checksum) = (md5_hex_of(&body)?, checksum.algorithm.of_body(&body)?);
+            return Ok(Self { body, md5, checksum });
+        }
+        Ok(Self { body, md5: md5_hex(&context.body), checksum })
+    }
+}
+
+fn two_encryptions() -> S3Error {
+    s3_error!(
+        InvalidArgument,
+        "Server Side Encryption with Customer provided key is incompatible with the encryption method specified"
+    )
 }
 
 /// The encryption that the request or else the bucket asks for.
@@ -168,8 +212,8 @@ fn settle_encryption(
     if let Some(asked) = asked {
         let algorithm = asked.as_str().to_owned();
         return match algorithm.as_str() {
-            "AES256" if kms_key.is_none() => Ok(Encryption { algorithm, kms_key: None, bucket_key: None }),
-            "aws:kms" | "aws:kms:dsse" => Ok(Encryption { algorithm, kms_key, bucket_key }),
+            "AES256" if kms_key.is_none() => Ok(Encryption::default()),
+            "aws:kms" | "aws:kms:dsse" => Ok(Encryption { algorithm, kms_key, bucket_key, customer_key: None }),
             _ => Err(s3_error!(InvalidArgument, "The encryption method specified is not supported")),
         };
     }
@@ -180,8 +224,9 @@ fn settle_encryption(
             algorithm: default.sse_algorithm.as_str().to_owned(),
             kms_key: default.kms_master_key_id.clone(),
             bucket_key: rule.and_then(|rule| rule.bucket_key_enabled).filter(|enabled| *enabled),
+            customer_key: None,
         },
-        None => Encryption { algorithm: "AES256".to_owned(), kms_key: None, bucket_key: None },
+        None => Encryption::default(),
     })
 }
 
@@ -244,6 +289,9 @@ impl Backend {
 
     /// Puts the body of a request where the store has bytes. Before the store is locked, because it may write a file.
     pub(crate) fn keep(&self, context: &Context) -> S3Result<Body> {
+        if let Some(range) = &context.sparse {
+            return Ok(Body::sparse(range.clone()));
+        }
         self.store
             .keep(context.body.clone())
             .map_err(|error| s3_error!(error, InternalError, "the twin cannot keep the bytes in its folder"))
@@ -272,25 +320,26 @@ impl Backend {
         context: &Context,
         mut input: dto::PutObjectInput,
     ) -> S3Result<dto::PutObjectOutput> {
-        let draft = draft!(input);
+        let customer_key = customer_key!(input).checked()?;
+        let draft = Draft { customer_key, ..draft!(input) };
         let target = Target::Object(&input.bucket, &input.key);
         let owner = input.expected_bucket_owner.as_deref();
         let kept = self.keep(context)?;
         let mut entered = self.enter(context, "PutObject", target, owner, &draft.actions())?;
-        let body = &context.body;
-        if body.len() > LARGEST_PUT {
+        if context.body.len() > LARGEST_PUT {
             return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
         }
         let asked = input.checksum_algorithm.as_ref().map(Algorithm::parse).transpose()?;
-        let checksum = stated!(input)?.verify(asked, body)?;
-        verify_content_md5(input.content_md5.as_deref(), body)?;
+        let received = Received::check(context, kept, &stated!(input)?, asked, input.content_md5.as_deref())?;
         let bucket = entered.bucket_mut()?;
         let mut object = draft.settle(bucket, &self.now())?;
         check_write(bucket, &input.key, input.if_match.as_ref(), input.if_none_match.as_ref())?;
-        object.fill(kept, md5_hex(body), checksum);
+        object.fill(received.body, received.md5, received.checksum);
         let mut output = dto::PutObjectOutput {
             e_tag: Some(ETag::Strong(object.etag.clone())),
-            server_side_encryption: Some(object.encryption.algorithm.clone().into()),
+            server_side_encryption: object.encryption.told(),
+            sse_customer_algorithm: object.encryption.customer_algorithm(),
+            sse_customer_key_md5: object.encryption.customer_key.clone(),
             ssekms_key_id: object.encryption.kms_key.clone(),
             bucket_key_enabled: object.encryption.bucket_key,
             ..Default::default()

@@ -16,6 +16,26 @@ fn status(error: &S3Error) -> u16 {
     status.unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR).as_u16()
 }
 
+/// What an operation gives: its output, with the status where that is not the operation's only one.
+trait Answer<T> {
+    fn response(self) -> S3Response<T>;
+}
+
+impl<T> Answer<T> for T {
+    fn response(self) -> S3Response<T> {
+        S3Response::new(self)
+    }
+}
+
+impl<T> Answer<T> for (http::StatusCode, T) {
+    fn response(self) -> S3Response<T> {
+        let mut response = S3Response::new(self.1);
+        // The protocol layer leaves the status of most operations aside; the wire sets it behind it.
+        response.extensions.insert(self.0);
+        response
+    }
+}
+
 macro_rules! operations {
     ($( $operation:ident: $Input:ident => $Output:ident; )*) => {
         /// The names of the operations, with `Input` behind each.
@@ -29,7 +49,7 @@ macro_rules! operations {
                     let context = context.ok_or_else(|| s3_error!(InternalError, "the request has no caller"))?;
                     let result = self.0.$operation(&context, request.input);
                     context.flight.conclude(result.as_ref().err().map(|error| (error.code().as_str(), status(error))));
-                    result.map(S3Response::new)
+                    result.map(Answer::response)
                 }
             )*
         }
@@ -92,5 +112,6 @@ operations! {
     complete_multipart_upload: CompleteMultipartUploadInput => CompleteMultipartUploadOutput;
     list_parts: ListPartsInput => ListPartsOutput;
     list_multipart_uploads: ListMultipartUploadsInput => ListMultipartUploadsOutput;
+    restore_object: RestoreObjectInput => RestoreObjectOutput;
     get_object_attributes: GetObjectAttributesInput => GetObjectAttributesOutput;
 }

@@ -15,7 +15,12 @@ pub(crate) use self::{
     log::{Log, Pending},
     state::{Locked, State, Store},
 };
-use super::{body::Body, checksum::StoredChecksum, policy::Policy};
+use super::{
+    archive::{ArchiveTier, Restore},
+    body::Body,
+    checksum::StoredChecksum,
+    policy::Policy,
+};
 
 /// The version id of objects that were written while versioning was not enabled.
 pub(crate) const NULL_VERSION: &str = "null";
@@ -80,6 +85,12 @@ pub(crate) struct Object {
     pub(crate) headers: Headers,
     pub(crate) tags: Vec<(String, String)>,
     pub(crate) storage_class: String,
+    /// The tier of an object of `INTELLIGENT_TIERING` that has been archived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) archive_tier: Option<ArchiveTier>,
+    /// The last restore that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) restore: Option<Restore>,
     pub(crate) encryption: Encryption,
     pub(crate) lock: Lock,
 }
@@ -114,6 +125,9 @@ pub(crate) struct Encryption {
     pub(crate) algorithm: String,
     pub(crate) kms_key: Option<String>,
     pub(crate) bucket_key: Option<bool>,
+    /// The MD5 of the customer's key under SSE-C, in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) customer_key: Option<String>,
 }
 
 /// Object Lock of one version.
@@ -157,6 +171,13 @@ pub(crate) struct UploadedPart {
     pub(crate) etag: String,
     pub(crate) checksum: Option<StoredChecksum>,
     pub(crate) modified: Timestamp,
+}
+
+impl Default for Encryption {
+    /// SSE-S3, which objects have without being asked for.
+    fn default() -> Self {
+        Self { algorithm: "AES256".to_owned(), kms_key: None, bucket_key: None, customer_key: None }
+    }
 }
 
 impl Version {

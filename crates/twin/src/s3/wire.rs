@@ -12,13 +12,14 @@ use http::{
 use levee_clock::Clock;
 use s3s::{HttpError, HttpRequest, HttpResponse, S3Result, s3_error};
 
-use super::{context::Context, flight::Flight};
+use super::{
+    context::{self, Context},
+    flight::Flight,
+};
 use crate::service::Caller;
 
 /// Headers of features that are not modelled; the text says which.
-const REFUSED: [(&str, &str); 9] = [
-    ("x-amz-server-side-encryption-customer-algorithm", "encryption with customer-provided keys (SSE-C)"),
-    ("x-amz-copy-source-server-side-encryption-customer-algorithm", "encryption with customer-provided keys (SSE-C)"),
+const REFUSED: [(&str, &str); 7] = [
     ("x-amz-write-offset-bytes", "appending to objects"),
     ("x-amz-mfa", "MFA delete"),
     ("x-amz-rename-source", "renaming objects"),
@@ -42,6 +43,7 @@ pub(super) fn prepare(
     let path = parts.uri.path().to_owned();
     let body = chunked::decode(&mut parts.headers, body)?;
     refuse_unmodelled(&parts.method, &parts.headers)?;
+    let sparse = context::sparse(&parts.method, &path, &parts.headers, &body)?;
     for name in [header::AUTHORIZATION, header::TRANSFER_ENCODING, HeaderName::from_static("x-amz-date")] {
         parts.headers.remove(name);
     }
@@ -49,7 +51,8 @@ pub(super) fn prepare(
     let uri = if query.is_empty() { path } else { format!("{path}?{query}") };
     parts.uri =
         uri.parse::<Uri>().map_err(|error| s3_error!(error, InvalidURI, "Couldn't parse the specified URI."))?;
-    parts.extensions.insert(Context::new(caller, flight.clone(), &parts.headers, body.clone()));
+    let context = Context::new(caller, flight.clone(), &parts.headers, body.clone());
+    parts.extensions.insert(Context { sparse, ..context });
     Ok(Request::from_parts(parts, s3s::Body::from(body)))
 }
 
@@ -62,7 +65,10 @@ pub(super) async fn noted(
 ) -> Response<Bytes> {
     let response = match response {
         Ok(response) => {
-            let (parts, mut body) = response.into_parts();
+            let (mut parts, mut body) = response.into_parts();
+            if let Some(status) = parts.extensions.remove::<StatusCode>() {
+                parts.status = status;
+            }
             Response::from_parts(parts, body.store_all_limited(usize::MAX).await.unwrap_or_default())
         }
         Err(error) => {

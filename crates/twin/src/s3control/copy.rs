@@ -1,4 +1,4 @@
-//! One task: a CopyObject call as the job's role, and what the report says of it.
+//! One task: a CopyObject or RestoreObject call as the job's role, and what the report says of it.
 
 use std::error::Error;
 
@@ -8,14 +8,17 @@ use aws_sdk_s3::{
     operation::{RequestId, RequestIdExt, copy_object::builders::CopyObjectFluentBuilder},
     primitives::DateTime,
     types::{
-        ChecksumAlgorithm, MetadataDirective, ObjectCannedAcl, ObjectLockLegalHoldStatus, ObjectLockMode, RequestPayer,
-        ServerSideEncryption, StorageClass, TaggingDirective,
+        ChecksumAlgorithm, GlacierJobParameters, MetadataDirective, ObjectCannedAcl, ObjectLockLegalHoldStatus,
+        ObjectLockMode, RequestPayer, RestoreRequest, ServerSideEncryption, StorageClass, TaggingDirective, Tier,
     },
 };
 use jiff::Timestamp;
 use levee_formats::KeyCodec;
 
-use super::{faults::RowClass, spec::CopySpec};
+use super::{
+    faults::RowClass,
+    spec::{CopySpec, RestoreSpec, Work},
+};
 use crate::env::Ids;
 
 /// What a row of the manifest says of the version.
@@ -54,14 +57,10 @@ pub(crate) struct Outcome {
 }
 
 /// Runs one task against the store.
-pub(crate) async fn run(client: &Client, source_bucket: &str, copy: &CopySpec, task: &Task) -> Result<(), TaskError> {
-    let mut source = format!("{source_bucket}/{}", KeyCodec::Percent.encode(task.key.as_bytes()));
-    match &task.version {
-        Version::Newest => {}
-        Version::Id(id) => {
-            source.push_str("?versionId=");
-            source.push_str(&KeyCodec::Percent.encode(id.as_bytes()));
-        }
+pub(crate) async fn run(client: &Client, source_bucket: &str, work: &Work, task: &Task) -> Result<(), TaskError> {
+    let version = match &task.version {
+        Version::Newest => None,
+        Version::Id(id) => Some(id.as_str()),
         Version::Empty => {
             return Err(TaskError {
                 http_status: 500,
@@ -69,6 +68,41 @@ pub(crate) async fn run(client: &Client, source_bucket: &str, copy: &CopySpec, t
                 message: "Object versionID is invalid".to_owned(),
             });
         }
+    };
+    match work {
+        Work::Copy(spec) => copy(client, source_bucket, spec, task, version).await,
+        Work::Restore(spec) => restore(client, source_bucket, spec, task, version).await,
+    }
+}
+
+/// Asks for a restore. The task is done with that, long before the object is restored ("Restore objects with Batch
+/// Operations" of the user guide).
+async fn restore(
+    client: &Client,
+    source_bucket: &str,
+    spec: &RestoreSpec,
+    task: &Task,
+    version: Option<&str>,
+) -> Result<(), TaskError> {
+    let tier = spec.tier.as_deref().map(|tier| if tier == "BULK" { Tier::Bulk } else { Tier::Standard });
+    let parameters = tier.and_then(|tier| GlacierJobParameters::builder().tier(tier).build().ok());
+    let request = RestoreRequest::builder().set_days(spec.days).set_glacier_job_parameters(parameters).build();
+    let call = client.restore_object().bucket(source_bucket).key(&task.key).restore_request(request);
+    let call = call.set_version_id(version.map(str::to_owned));
+    call.send().await.map(|_| ()).map_err(|error| task_error(&error))
+}
+
+async fn copy(
+    client: &Client,
+    source_bucket: &str,
+    copy: &CopySpec,
+    task: &Task,
+    version: Option<&str>,
+) -> Result<(), TaskError> {
+    let mut source = format!("{source_bucket}/{}", KeyCodec::Percent.encode(task.key.as_bytes()));
+    if let Some(id) = version {
+        source.push_str("?versionId=");
+        source.push_str(&KeyCodec::Percent.encode(id.as_bytes()));
     }
     let request = client
         .copy_object()

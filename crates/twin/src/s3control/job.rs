@@ -114,7 +114,7 @@ impl Job {
         Element::new("member")
             .with(Element::leaf("JobId", &self.id))
             .with_some(self.spec.description.as_ref().map(|text| Element::leaf("Description", text)))
-            .with(Element::leaf("Operation", "S3PutObjectCopy"))
+            .with(Element::leaf("Operation", self.spec.work.name()))
             .with(Element::leaf("Priority", self.priority))
             .with(Element::leaf("Status", self.status.name()))
             .with(Element::leaf("CreationTime", time(self.created)))

@@ -37,7 +37,7 @@ struct State {
     rules: JobRules,
     /// How many jobs had been made when the plan of faults was set.
     rules_since: u64,
-    /// The bucket that each job copies into, by the job's number.
+    /// The bucket that each job copies into, by the job's number; empty for one that copies nothing.
     targets: Vec<String>,
 }
 
@@ -86,7 +86,7 @@ impl Jobs {
         }
         let number = state.created;
         state.created += 1;
-        state.targets.push(spec.copy.target_bucket.clone());
+        state.targets.push(spec.work.target_bucket().to_owned());
         let job = Job {
             id: id.clone(),
             account: caller.account.clone(),

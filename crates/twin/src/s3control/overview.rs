@@ -14,6 +14,8 @@ pub(crate) struct JobView {
     status: &'static str,
     /// Whether nothing follows its status.
     ended: bool,
+    operation: &'static str,
+    /// Empty for a job that copies nothing.
     target_bucket: String,
     created: Timestamp,
     terminated: Option<Timestamp>,
@@ -47,7 +49,8 @@ fn view(job: &Job) -> JobView {
         description: job.spec.description.clone(),
         status: job.status.name(),
         ended: job.status.is_terminal(),
-        target_bucket: job.spec.copy.target_bucket.clone(),
+        operation: job.spec.work.name(),
+        target_bucket: job.spec.work.target_bucket().to_owned(),
         created: job.created,
         terminated: job.ended,
         total: job.progress.map(|progress| progress.total),

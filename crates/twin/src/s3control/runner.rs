@@ -188,7 +188,7 @@ impl Runner {
                 env.gate.struck("rows", place);
                 Some(copy::planned(class, &env.ids))
             }
-            None => copy::run(client, bucket, &spec.copy, &task).await.err(),
+            None => copy::run(client, bucket, &spec.work, &task).await.err(),
         };
         Outcome { task, error }
     }

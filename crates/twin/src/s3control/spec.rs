@@ -45,6 +45,39 @@ pub(crate) struct CopySpec {
     pub(crate) legal_hold: Option<String>,
 }
 
+/// How archived objects are restored: the members of `S3InitiateRestoreObject`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RestoreSpec {
+    pub(crate) days: Option<i32>,
+    /// `STANDARD` or `BULK`; S3 takes the standard tier without one.
+    pub(crate) tier: Option<String>,
+}
+
+/// What a job does with each object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    Copy(CopySpec),
+    Restore(RestoreSpec),
+}
+
+impl Work {
+    /// The name of the operation.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Copy(_) => "S3PutObjectCopy",
+            Self::Restore(_) => "S3InitiateRestoreObject",
+        }
+    }
+
+    /// The bucket that the job copies into; empty for a job that copies nothing.
+    pub(crate) fn target_bucket(&self) -> &str {
+        match self {
+            Self::Copy(copy) => &copy.target_bucket,
+            Self::Restore(_) => "",
+        }
+    }
+}
+
 /// Where the completion report goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReportSpec {
@@ -62,7 +95,7 @@ pub(crate) struct JobSpec {
     pub(crate) description: Option<String>,
     pub(crate) priority: i32,
     pub(crate) role_arn: String,
-    pub(crate) copy: CopySpec,
+    pub(crate) work: Work,
     pub(crate) manifest: ManifestSpec,
     pub(crate) report: Option<ReportSpec>,
     pub(crate) tags: Vec<(String, String)>,

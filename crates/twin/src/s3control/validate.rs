@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use levee_formats::batch_manifest::Fields;
 
 use super::{
-    spec::{CopySpec, JobSpec, ManifestFormat, ManifestSpec, ReportSpec},
+    spec::{CopySpec, JobSpec, ManifestFormat, ManifestSpec, ReportSpec, RestoreSpec, Work},
     xml::Element,
 };
 use crate::service::ServiceError;
@@ -92,7 +92,7 @@ pub(crate) fn create_job(account: &str, root: &Element) -> Checked<JobSpec> {
         description: text(root, "Description", 256)?,
         priority: priority(root.text_of("Priority").ok_or_else(|| missing(root, "Priority"))?)?,
         role_arn,
-        copy: operation_of(operation)?,
+        work: operation_of(operation)?,
         manifest: manifest_of(manifest)?,
         report: report_of(report)?,
         tags: root.child("Tags").map_or_else(|| Ok(Vec::new()), |list| tags(list, 50))?,
@@ -131,13 +131,26 @@ pub(crate) fn tags(list: &Element, limit: usize) -> Checked<Vec<(String, String)
     Ok(pairs)
 }
 
-fn operation_of(operation: &Element) -> Checked<CopySpec> {
+fn operation_of(operation: &Element) -> Checked<Work> {
     known(operation, &OPERATIONS)?;
     match operation.children.as_slice() {
-        [one] if one.name == "S3PutObjectCopy" => copy_of(one),
-        [one] => Err(ServiceError::not_modelled(format!("the operation {}; only S3PutObjectCopy", one.name))),
+        [one] if one.name == "S3PutObjectCopy" => copy_of(one).map(Work::Copy),
+        [one] if one.name == "S3InitiateRestoreObject" => restore_of(one).map(Work::Restore),
+        [one] => Err(ServiceError::not_modelled(format!(
+            "the operation {}; only S3PutObjectCopy and S3InitiateRestoreObject",
+            one.name
+        ))),
         _ => Err(bad("Operation must have exactly one member")),
     }
+}
+
+fn restore_of(restore: &Element) -> Checked<RestoreSpec> {
+    known(restore, &["ExpirationInDays", "GlacierJobTier"])?;
+    let days = restore.text_of("ExpirationInDays").map(|text| match text.trim().parse::<i32>() {
+        Ok(days) if days >= 1 => Ok(days),
+        _ => Err(bad(format!("ExpirationInDays must be a whole number of at least 1, not {text:?}"))),
+    });
+    Ok(RestoreSpec { days: days.transpose()?, tier: one_of(restore, "GlacierJobTier", &["BULK", "STANDARD"])? })
 }
 
 fn copy_of(copy: &Element) -> Checked<CopySpec> {

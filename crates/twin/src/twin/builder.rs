@@ -158,9 +158,11 @@ impl TwinBuilder {
         let events = EventBridge::new(env.clone(), Arc::clone(&sqs), Arc::clone(&sns));
         let wiring = Wiring { sqs: Arc::clone(&sqs), sns: Arc::clone(&sns), events: Arc::clone(&events) };
         let states = Arc::new(StepFunctions::new(env.clone(), Arc::new(wiring)));
-        let own = S3Service::new(env.clone(), self.s3, self.data);
+        let kms = Arc::new(Kms::new(env.clone()));
+        let own = S3Service::new(env.clone(), self.s3, self.data, Arc::clone(&kms));
         let configurations = Arc::new(own.clone()) as Arc<dyn InventoryConfigurations>;
         // What an S3 elsewhere holds is not the page's to show.
+        let s3_itself = own.clone();
         let shown = self.s3_endpoint.is_none().then(|| own.clone());
         let Storage { clients, s3 } = Storage::new(own, &env, &router, self.s3_endpoint);
         let control = Arc::new(S3Control::new(env.clone(), Arc::clone(&clients), self.control));
@@ -193,12 +195,22 @@ impl TwinBuilder {
             scheduler: Some(Arc::clone(&scheduler) as Arc<dyn HttpService>),
             states: Some(states),
             events: Some(Arc::clone(&events) as Arc<dyn JsonService>),
-            kms: Some(Arc::new(Kms::new(env.clone()))),
+            kms: Some(kms),
             sns: Some(sns),
             sts: Some(Arc::new(Sts(env))),
         });
-        let inner =
-            Inner { clock, region: self.region, gate, router, events, control, inventory, queues: sqs, scheduler };
+        let inner = Inner {
+            clock,
+            region: self.region,
+            gate,
+            router,
+            events,
+            control,
+            inventory,
+            queues: sqs,
+            scheduler,
+            s3: s3_itself,
+        };
         inner.set_faults(self.faults);
         Twin(Arc::new(inner))
     }

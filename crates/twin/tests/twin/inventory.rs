@@ -1,6 +1,6 @@
 //! S3 Inventory through the SDK's clients, from the configuration to the batch job that reads the report.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_s3::{
     Client,
@@ -8,16 +8,19 @@ use aws_sdk_s3::{
     types::{
         BucketVersioningStatus, InventoryConfiguration, InventoryDestination, InventoryFilter, InventoryFormat,
         InventoryFrequency, InventoryIncludedObjectVersions, InventoryOptionalField, InventoryS3BucketDestination,
-        InventorySchedule, VersioningConfiguration,
+        InventorySchedule, ServerSideEncryption, StorageClass, VersioningConfiguration,
     },
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use levee_formats::inventory::{Column, DataReader, Manifest, Row, RowError};
 use levee_twin::{
     Fact, FaultPlan, Twin,
     faults::{InventoryFault, InventoryFaultKind, When},
     inventory::{InventoryError, InventoryOptions},
+    s3::ArchiveTier,
     service::Principal,
 };
+use md5::{Digest, Md5};
 
 use super::common::{BACKUP, WAREHOUSE, builder};
 
@@ -102,6 +105,24 @@ impl World {
         let checksum = self.read(&format!("{folder}/manifest.checksum")).await;
         Manifest::verify_checksum(&manifest, &checksum).unwrap();
         Manifest::parse(&manifest).unwrap()
+    }
+
+    /// Some columns of a report, by key.
+    async fn columns(&self, stamp: &str, columns: &[Column]) -> BTreeMap<String, Vec<String>> {
+        let manifest = self.manifest(stamp).await;
+        let mut found = BTreeMap::new();
+        for file in &manifest.files {
+            let body = self.read(&file.key).await;
+            let mut sink = |row: Result<Row<'_>, RowError<'_>>| {
+                let row = row.unwrap();
+                let text = |column| row.text(column).map(|text| text.to_string()).unwrap_or_default();
+                found.insert(row.key.to_string(), columns.iter().map(text).collect());
+            };
+            let mut reader = DataReader::new(&file.key, &manifest.schema, SOURCE).unwrap();
+            reader.push(&body, &mut sink).unwrap();
+            reader.finish(&mut sink).unwrap();
+        }
+        found
     }
 
     /// The rows of a report in order of key and version, after every checksum has been checked.
@@ -266,6 +287,41 @@ async fn a_prefix_filters_and_every_optional_field_has_its_column() {
     world.twin.inventory().deliver_now(SOURCE, "daily", "2026-04-02T01:00:00Z".parse().unwrap()).await.unwrap();
     assert_eq!(world.row_keys("2026-04-02T01-00Z").await, ["t/a"]);
     assert_eq!(world.manifest("2026-04-02T01-00Z").await.schema.columns().len(), 17);
+}
+
+#[tokio::test(start_paused = true)]
+async fn columns_tell_encryption_class_tier_and_true_length() {
+    let world = World::new().await;
+    let put = |key: &'static str| world.source.put_object().bucket(SOURCE).key(key);
+    put("plain").send().await.unwrap();
+    put("kms").server_side_encryption(ServerSideEncryption::AwsKms).send().await.unwrap();
+    let key = [7; 32];
+    let md5 = STANDARD.encode(Md5::digest(key));
+    let secret = put("secret").sse_customer_algorithm("AES256").sse_customer_key(STANDARD.encode(key));
+    secret.sse_customer_key_md5(md5).send().await.unwrap();
+    put("cold").storage_class(StorageClass::Glacier).send().await.unwrap();
+    put("tiered").storage_class(StorageClass::IntelligentTiering).send().await.unwrap();
+    assert!(world.twin.s3().archive(SOURCE, "tiered", ArchiveTier::DeepArchiveAccess));
+    let sparse = put("sparse").customize().mutate_request(|request| {
+        request.headers_mut().insert("x-levee-twin-sparse-length", "60000000000");
+    });
+    sparse.send().await.unwrap();
+    use InventoryOptionalField as Field;
+    let fields = vec![Field::Size, Field::StorageClass, Field::EncryptionStatus, Field::IntelligentTieringAccessTier];
+    world.configure(|base| Configuration { fields, ..base }).await;
+    world.twin.inventory().deliver_now(SOURCE, "daily", "2026-04-02T01:00:00Z".parse().unwrap()).await.unwrap();
+    let columns = [Column::Size, Column::StorageClass, Column::EncryptionStatus, Column::IntelligentTieringAccessTier];
+    let found = world.columns("2026-04-02T01-00Z", &columns).await;
+    let expected = [
+        ("cold", ["0", "GLACIER", "SSE-S3", ""]),
+        ("kms", ["0", "STANDARD", "SSE-KMS", ""]),
+        ("plain", ["0", "STANDARD", "SSE-S3", ""]),
+        ("secret", ["0", "STANDARD", "SSE-C", ""]),
+        ("sparse", ["60000000000", "STANDARD", "SSE-S3", ""]),
+        ("tiered", ["0", "INTELLIGENT_TIERING", "SSE-S3", "DEEP_ARCHIVE"]),
+    ];
+    let expected = expected.map(|(key, row)| (key.to_owned(), row.map(str::to_owned).to_vec()));
+    assert_eq!(found, BTreeMap::from(expected));
 }
 
 #[tokio::test(start_paused = true)]

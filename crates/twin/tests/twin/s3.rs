@@ -1,13 +1,16 @@
 //! S3 through the SDK.
 
 mod access;
+mod archived;
 mod buckets;
 mod copies;
 mod folder;
+mod keys;
 mod listings;
 mod locks;
 mod multipart;
 mod objects;
+mod sparse;
 
 use aws_sdk_s3::{Client, error::ProvideErrorMetadata};
 use levee_twin::{Twin, service::Principal};

@@ -4,6 +4,7 @@ mod api;
 mod copying;
 mod faults;
 mod manifests;
+mod restoring;
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use levee_formats::{
     report::{Manifest, ResultFile, ResultReader, TaskStatus},
 };
 
-use levee_job_poll::watch::wait_after;
+use levee_jobs::watch::wait_after;
 
 use super::Canary;
 use crate::doctor::finding::{Fault, problem, refused, unknown};

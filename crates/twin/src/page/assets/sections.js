@@ -86,7 +86,7 @@ const JOB_COLOURS = { Complete: "good", Failed: "bad", Failing: "bad", Cancelled
 
 function jobs(list) {
   return section("Batch jobs", list, [
-    ["Job", (job) => [el("span", { class: `tag ${job.failed > 0 && job.ended ? "bad" : JOB_COLOURS[job.status] ?? "busy"}` }, job.status), el("div", { class: "mono" }, job.target_bucket), el("div", { class: "quiet mono" }, job.id)], "wide"],
+    ["Job", (job) => [el("span", { class: `tag ${job.failed > 0 && job.ended ? "bad" : JOB_COLOURS[job.status] ?? "busy"}` }, job.status), el("div", { class: "mono" }, job.target_bucket || job.operation), el("div", { class: "quiet mono" }, job.id)], "wide"],
     ["Progress", progress, "wide"],
     ["Created", (job) => when(job.created), "time"],
   ], "No job has been made.");

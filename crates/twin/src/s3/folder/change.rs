@@ -57,11 +57,13 @@ pub(crate) enum Change<B> {
     },
 }
 
-/// A piece of a file of bytes.
+/// A piece of a file of bytes, or of the pattern of sparse bodies.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Piece {
-    pub(crate) file: u64,
+    /// None for a piece of the pattern.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<u64>,
     pub(crate) offset: u64,
     pub(crate) length: u64,
 }

@@ -184,8 +184,10 @@ impl Restored {
         let bodies: Vec<_> = pieces
             .iter()
             .map(|piece| {
-                let end = piece.offset.saturating_add(piece.length);
-                Body::in_file(self.file(piece.file), piece.offset..end)
+                let range = piece.offset..piece.offset.saturating_add(piece.length);
+                piece
+                    .file
+                    .map_or_else(|| Body::sparse(range.clone()), |file| Body::in_file(self.file(file), range.clone()))
             })
             .collect();
         Body::join(&bodies)

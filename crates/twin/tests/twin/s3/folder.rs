@@ -55,6 +55,8 @@ fn bodies(dir: &Path) -> Vec<PathBuf> {
 #[case::locks(deeds::locks, "2030-03-17")]
 #[case::checksums(deeds::checksums, "user/key-of-k")]
 #[case::uploads(deeds::uploads, "5242883 bytes")]
+#[case::sparse(deeds::sparse, "20000001 bytes")]
+#[case::restores(deeds::restores, "ongoing-request")]
 #[case::settings(deeds::settings, "VariesByStorageClass")]
 fn everything_is_there_after_a_restart(#[case] deed: fn(Client) -> Deed, #[case] shows: &str) {
     let (_temporary, dir) = folder();

@@ -77,6 +77,32 @@ pub(crate) fn locks(s3: Client) -> Deed {
     })
 }
 
+/// Sparse bytes, put whole, and copied as a part.
+pub(crate) fn sparse(s3: Client) -> Deed {
+    Box::pin(async move {
+        bucket(&s3, "lake", false).await;
+        let put = s3.put_object().bucket("lake").key("sparse").customize().mutate_request(|request| {
+            request.headers_mut().insert("x-levee-twin-sparse-length", "20000001");
+            request.headers_mut().insert("x-levee-twin-sparse-offset", "4");
+        });
+        put.send().await.unwrap();
+        let open = start(&s3, "open").await;
+        let copy = s3.upload_part_copy().bucket("lake").key("open").upload_id(&open).part_number(1);
+        copy.copy_source("lake/sparse").copy_source_range("bytes=10000000-20000000").send().await.unwrap();
+    })
+}
+
+/// An object that is being restored.
+pub(crate) fn restores(s3: Client) -> Deed {
+    Box::pin(async move {
+        bucket(&s3, "lake", false).await;
+        let put = s3.put_object().bucket("lake").key("cold").body(ByteStream::from_static(b"ice"));
+        put.storage_class(StorageClass::DeepArchive).send().await.unwrap();
+        let request = RestoreRequest::builder().days(3).tier(Tier::Bulk).build();
+        s3.restore_object().bucket("lake").key("cold").restore_request(request).send().await.unwrap();
+    })
+}
+
 /// A checksum of every algorithm, and an object under a KMS key.
 pub(crate) fn checksums(s3: Client) -> Deed {
     Box::pin(async move {
