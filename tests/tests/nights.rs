@@ -5,6 +5,7 @@ mod nights {
     mod faults;
     mod jobs;
     mod manifests;
+    mod many_threads;
     mod months;
     mod planned;
     mod plans;
