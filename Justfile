@@ -23,6 +23,11 @@ test *FILTER:
 demo *ARGUMENTS:
     cargo run --release --bin levee -- demo {{ ARGUMENTS }}
 
+# rows a second and peak memory of the planning of an inventory of ROWS rows, made in a temporary folder
+bench-plan ROWS="10000000":
+    cargo build --release --workspace --bin levee --example bench_plan
+    target/release/examples/bench_plan --levee target/release/levee --rows {{ ROWS }}
+
 # play SEEDS months with random faults, from the seed FIRST on, and audit them
 rehearse SEEDS="20" FIRST="1":
     cargo build --release --bin levee

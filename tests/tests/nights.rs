@@ -6,6 +6,7 @@ mod nights {
     mod jobs;
     mod large;
     mod manifests;
+    mod many_threads;
     mod months;
     mod planned;
     mod plans;

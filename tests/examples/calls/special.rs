@@ -317,7 +317,8 @@ async fn large_plan() -> Result<Played> {
     deliver(&rig).await?;
     rig.set_faults(CallFault::new(FaultAnswer::DeathAfter).of("s3", "CompleteMultipartUpload").limit(1).into());
     let mut input = rig.plan.execution_input(day(), 2);
-    input["run"]["archived"] = json!("skip");
+    let run = input.get_mut("run").and_then(Value::as_object_mut).context("the input has no run")?;
+    run.insert("archived".to_owned(), json!("skip"));
     let execution = rig.start_with("planned", &input).await?;
     expect(&rig, &execution, GOOD).await?;
     for operation in ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "AbortMultipartUpload"] {

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_s3::{primitives::ByteStream, types::StorageClass};
+use aws_sdk_s3::{
+    primitives::ByteStream,
+    types::{ServerSideEncryption, StorageClass},
+};
 use jiff::Timestamp;
 use levee_formats::inventory::{Column, DataFile, DataReader, DataWriter, FileFormat, Manifest, Record, Schema};
 use levee_ledger::state::{JobManifest, ObjectPointer, Plan};
@@ -411,6 +414,22 @@ async fn plan_that_somebody_has_changed_is_refused() {
     rig.set_faults(FaultPlan::default());
     rig.redrive(&execution).await.unwrap();
     assert_failed(&rig.until_ended(&execution).await.unwrap(), "Levee.LedgerCorrupt", &[data, "never overwritten"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_failed_are_named_with_what_can_be_done() {
+    let mut rig = RigBuilder::new(SOURCE, "2026-04-02T02:00:00Z".parse().unwrap()).build().await.unwrap();
+    rig.fill(ORDERS.map(|key| (key.to_owned(), key.as_bytes().to_vec()))).await.unwrap();
+    let key = |name: &str| format!("arn:aws:kms:us-east-1:111111111111:key/{name}");
+    for (object, name) in [("under/a", "one"), ("under/b", "one"), ("under/c", "two")] {
+        let put = rig.accounts.warehouse.s3.put_object().bucket(SOURCE).key(object).body(ByteStream::from_static(b"x"));
+        put.server_side_encryption(ServerSideEncryption::AwsKms).ssekms_key_id(key(name)).send().await.unwrap();
+    }
+    rig.deliver("2026-04-02T01:00:00Z".parse().unwrap()).await.unwrap();
+    rig.set_faults(RowFault::new("under/*", RowClass::Kms).into());
+    let ended = play(&mut rig, "keys", json!({})).await;
+    let (one, two) = (format!("2 under {}", key("one")), format!("1 under {}", key("two")));
+    assert_failed(&ended, "Levee.CopyIncomplete", &["3 key", &one, &two, "aws/s3", "S3UpdateObjectEncryption"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -370,3 +370,48 @@ async fn look_for_rows(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn rows(rows: u64) -> Value {
+        json!({ "kind": "inventory", "bucket": "ledger", "key": "manifest.json", "etag": "e", "rows": rows })
+    }
+
+    fn thaw(copy: Option<u64>) -> Value {
+        json!({ "job_id": "restore", "rows": 9, "failed": 0, "next_attempt": 2, "copy": copy.map(rows) })
+    }
+
+    #[rstest]
+    #[case::without_a_plan(Value::Null, Value::Null, 100)]
+    #[case::plan(json!({ "batch": rows(40) }), Value::Null, 40)]
+    #[case::plan_without_a_job(json!({}), Value::Null, 0)]
+    #[case::before_the_thaw(json!({ "batch": rows(40), "restore": { "restore": rows(9), "copy": rows(7), "rows": 9, "bytes": 9 } }), Value::Null, 40)]
+    #[case::after_the_thaw(json!({ "batch": rows(40) }), thaw(Some(7)), 47)]
+    #[case::all_that_was_thawed_is_large(json!({ "batch": rows(40) }), thaw(None), 40)]
+    #[case::only_thawed(json!({}), thaw(Some(7)), 7)]
+    fn what_must_add_up_is_what_copy_jobs_were_given(#[case] plan: Value, #[case] thaw: Value, #[case] given: u64) {
+        let pointer = json!({ "bucket": "ledger", "key": "summary.json", "etag": "e" });
+        let mut plan = plan;
+        if let Some(plan) = plan.as_object_mut() {
+            plan.insert("summary".to_owned(), pointer);
+            plan.insert("decisions".to_owned(), json!({}));
+        }
+        let input: Input = serde_json::from_value(json!({
+            "run": { "source": "lake", "source_account": "111111111111", "inventory": { "bucket": "b", "id": "i" } },
+            "manifest": { "backup_date": "2026-03-31", "bucket": "b", "key": "k", "etag": "e", "scan_started": "2026-04-02T01:00:00Z",
+                "schema": ["Bucket", "Key"], "files": 1, "objects": 100, "bytes": null, "too_large": null, "archived": null, "plan": plan },
+            "job": { "attempt": 1, "id": "job", "manifest": rows(40), "report_bucket": "r", "report_prefix": "p" },
+            "copy": { "attempt": 1, "job_id": "job", "status": "Complete", "tasks": 40, "succeeded": 40, "failed": 0, "next": "report" },
+            "thaw": thaw,
+        }))
+        .unwrap();
+        assert_eq!(input.given(), given);
+    }
+}
