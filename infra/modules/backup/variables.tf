@@ -180,16 +180,17 @@ variable "worker_groups" {
     job-submit       = ["job-submit"]
     job-poll         = ["job-poll"]
     report-parse     = ["report-parse"]
+    large-copy       = ["large-copy"]
   }
 
   validation {
-    condition = alltrue([for stage in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse"] :
+    condition = alltrue([for stage in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "large-copy"] :
     length([for name in flatten(values(var.worker_groups)) : name if name == stage]) == 1])
-    error_message = "Every stage is in exactly one group: manifest-ready, bucket-provision, job-submit, job-poll, report-parse."
+    error_message = "Every stage is in exactly one group: manifest-ready, bucket-provision, job-submit, job-poll, report-parse, large-copy."
   }
   validation {
-    condition     = alltrue([for name, stages in var.worker_groups : length(stages) > 0 && length(setsubtract(stages, ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse"])) == 0])
-    error_message = "A group has one stage or more, and stages are manifest-ready, bucket-provision, job-submit, job-poll and report-parse."
+    condition     = alltrue([for name, stages in var.worker_groups : length(stages) > 0 && length(setsubtract(stages, ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "large-copy"])) == 0])
+    error_message = "A group has one stage or more, and stages are manifest-ready, bucket-provision, job-submit, job-poll, report-parse and large-copy."
   }
   validation {
     condition     = alltrue([for name in keys(var.worker_groups) : can(regex("^[a-z][a-z0-9-]{1,24}$", name))])
