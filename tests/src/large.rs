@@ -19,7 +19,8 @@ const FIRST: &str = "BucketProvision";
 const NEXT: [&str; 3] = ["LargeNext", "LargeCopy", "Done"];
 
 impl Rig {
-    /// Starts an execution that copies the objects `keys` of the source, as they are now, as large ones. No worker is started.
+    /// Starts an execution that copies the objects `keys` of the source, as they are now, as large ones; what is not there is
+    /// in the list with one byte. No worker is started.
     ///
     /// # Errors
     /// The first call that the twin refuses.
@@ -41,7 +42,7 @@ impl Rig {
         Ok(arn)
     }
 
-    /// The state machine without the stages of a copy job; made once.
+    /// The state machine without the stages of a copy job.
     async fn large_machine(&self) -> Result<String> {
         let whole: Value = serde_json::from_str(&definition(&self.deployed.queue_url_prefix))?;
         let mut states = Map::new();
@@ -53,6 +54,7 @@ impl Rig {
         first.insert("Next".to_owned(), NEXT.first().copied().into());
         let machine = json!({ "StartAt": FIRST, "States": states });
         let role = format!("arn:aws:iam::{}:role/levee-state-machine", self.plan.backup_account);
+        // Asked for again with the same definition, it is the same machine.
         let create = self.accounts.backup.sfn.create_state_machine().name("large").role_arn(role);
         Ok(create.definition(machine.to_string()).send().await?.state_machine_arn)
     }
@@ -61,9 +63,13 @@ impl Rig {
         let mut list = ledger.artefact(run.record("01-manifest-ready-large.jsonl"), "application/x-ndjson");
         let mut amount = Amount::default();
         for key in keys {
-            let head = self.accounts.warehouse.s3.head_object().bucket(&self.plan.source).key(*key).send().await?;
-            let size = u64::try_from(head.content_length().unwrap_or_default())?;
-            let etag = head.e_tag().map(|etag| etag.trim_matches('"').to_owned());
+            let head = self.accounts.warehouse.s3.head_object().bucket(&self.plan.source).key(*key).send().await;
+            let (size, etag) = match head {
+                Ok(head) => (u64::try_from(head.content_length().unwrap_or_default())?, head.e_tag),
+                Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => (1, None),
+                Err(error) => return Err(error.into()),
+            };
+            let etag = etag.map(|etag| etag.trim_matches('"').to_owned());
             let row = LargeRow { key: (*key).to_owned(), size, etag };
             list.write(format!("{}\n", serde_json::to_string(&row)?).as_bytes()).await?;
             amount = Amount { rows: amount.rows + 1, bytes: amount.bytes + size };

@@ -58,7 +58,8 @@ module "backup" {
   # Two services. The stages before the copy and those after it.
   worker_groups = {
     before = ["manifest-ready", "bucket-provision", "job-submit"]
-    after  = ["job-poll", "report-parse", "snapshot-check"]
+    copy   = ["job-poll", "report-parse"]
+    after  = ["large-copy", "snapshot-check"]
   }
   worker_trust = jsonencode({
     Version = "2012-10-17"

@@ -9,6 +9,7 @@ locals {
     job-submit       = ["03-job-submit-attempt-*.json"]
     job-poll         = ["04-job-poll-attempt-*.json"]
     report-parse     = ["05-report-parse-attempt-*"]
+    large-copy       = ["06-large-copy*"]
     snapshot-check   = ["07-snapshot-check*"]
   }
 
@@ -110,6 +111,58 @@ locals {
       { Sid = "ReportParseListsSources", Effect = "Allow", Action = "s3:ListBucket", Resource = local.source_bucket_arns },
       { Sid = "ReportParseTellsOfFailures", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
     ]
+    large-copy = concat(
+      [
+        {
+          Sid      = "LargeCopyReadsSources"
+          Effect   = "Allow"
+          Action   = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"]
+          Resource = [for arn in local.source_bucket_arns : "${arn}/*"]
+        },
+        # Without it an object that is gone answers 403, and could not be told from one that is denied.
+        { Sid = "LargeCopyListsSources", Effect = "Allow", Action = "s3:ListBucket", Resource = local.source_bucket_arns },
+        {
+          Sid       = "LargeCopyWritesCopies"
+          Effect    = "Allow"
+          Action    = ["s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload"]
+          Resource  = [for arn in local.snapshot_bucket_arns : "${arn}/*"]
+          Condition = local.own_account_only
+        },
+        # Copies are looked at by HEAD; the action is that of a GET.
+        {
+          Sid      = "LargeCopyLooksAtCopies"
+          Effect   = "Allow"
+          Action   = ["s3:GetObject", "s3:ListMultipartUploadParts"]
+          Resource = [for arn in local.snapshot_bucket_arns : "${arn}/*"]
+        },
+        {
+          Sid      = "LargeCopyListsCopies"
+          Effect   = "Allow"
+          Action   = ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
+          Resource = local.snapshot_bucket_arns
+        },
+        {
+          Sid      = "LargeCopyGivesUpUploads"
+          Effect   = "Allow"
+          Action   = "s3:AbortMultipartUpload"
+          Resource = [for record in local.stage_records["large-copy"] : "${local.bucket_arns.ledger}/runs/*/${record}"]
+        },
+        { Sid = "LargeCopyTellsOfFailures", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
+      ],
+      [for statement in [{
+        Sid      = "LargeCopyDecryptsSources"
+        Effect   = "Allow"
+        Action   = "kms:Decrypt"
+        Resource = local.source_kms_key_arns
+      }] : statement if length(local.source_kms_key_arns) > 0],
+      # Data keys for copies; decryption for what is written in parts, and for the checksums that a HEAD tells.
+      [for statement in [{
+        Sid      = "LargeCopyEncryptsCopies"
+        Effect   = "Allow"
+        Action   = ["kms:GenerateDataKey", "kms:Decrypt"]
+        Resource = local.snapshot_kms_key_arns
+      }] : statement if length(local.snapshot_kms_key_arns) > 0],
+    )
     snapshot-check = [
       # What was to be copied, in the inventory, whose manifest was pinned by its version; plans and lists are in the ledger.
       { Sid = "SnapshotCheckReadsInventories", Effect = "Allow", Action = ["s3:GetObject", "s3:GetObjectVersion"], Resource = "${local.bucket_arns.manifests}/*" },

@@ -2,7 +2,7 @@
 # the policies can be checked before anything is there.
 
 locals {
-  stages = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "snapshot-check"]
+  stages = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "large-copy", "snapshot-check"]
 
   bucket_suffix = "${var.account_id}-${var.region}"
   buckets = {
@@ -14,11 +14,12 @@ locals {
   bucket_arns = { for what, name in local.buckets : what => "arn:aws:s3:::${name}" }
 
   # <source>-<dd-mmm-yyyy>, as a pattern that no other source's buckets match.
-  snapshot_bucket_arns = [for source in keys(var.sources) : "arn:aws:s3:::${source}-??-???-????"]
-  source_bucket_arns   = [for source in keys(var.sources) : "arn:aws:s3:::${source}"]
-  source_accounts      = distinct([for source in values(var.sources) : source.account_id])
-  source_kms_key_arns  = distinct(flatten([for source in values(var.sources) : source.kms_key_arns]))
-  target_kms_key_arns  = distinct(compact(concat([var.kms_key_arn], [for source in values(var.sources) : source.snapshot.kms_key_arn])))
+  snapshot_bucket_arns  = [for source in keys(var.sources) : "arn:aws:s3:::${source}-??-???-????"]
+  source_bucket_arns    = [for source in keys(var.sources) : "arn:aws:s3:::${source}"]
+  source_accounts       = distinct([for source in values(var.sources) : source.account_id])
+  source_kms_key_arns   = distinct(flatten([for source in values(var.sources) : source.kms_key_arns]))
+  snapshot_kms_key_arns = distinct(compact([for source in values(var.sources) : source.snapshot.kms_key_arn]))
+  target_kms_key_arns   = distinct(compact(concat([var.kms_key_arn], [for source in values(var.sources) : source.snapshot.kms_key_arn])))
 
   queue_prefix     = "${var.name}-"
   queue_url_prefix = "https://sqs.${var.region}.amazonaws.com/${var.account_id}/${local.queue_prefix}"
@@ -71,7 +72,9 @@ locals {
   # One per worker group: its name behind `worker-`.
   worker_role_arns = { for group in keys(var.worker_groups) : group => "${local.role_arn_prefix}worker-${group}" }
   # Looks whether objects are gone.
-  looking_role_arns      = [for group, stages in var.worker_groups : local.worker_role_arns[group] if contains(stages, "report-parse")]
+  looking_role_arns = [for group, stages in var.worker_groups : local.worker_role_arns[group] if contains(stages, "report-parse")]
+  # Copies large objects.
+  large_copy_role_arns   = [for group, stages in var.worker_groups : local.worker_role_arns[group] if contains(stages, "large-copy")]
   state_machine_role_arn = "${local.role_arn_prefix}state-machine"
   scheduler_role_arn     = "${local.role_arn_prefix}scheduler"
   execution_role_arn     = "${local.role_arn_prefix}task-execution"

@@ -3,7 +3,7 @@
 locals {
   bucket_arn = "arn:aws:s3:::${var.bucket}"
 
-  # Exactly what the copy jobs and the canary of `levee doctor` read. s3:ListBucket is there because without it an object that
+  # Exactly what the copy jobs, the workers and the canary of `levee doctor` read. s3:ListBucket is there because without it an object that
   # is gone answers 403, and a report could not tell it from one that is denied.
   statements = concat(
     [
@@ -45,8 +45,28 @@ locals {
         Resource  = local.bucket_arn
       },
     ] : statement if length(var.backup.reader_role_arns) > 0],
+    [for statement in [
+      {
+        Sid       = "LeveeLargeCopyReads"
+        Effect    = "Allow"
+        Principal = { AWS = var.backup.large_copy_role_arns }
+        Action    = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"]
+        Resource  = "${local.bucket_arn}/*"
+      },
+      {
+        Sid       = "LeveeLargeCopyLists"
+        Effect    = "Allow"
+        Principal = { AWS = var.backup.large_copy_role_arns }
+        Action    = "s3:ListBucket"
+        Resource  = local.bucket_arn
+      },
+    ] : statement if length(var.backup.large_copy_role_arns) > 0],
   )
-  own_sids = ["LeveeBatchCopyReads", "LeveeBatchCopyLists", "LeveeReadersRead", "LeveeReadersList"]
+  own_sids = [
+    "LeveeBatchCopyReads", "LeveeBatchCopyLists",
+    "LeveeReadersRead", "LeveeReadersList",
+    "LeveeLargeCopyReads", "LeveeLargeCopyLists",
+  ]
 
   # A policy that has Levee's statements already, because it was read back, does not get them twice.
   existing = jsondecode(coalesce(var.existing_bucket_policy, jsonencode({ Version = "2012-10-17", Statement = [] })))
@@ -121,7 +141,7 @@ resource "aws_s3_bucket_inventory" "this" {
   }
 }
 
-# Batch Operations decrypts with the copy role, and the canary with the doctor's; the policies of the keys stay as they are.
+# Batch Operations decrypts with the copy role, large-copy and the canary with their own; the policies of the keys stay as they are.
 resource "aws_kms_grant" "this" {
   for_each = local.grants
 

@@ -20,7 +20,9 @@ variable "backup" {
     inventory_prefix = string
     copy_role_arn    = string
     reader_role_arns = list(string)
-    # Those of them that read bytes, and so decrypt. The others send HEADs alone.
+    # Those that copy large objects.
+    large_copy_role_arns = optional(list(string), [])
+    # Those of both that need the bytes, and so decrypt. The others send HEADs alone.
     decrypting_role_arns = optional(list(string), [])
   })
 }

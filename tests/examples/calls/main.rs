@@ -17,6 +17,7 @@
 
 mod doctor;
 mod expected;
+mod large;
 mod night;
 mod notify;
 mod shapes;

@@ -22,7 +22,8 @@ use serde_json::{Value, json};
 use crate::{
     Play,
     doctor::examined,
-    night::{BREAK_GLASS, GOOD, PLAIN, Played, builder, day, deliver, expect, furnished, ready},
+    large,
+    night::{BREAK_GLASS, GOOD, LOCKED, PLAIN, Played, builder, day, deliver, expect, furnished, ready},
     notify::SUBSCRIBERS_QUEUE,
 };
 
@@ -41,6 +42,9 @@ pub(crate) fn nights() -> Vec<(&'static str, Play)> {
         ("messages that nobody can read", Box::pin(unreadable_messages())),
         ("stages crash, messages come early", Box::pin(crashes())),
         ("failure list in parts", Box::pin(large_failure_list())),
+        ("large objects", Box::pin(large::copied(PLAIN))),
+        ("large objects under a key", Box::pin(large::copied(LOCKED))),
+        ("list of large objects in parts", Box::pin(large::long_list())),
         ("copy that is hidden", Box::pin(hidden_copy())),
         ("plan in parts", Box::pin(large_plan())),
         ("nobody can be told", Box::pin(undeliverable())),
@@ -281,7 +285,7 @@ async fn crashes() -> Result<Played> {
 }
 
 /// A worker of one stage, as its role.
-fn hire(rig: &Rig, stage: StageName) -> Hands {
+pub(crate) fn hire(rig: &Rig, stage: StageName) -> Hands {
     let role = Principal::Role(rig.plan.worker_role_arn(stage.name()));
     rig.hands(&[stage], &Aws::new(&rig.twin.sdk_config(&rig.plan.backup_account, &role)))
 }

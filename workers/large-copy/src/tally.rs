@@ -17,6 +17,8 @@ const JSON_LINES: &str = "application/x-ndjson";
 const PASS: &str = "06-large-copy-pass-";
 /// Failures that a cause names; all are counted.
 const NAMED: usize = 10;
+/// The most characters of what is said of each: causes and events have limits.
+const SAID: usize = 400;
 
 /// The counts of a pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,6 +65,7 @@ impl Counts {
         }
         if self.first.len() < NAMED {
             let why = failure.message.as_deref().or(failure.error_code.as_deref()).unwrap_or("no message");
+            let why: String = why.chars().take(SAID).collect();
             let operation = failure.operation.as_deref().map(|operation| format!(", {operation}")).unwrap_or_default();
             self.first.push(format!("{:?} ({}{operation}: {why})", failure.key, failure.class.name()));
         }

@@ -160,10 +160,14 @@ impl Target<'_> {
         begun: &Begun,
         part: Part,
     ) -> Result<DonePart, Trouble> {
-        let Some(range) = part.range() else { return self.empty_part(begun, part).await };
+        if part.size == 0 {
+            return self.empty_part(begun, part).await;
+        }
+        // "UploadPartCopy" in the S3 API Reference: of a source of 5 MB or less no range can be copied.
+        let range = part.range().filter(|_| begun.layout.count() > 1);
         let call = || {
             let copy = self.calls.s3.upload_part_copy().bucket(self.bucket).key(&begun.key).upload_id(&begun.upload_id);
-            let copy = copy.part_number(part.number).copy_source(from).copy_source_range(&range);
+            let copy = copy.part_number(part.number).copy_source(from).set_copy_source_range(range.clone());
             let copy = copy.copy_source_if_match(begun.source.condition());
             let copy = copy.expected_bucket_owner(self.owner).expected_source_bucket_owner(source.owner);
             copy.customize().config_override(self.calls.patient()).send()

@@ -94,6 +94,49 @@ run "every_worker_has_its_own_calls_and_no_others" {
   }
 
   assert {
+    condition = { for s in jsondecode(aws_iam_role_policy.this["worker-large-copy"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) } == {
+      AnswersTasks               = "Allow states:SendTaskSuccess states:SendTaskFailure states:SendTaskHeartbeat on *"
+      ListsTheLedger             = "Allow s3:ListBucket on arn:aws:s3:::levee-ledger-222222222222-us-east-1"
+      ReadsTheLedger             = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*"
+      LargeCopyWorksOnItsQueue   = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-large-copy"
+      LargeCopySetsMessagesAside = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-large-copy-dlq"
+      LargeCopyWritesItsRecords  = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/06-large-copy*"
+      LargeCopyReadsSources      = "Allow s3:GetObject s3:GetObjectVersion s3:GetObjectTagging s3:GetObjectVersionTagging on arn:aws:s3:::lake-events/* arn:aws:s3:::lake-orders/*"
+      LargeCopyListsSources      = "Allow s3:ListBucket on arn:aws:s3:::lake-events arn:aws:s3:::lake-orders"
+      LargeCopyWritesCopies      = "Allow s3:PutObject s3:PutObjectTagging s3:AbortMultipartUpload on arn:aws:s3:::lake-events-??-???-????/* arn:aws:s3:::lake-orders-??-???-????/*"
+      LargeCopyLooksAtCopies     = "Allow s3:GetObject s3:ListMultipartUploadParts on arn:aws:s3:::lake-events-??-???-????/* arn:aws:s3:::lake-orders-??-???-????/*"
+      LargeCopyListsCopies       = "Allow s3:ListBucket s3:ListBucketMultipartUploads on arn:aws:s3:::lake-events-??-???-???? arn:aws:s3:::lake-orders-??-???-????"
+      LargeCopyGivesUpUploads    = "Allow s3:AbortMultipartUpload on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/06-large-copy*"
+      LargeCopyTellsOfFailures   = "Allow events:PutEvents on arn:aws:events:us-east-1:222222222222:event-bus/levee"
+    }
+    error_message = "large-copy"
+  }
+
+  assert {
+    condition     = alltrue([for s in jsondecode(aws_iam_role_policy.this["worker-large-copy"].policy).Statement : s.Condition == { StringEquals = { "aws:ResourceAccount" = "222222222222" } } if s.Sid == "LargeCopyWritesCopies"])
+    error_message = "large-copy writes to a bucket of a stranger."
+  }
+}
+
+run "large_copy_uses_the_keys_of_sources_and_snapshots" {
+  command = plan
+  variables {
+    sources = { lake-events = { account_id = "111111111111", kms_key_arns = ["arn:aws:kms:us-east-1:111111111111:key/events"], snapshot = { kms_key_arn = "arn:aws:kms:us-east-1:222222222222:key/snapshots" } } }
+  }
+
+  assert {
+    condition = { for s in jsondecode(aws_iam_role_policy.this["worker-large-copy"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) if strcontains(join(" ", flatten([s.Action])), "kms:") } == {
+      LargeCopyDecryptsSources = "Allow kms:Decrypt on arn:aws:kms:us-east-1:111111111111:key/events"
+      LargeCopyEncryptsCopies  = "Allow kms:GenerateDataKey kms:Decrypt on arn:aws:kms:us-east-1:222222222222:key/snapshots"
+    }
+    error_message = "The keys of large-copy."
+  }
+}
+
+run "snapshot_check_has_its_own_calls_and_no_others" {
+  command = plan
+
+  assert {
     condition = { for s in jsondecode(aws_iam_role_policy.this["worker-snapshot-check"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) } == {
       AnswersTasks                   = "Allow states:SendTaskSuccess states:SendTaskFailure states:SendTaskHeartbeat on *"
       ListsTheLedger                 = "Allow s3:ListBucket on arn:aws:s3:::levee-ledger-222222222222-us-east-1"
@@ -124,8 +167,8 @@ run "no_role_may_delete_bypass_or_use_wildcards" {
   }
 
   assert {
-    condition     = length(distinct([for name, policy in aws_iam_role_policy.this : policy.role])) == 11 && alltrue([for name, policy in aws_iam_role_policy.this : policy.role == "levee-${name}"])
-    error_message = "There are not eleven roles, or a policy is on another role than its own."
+    condition     = length(distinct([for name, policy in aws_iam_role_policy.this : policy.role])) == 12 && alltrue([for name, policy in aws_iam_role_policy.this : policy.role == "levee-${name}"])
+    error_message = "There are not twelve roles, or a policy is on another role than its own."
   }
 
   assert {
@@ -159,14 +202,14 @@ run "workers_are_trusted_to_ecs_of_this_account_and_to_whom_the_variable_names" 
 run "a_group_has_the_calls_of_its_stages" {
   command = plan
   variables {
-    worker_groups = { all = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "snapshot-check"] }
+    worker_groups = { all = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "large-copy", "snapshot-check"] }
   }
 
   assert {
     condition = (
       [for name, role in aws_iam_role.this : name if startswith(name, "worker-")] == ["worker-all"]
-      && length(jsondecode(aws_iam_role_policy.this["worker-all"].policy).Statement) == 3 + 6 * 3 + 5 + 4 + 3 + 1 + 6 + 3
-      && length(distinct([for s in jsondecode(aws_iam_role_policy.this["worker-all"].policy).Statement : s.Sid])) == 43
+      && length(jsondecode(aws_iam_role_policy.this["worker-all"].policy).Statement) == 3 + 7 * 3 + 5 + 4 + 3 + 1 + 6 + 7 + 3
+      && length(distinct([for s in jsondecode(aws_iam_role_policy.this["worker-all"].policy).Statement : s.Sid])) == 53
     )
     error_message = "The one group has not the statements of all stages, each under its own Sid."
   }

@@ -11,6 +11,7 @@ variables {
     copy_role_arn    = "arn:aws:iam::222222222222:role/levee-batch-copy"
     reader_role_arns = ["arn:aws:iam::222222222222:role/levee-worker-report-parse", "arn:aws:iam::222222222222:role/levee-doctor"]
 
+    large_copy_role_arns = ["arn:aws:iam::222222222222:role/levee-worker-large-copy"]
     decrypting_role_arns = ["arn:aws:iam::222222222222:role/levee-doctor"]
   }
   existing_bucket_policy = ""
@@ -54,6 +55,20 @@ run "copy_role_and_readers_read_and_nobody_else_does_anything" {
         Action    = "s3:ListBucket"
         Resource  = "arn:aws:s3:::lake-events"
       },
+      {
+        Sid       = "LeveeLargeCopyReads"
+        Effect    = "Allow"
+        Principal = { AWS = ["arn:aws:iam::222222222222:role/levee-worker-large-copy"] }
+        Action    = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"]
+        Resource  = "arn:aws:s3:::lake-events/*"
+      },
+      {
+        Sid       = "LeveeLargeCopyLists"
+        Effect    = "Allow"
+        Principal = { AWS = ["arn:aws:iam::222222222222:role/levee-worker-large-copy"] }
+        Action    = "s3:ListBucket"
+        Resource  = "arn:aws:s3:::lake-events"
+      },
     ] }
     error_message = "Who may read the bucket."
   }
@@ -92,7 +107,7 @@ run "statements_of_others_stay_and_levees_are_not_doubled" {
   }
 
   assert {
-    condition     = [for s in jsondecode(output.bucket_policy_json).Statement : lookup(s, "Sid", s.Effect)] == ["Auditors", "Deny", "LeveeBatchCopyReads", "LeveeBatchCopyLists", "LeveeReadersRead", "LeveeReadersList"]
+    condition     = [for s in jsondecode(output.bucket_policy_json).Statement : lookup(s, "Sid", s.Effect)] == ["Auditors", "Deny", "LeveeBatchCopyReads", "LeveeBatchCopyLists", "LeveeReadersRead", "LeveeReadersList", "LeveeLargeCopyReads", "LeveeLargeCopyLists"]
     error_message = "The statements of the merged policy."
   }
 
@@ -109,7 +124,7 @@ run "one_statement_need_not_be_a_list" {
   }
 
   assert {
-    condition     = jsondecode(output.bucket_policy_json).Statement[0].Sid == "Auditors" && length(jsondecode(output.bucket_policy_json).Statement) == 5
+    condition     = jsondecode(output.bucket_policy_json).Statement[0].Sid == "Auditors" && length(jsondecode(output.bucket_policy_json).Statement) == 7
     error_message = "The one statement is lost."
   }
 }
@@ -121,7 +136,7 @@ run "a_policy_of_somebody_else_is_left_alone" {
   }
 
   assert {
-    condition     = length(aws_s3_bucket_policy.this) == 0 && length(jsondecode(output.bucket_policy_json).Statement) == 4
+    condition     = length(aws_s3_bucket_policy.this) == 0 && length(jsondecode(output.bucket_policy_json).Statement) == 6
     error_message = "The module takes a policy that is not its own, or does not say what belongs in it."
   }
 }
