@@ -1,4 +1,4 @@
-//! The five workers as a set that one process hosts.
+//! The workers as a set that one process hosts.
 
 use clap::ValueEnum;
 use levee_bucket_provision::BucketProvision;
@@ -8,6 +8,7 @@ use levee_job_submit::JobSubmit;
 use levee_manifest_ready::ManifestReady;
 use levee_report_parse::ReportParse;
 use levee_stage::{Aws, CommonSettings, HostedWorker, LogFormat, NoSettings, Stage, Worker};
+use levee_thaw::ThawObjects;
 
 use crate::deploy::{BUS, Plan};
 
@@ -24,11 +25,17 @@ pub enum StageName {
     JobPoll,
     /// Reads the completion report.
     ReportParse,
+    /// Restores archived objects.
+    Thaw,
 }
 
 impl StageName {
     /// Every stage, in the order of a night.
-    pub const ALL: [Self; 5] =
+    pub const ALL: [Self; 6] =
+        [Self::ManifestReady, Self::BucketProvision, Self::JobSubmit, Self::JobPoll, Self::ReportParse, Self::Thaw];
+
+    /// Those that every night goes through, in its order. The others are entered where the plan of a night asks for them.
+    pub const EVERY_NIGHT: [Self; 5] =
         [Self::ManifestReady, Self::BucketProvision, Self::JobSubmit, Self::JobPoll, Self::ReportParse];
 
     /// The stage's name as in its queue, for example `job-submit`.
@@ -40,6 +47,7 @@ impl StageName {
             Self::JobSubmit => JobSubmit::NAME,
             Self::JobPoll => JobPoll::NAME,
             Self::ReportParse => ReportParse::NAME,
+            Self::Thaw => ThawObjects::NAME,
         }
     }
 }
@@ -105,6 +113,7 @@ impl Hosted {
             StageName::JobSubmit => self.boxed(JobSubmit::new(aws, common, &self.job_submit)),
             StageName::JobPoll => self.boxed(JobPoll::new(aws, common, none)),
             StageName::ReportParse => self.boxed(ReportParse::new(aws, common, none)),
+            StageName::Thaw => self.boxed(ThawObjects::new(aws, common, &self.job_submit)),
         }
     }
 

@@ -12,7 +12,8 @@ use serde_json::Value;
 
 pub(crate) const SOURCE: &str = "lake-events";
 pub(crate) const SNAPSHOT: &str = "lake-events-31-mar-2026";
-pub(crate) const STAGES: [&str; 5] = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse"];
+pub(crate) const STAGES: [&str; 6] =
+    ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw"];
 
 pub(crate) fn day() -> Date {
     date(2026, 3, 31)

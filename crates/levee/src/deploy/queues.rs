@@ -8,7 +8,7 @@ use serde_json::json;
 use super::Plan;
 
 /// The stages in the order of a night, as their queues name them.
-pub const STAGES: [&str; 5] = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse"];
+pub const STAGES: [&str; 6] = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw"];
 /// Deliveries after which a message goes to the dead-letter queue.
 const MAX_RECEIVE_COUNT: u32 = 5;
 
