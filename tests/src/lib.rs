@@ -5,12 +5,14 @@
 //! RigBuilder -> Rig: fill, start, run until ended, look, redrive
 //! ```
 
+mod archived;
 mod large;
 mod steps;
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+pub use archived::Archive;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sfn::types::ExecutionStatus;
 use jiff::{Timestamp, civil::Date};

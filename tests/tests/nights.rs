@@ -17,6 +17,7 @@ mod nights {
     mod stages;
     mod support;
     mod takeover;
+    mod thaw;
 }
 
 use aws_sdk_sfn::types::ExecutionStatus;

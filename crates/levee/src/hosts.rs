@@ -10,6 +10,7 @@ use levee_manifest_ready::ManifestReady;
 use levee_report_parse::ReportParse;
 use levee_snapshot_check::SnapshotCheck;
 use levee_stage::{Aws, CommonSettings, HostedWorker, LogFormat, NoSettings, Stage, Worker};
+use levee_thaw::ThawObjects;
 
 use crate::deploy::{BUS, Plan};
 
@@ -26,6 +27,8 @@ pub enum StageName {
     JobPoll,
     /// Reads the completion report.
     ReportParse,
+    /// Restores archived objects.
+    Thaw,
     /// Copies the objects that are too large for a job.
     LargeCopy,
     /// Compares the snapshot bucket with the plan.
@@ -34,13 +37,24 @@ pub enum StageName {
 
 impl StageName {
     /// Every stage, in the order of a night.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ManifestReady,
         Self::BucketProvision,
         Self::JobSubmit,
         Self::JobPoll,
         Self::ReportParse,
+        Self::Thaw,
         Self::LargeCopy,
+        Self::SnapshotCheck,
+    ];
+
+    /// Those that every night goes through, in its order. The others are entered where the plan of a night asks for them.
+    pub const EVERY_NIGHT: [Self; 6] = [
+        Self::ManifestReady,
+        Self::BucketProvision,
+        Self::JobSubmit,
+        Self::JobPoll,
+        Self::ReportParse,
         Self::SnapshotCheck,
     ];
 
@@ -53,6 +67,7 @@ impl StageName {
             Self::JobSubmit => JobSubmit::NAME,
             Self::JobPoll => JobPoll::NAME,
             Self::ReportParse => ReportParse::NAME,
+            Self::Thaw => ThawObjects::NAME,
             Self::LargeCopy => LargeCopying::NAME,
             Self::SnapshotCheck => SnapshotCheck::NAME,
         }
@@ -123,6 +138,7 @@ impl Hosted {
             StageName::JobSubmit => self.boxed(JobSubmit::new(aws, common, &self.job_submit)),
             StageName::JobPoll => self.boxed(JobPoll::new(aws, common, none)),
             StageName::ReportParse => self.boxed(ReportParse::new(aws, common, none)),
+            StageName::Thaw => self.boxed(ThawObjects::new(aws, common, &self.job_submit)),
             StageName::LargeCopy => self.boxed(LargeCopying::new(aws, common, &self.large_copy)),
             StageName::SnapshotCheck => self.boxed(SnapshotCheck::new(aws, common, none)),
         }

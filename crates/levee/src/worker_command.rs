@@ -19,9 +19,9 @@ Runs the workers of some stages, or of all, until it is told to stop.
   levee worker STAGE... [SETTINGS]
   levee worker --all [SETTINGS]
 
-Stages: manifest-ready, bucket-provision, job-submit, job-poll, report-parse, large-copy, snapshot-check.";
+Stages: manifest-ready, bucket-provision, job-submit, job-poll, report-parse, thaw, large-copy, snapshot-check.";
 
-/// The settings of a process without the job-submit worker.
+/// The settings of a process without a worker that makes jobs.
 #[derive(Debug, Args)]
 #[group(id = "host")]
 struct Settings {
@@ -33,7 +33,7 @@ struct Settings {
     large_copy: levee_large_copy::Settings,
 }
 
-/// The settings of a process with it: it alone has settings that must be given.
+/// The settings of a process with one: those alone have settings that must be given.
 #[derive(Debug, Args)]
 struct SubmittingSettings {
     #[command(flatten)]
@@ -66,7 +66,7 @@ fn parse(
 ) -> Result<(Vec<StageName>, Settings, levee_job_submit::Settings), SettingsError> {
     let (chosen, arguments) = choose(arguments);
     let stages = chosen.clone().unwrap_or_else(|_| StageName::ALL.to_vec());
-    let parsed = if stages.contains(&StageName::JobSubmit) {
+    let parsed = if stages.iter().any(|stage| matches!(stage, StageName::JobSubmit | StageName::Thaw)) {
         parse_settings(PROGRAM, ABOUT, arguments, environment, &[])
             .map(|parsed: SubmittingSettings| (stages, parsed.settings, parsed.job_submit))
     } else {
@@ -138,13 +138,15 @@ mod tests {
     #[rstest]
     #[case::one("job-poll", &[StageName::JobPoll])]
     #[case::two("job-poll report-parse", &[StageName::JobPoll, StageName::ReportParse])]
-    fn stages_without_job_submit_need_the_common_settings_only(#[case] stages: &str, #[case] wanted: &[StageName]) {
+    fn stages_that_make_no_jobs_need_the_common_settings_only(#[case] stages: &str, #[case] wanted: &[StageName]) {
         assert_eq!(parsed(&format!("{stages} {COMMON}"), &[]).unwrap(), wanted);
     }
 
-    #[test]
-    fn job_submit_needs_its_own_settings_and_takes_them_from_the_environment() {
-        let missing = parsed(&format!("--all {COMMON}"), &[]).unwrap_err().to_string();
+    #[rstest]
+    fn stages_that_make_jobs_need_settings_of_their_own_and_take_them_from_the_environment(
+        #[values("--all", "job-submit", "thaw")] stages: &str,
+    ) {
+        let missing = parsed(&format!("{stages} {COMMON}"), &[]).unwrap_err().to_string();
         assert!(missing.contains("copy-role-arn") && missing.contains("report-bucket"), "{missing}");
         let role = ("LEVEE_COPY_ROLE_ARN", "arn:aws:iam::222222222222:role/levee-batch-copy");
         let reports = ("LEVEE_REPORT_BUCKET", "levee-reports");

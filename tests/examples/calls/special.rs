@@ -173,26 +173,18 @@ fn hold(stage: StageName) -> CallFault {
         StageName::JobSubmit => failing("s3control", "CreateJob"),
         StageName::JobPoll => failing("s3control", "DescribeJob"),
         StageName::ReportParse => reading("levee-reports"),
+        StageName::Thaw => failing("s3control", "ListJobs"),
         StageName::LargeCopy => failing("s3", "UploadPartCopy"),
         StageName::SnapshotCheck => CallFault { resource: Some(SNAPSHOT.to_owned()), ..failing("s3", "ListObjectsV2") },
     }
 }
-
-/// The stages of a night without large objects.
-const OF_EVERY_NIGHT: [StageName; 5] = [
-    StageName::ManifestReady,
-    StageName::BucketProvision,
-    StageName::JobSubmit,
-    StageName::JobPoll,
-    StageName::ReportParse,
-];
 
 /// Workers that are replaced in the midst of each stage give their messages back.
 async fn workers_replaced() -> Result<Played> {
     let mut rig = ready(PLAIN).await?;
     rig.set_faults(hold(StageName::ManifestReady).into());
     let execution = rig.start(day()).await?;
-    for (index, stage) in OF_EVERY_NIGHT.into_iter().enumerate() {
+    for (index, stage) in StageName::EVERY_NIGHT.into_iter().enumerate() {
         rig.set_faults(hold(stage).into());
         for _ in 0..24 * 3600 {
             if !rig.twin.struck().is_empty() {
@@ -202,7 +194,7 @@ async fn workers_replaced() -> Result<Played> {
         }
         ensure!(!rig.twin.struck().is_empty(), "{} has not come to its call", stage.name());
         rig.stop_workers().await?;
-        let next = OF_EVERY_NIGHT.get(index + 1).map_or_else(FaultPlan::default, |next| hold(*next).into());
+        let next = StageName::EVERY_NIGHT.get(index + 1).map_or_else(FaultPlan::default, |next| hold(*next).into());
         rig.set_faults(next);
         rig.start_workers();
     }
@@ -251,7 +243,7 @@ async fn crashes() -> Result<Played> {
     let rig = ready(PLAIN).await?;
     let execution = rig.start_alone(day()).await?;
     let mut hands = Vec::new();
-    for stage in OF_EVERY_NIGHT {
+    for stage in StageName::EVERY_NIGHT {
         let message = rig.capture(stage.name()).await?;
         let body: Value = serde_json::from_str(&message.body)?;
         let token = body.pointer("/task_token").and_then(Value::as_str).context("a message without a token")?;

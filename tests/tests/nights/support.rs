@@ -12,8 +12,16 @@ use serde_json::Value;
 
 pub(crate) const SOURCE: &str = "lake-events";
 pub(crate) const SNAPSHOT: &str = "lake-events-31-mar-2026";
-pub(crate) const STAGES: [&str; 7] =
-    ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "large-copy", "snapshot-check"];
+pub(crate) const STAGES: [&str; 8] = [
+    "manifest-ready",
+    "bucket-provision",
+    "job-submit",
+    "job-poll",
+    "report-parse",
+    "thaw",
+    "large-copy",
+    "snapshot-check",
+];
 
 pub(crate) fn day() -> Date {
     date(2026, 3, 31)

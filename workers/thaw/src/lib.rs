@@ -149,17 +149,23 @@ impl Stage for ThawObjects {
         };
         let parts = parts(restore, how);
         let mut passed: Passed = serde_json::from_value(context.memo.clone()).unwrap_or_default();
-        let (mut asked, mut running) = (Vec::new(), Vec::new());
+        let (mut asked, mut running, mut failed) = (Vec::new(), Vec::new(), None);
         for part in &parts {
-            match restorer.settle(part).await? {
-                Settled::Asked(done) => asked.push(done),
-                Settled::Running(status) => running.push(status),
+            match restorer.settle(part).await {
+                Ok(Settled::Asked(done)) => asked.push(done),
+                Ok(Settled::Running(status)) => running.push(status),
+                // Told once the other job has ended too, so that one redrive is about both.
+                Err(error) if error.name == RESTORE_JOB_FAILED => failed = failed.or(Some(error)),
+                Err(error) => return Err(error),
             }
         }
         if !running.is_empty() {
             tracing::info!(status = running.join(", "), "a restore job goes on");
             let what = format!("a restore job is {}", running.join(", "));
             return wait(context, how, passed, wait_after(context.waits), &what);
+        }
+        if let Some(error) = failed {
+            return Err(error);
         }
         let waiting = self.look(&input, &parts, &mut passed).await?;
         if waiting.is_empty() {

@@ -108,7 +108,8 @@ impl Restorer<'_> {
                 let asked = asked.value;
                 match asked.again.clone().filter(|_| self.asks_again(&asked)) {
                     Some(again) => manifest = again,
-                    None if asked.unasked == asked.rows => return Err(nothing_asked(&asked)),
+                    // Without a report nobody knows: the HEADs tell.
+                    None if asked.again.is_some() && asked.unasked == asked.rows => return Err(nothing_asked(&asked)),
                     None => return Ok(Settled::Asked(asked)),
                 }
             } else if let Some(failure) = self.ledger.read::<Failure>(&self.record(part, attempt, "-failed")).await? {

@@ -13,7 +13,7 @@ use super::{
     outcome::ExecutionOutcome,
     progress::{Progress, Step, readable},
 };
-use crate::deploy::STAGES;
+use crate::hosts::StageName;
 
 /// How often the execution is looked at, on the night's clock.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -79,9 +79,9 @@ async fn history(aws: &Aws, arn: &str) -> Result<Vec<HistoryEvent>> {
 
 /// The time in every stage, and the state that the last one left.
 fn timeline(events: &[HistoryEvent], now: f64) -> (Vec<StageTime>, Value) {
-    let mut stages: Vec<_> = STAGES
+    let mut stages: Vec<_> = StageName::EVERY_NIGHT
         .iter()
-        .map(|name| StageTime { name: (*name).to_owned(), entered: 0, done: false, simulated_seconds: 0.0 })
+        .map(|stage| StageTime { name: stage.name().to_owned(), entered: 0, done: false, simulated_seconds: 0.0 })
         .collect();
     let mut state = Value::Null;
     let mut inside: Option<f64> = None;
@@ -128,7 +128,7 @@ struct Board {
 
 impl Board {
     fn new(progress: &Progress) -> Self {
-        Self { steps: STAGES.iter().map(|name| (progress.step(name, None), false)).collect() }
+        Self { steps: StageName::EVERY_NIGHT.iter().map(|stage| (progress.step(stage.name(), None), false)).collect() }
     }
 
     fn show(&mut self, stages: &[StageTime], ended: bool) {
@@ -154,7 +154,10 @@ impl Board {
 
     /// Shows how far the copy job is. Only looks: what it cannot see it does not show.
     async fn copying(&self, aws: &Aws, account: &str, state: &Value) {
-        let polling = STAGES.iter().position(|name| *name == "job-poll").and_then(|index| self.steps.get(index));
+        let polling = StageName::EVERY_NIGHT
+            .iter()
+            .position(|stage| *stage == StageName::JobPoll)
+            .and_then(|index| self.steps.get(index));
         let (Some((step, false)), Some(id)) = (polling, state.pointer("/job/id").and_then(Value::as_str)) else {
             return;
         };

@@ -36,7 +36,7 @@ pub struct Outcome {
     pub identical: bool,
     /// The comparison behind `identical`; null when there is no snapshot bucket.
     pub comparison: Option<Comparison>,
-    /// The stages in the order of a night.
+    /// The stages that every night goes through, in its order.
     pub stages: Vec<StageTime>,
     /// How the execution ended.
     pub execution: ExecutionOutcome,

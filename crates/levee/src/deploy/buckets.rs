@@ -46,18 +46,21 @@ pub fn manifest_bucket_policy(bucket: &str, plans: &[Plan]) -> Value {
     }]})
 }
 
-/// Lets the copy role and the worker of large-copy read the source, and the worker of report-parse look for objects that a
-/// report says are gone. `ListBucket` is there because without it a missing key answers 403 in place of 404, and nobody could tell a vanished object
+/// Lets the copy role read the source and restore its archived objects, the worker of large-copy read it, the worker of
+/// report-parse look for objects that a report says are gone, and that of thaw look whether objects are restored.
+/// `ListBucket` is there because without it a missing key answers 403 in place of 404, and nobody could tell a vanished object
 /// from a denied one.
 #[must_use]
 pub fn source_bucket_policy(plan: &Plan) -> Value {
     let looks = reader(plan, &plan.worker_role_arn("report-parse"), ["ReportParseLooks", "ReportParseLists"]);
-    let statements: Vec<_> = copier(plan).into_iter().chain(looks).chain(large_copier(plan)).collect();
+    let restores = reader(plan, &plan.worker_role_arn("thaw"), ["ThawLooks", "ThawLists"]);
+    let readers = looks.into_iter().chain(restores).chain(large_copier(plan));
+    let statements: Vec<_> = copier(plan).into_iter().chain(readers).collect();
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
 /// What a copy job needs of the source.
-fn copier(plan: &Plan) -> [Value; 2] {
+fn copier(plan: &Plan) -> [Value; 3] {
     let bucket = format!("arn:aws:s3:::{}", plan.source);
     [
         json!({
@@ -75,7 +78,14 @@ fn copier(plan: &Plan) -> [Value; 2] {
             "Effect": "Allow",
             "Principal": { "AWS": plan.copy_role_arn },
             "Action": "s3:ListBucket",
-            "Resource": bucket,
+            "Resource": &bucket,
+        }),
+        json!({
+            "Sid": "BatchRestores",
+            "Effect": "Allow",
+            "Principal": { "AWS": plan.copy_role_arn },
+            "Action": "s3:RestoreObject",
+            "Resource": format!("{bucket}/*"),
         }),
     ]
 }

@@ -8,8 +8,16 @@ use serde_json::json;
 use super::Plan;
 
 /// The stages in the order of a night, as their queues name them.
-pub const STAGES: [&str; 7] =
-    ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "large-copy", "snapshot-check"];
+pub const STAGES: [&str; 8] = [
+    "manifest-ready",
+    "bucket-provision",
+    "job-submit",
+    "job-poll",
+    "report-parse",
+    "thaw",
+    "large-copy",
+    "snapshot-check",
+];
 /// Deliveries after which a message goes to the dead-letter queue.
 const MAX_RECEIVE_COUNT: u32 = 5;
 
