@@ -5,9 +5,14 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use aws_sdk_s3::{Client, types::ChecksumMode};
 
+/// Objects up to this size are read.
+const READ: i64 = 1024 * 1024;
+
 /// What is compared of an object.
 pub(crate) struct Attributes {
     facts: BTreeMap<&'static str, String>,
+    /// Its bytes, unless it is large.
+    bytes: Option<Vec<u8>>,
     /// The checksum of the whole object, where S3 has one of that kind.
     checksum: Option<String>,
     etag: String,
@@ -23,9 +28,12 @@ impl Attributes {
                 differences.push(format!("{what} is {source:?} in the source and {copied:?} in the snapshot"));
             }
         }
-        // Checksums of the same kind, or else entity tags over the same parts.
+        if self.bytes != copy.bytes {
+            differences.push("the bytes differ".to_owned());
+        }
+        // Of large ones checksums of the same kind, or else entity tags over the same parts.
         let (one, other) = (self.checksum.as_ref(), copy.checksum.as_ref());
-        if one.is_none_or(|one| other != Some(one)) && self.etag != copy.etag {
+        if self.bytes.is_none() && one.is_none_or(|one| other != Some(one)) && self.etag != copy.etag {
             differences.push(format!(
                 "neither checksum ({one:?}, {other:?}) nor entity tag ({}, {}) is the same",
                 self.etag, copy.etag
@@ -54,6 +62,10 @@ pub(crate) async fn attributes(s3: &Client, bucket: &str, key: &str) -> Result<A
         ("Cache-Control", text(head.cache_control())),
         ("Expires", text(head.expires_string())),
     ]);
+    let bytes = match head.content_length() {
+        Some(..=READ) => Some(s3.get_object().bucket(bucket).key(key).send().await?.body.collect().await?.to_vec()),
+        _ => None,
+    };
     let checksum = head.checksum_crc64_nvme().map(str::to_owned);
-    Ok(Attributes { facts, checksum, etag: head.e_tag().unwrap_or_default().to_owned() })
+    Ok(Attributes { facts, bytes, checksum, etag: head.e_tag().unwrap_or_default().to_owned() })
 }

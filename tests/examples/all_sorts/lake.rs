@@ -5,7 +5,7 @@ use aws_sdk_kms::types::GrantOperation;
 use aws_sdk_s3::{
     operation::put_object::builders::PutObjectFluentBuilder,
     primitives::{ByteStream, DateTime},
-    types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption, StorageClass},
+    types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, ServerSideEncryption, StorageClass},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use levee_tests::Rig;
@@ -65,7 +65,7 @@ fn put(rig: &Rig, key: &str) -> PutObjectFluentBuilder {
 
 /// An object of so many bytes that nobody has to keep.
 async fn sparse(put: PutObjectFluentBuilder, bytes: u64) -> Result<()> {
-    let put = put.customize().mutate_request(move |request| {
+    let put = put.checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).customize().mutate_request(move |request| {
         request.headers_mut().insert("x-levee-twin-sparse-length", bytes.to_string());
     });
     put.send().await?;
