@@ -56,7 +56,7 @@ module "backup" {
   # Two services. The stages before the copy and those after it.
   worker_groups = {
     before = ["manifest-ready", "bucket-provision", "job-submit"]
-    after  = ["job-poll", "report-parse"]
+    after  = ["job-poll", "report-parse", "thaw"]
   }
   worker_trust = jsonencode({
     Version = "2012-10-17"

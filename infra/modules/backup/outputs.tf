@@ -42,7 +42,9 @@ output "for_sources" {
     inventory_prefix = var.inventory_prefix
     copy_role_arn    = local.copy_role_arn
     reader_role_arns = concat(local.looking_role_arns, length(var.operator_arns) > 0 ? [local.doctor_role_arn] : [])
-    # report-parse sends HEADs alone and gets no key: should S3 ask for one, the row stays outstanding as denied.
+    # The buckets whose archived objects the copy role restores.
+    restored_buckets = local.thawed_sources
+    # report-parse and thaw send HEADs alone and get no key: should S3 ask for one, the row stays outstanding as denied.
     decrypting_role_arns = length(var.operator_arns) > 0 ? [local.doctor_role_arn] : []
   }
 

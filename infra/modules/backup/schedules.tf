@@ -24,6 +24,8 @@ locals {
       settle_days    = source.settle_days
     },
     { for key, value in local.run_optional[name] : key => value if value != null },
+    { for key, value in { archived = "skip" } : key => value if local.archived_policies[name] == "skip" },
+    { for key, value in { archived = { restore = { for what in ["tier", "days", "limit_hours"] : what => try(source.archived[what], null) } } } : key => value if local.archived_policies[name] == "restore" },
     { for key, value in { snapshot = local.run_snapshot[name] } : key => value if length(value) > 0 },
   ) } }
 

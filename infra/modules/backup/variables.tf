@@ -38,6 +38,8 @@ variable "sources" {
       priority                of the copy jobs among the account's jobs; higher goes first
       retries                 how often rows that failed in passing are copied again without anybody's doing, 0 to 10
       completed_within_hours  without a completed run for so long the alarm goes off (at most 168)
+      archived                what is done about objects in an archive: the policy fail (the default), skip or restore; for restore the
+                              retrieval tier BULK or STANDARD, the days that restored copies stay, and the hours to wait for them
       kms_key_arns            customer managed keys that objects of the source are encrypted with
       snapshot                how the dated buckets are made: storage class, KMS key of the backup account, Object Lock, tags
   EOT
@@ -53,7 +55,13 @@ variable "sources" {
     priority               = optional(number, 10)
     retries                = optional(number, 3)
     completed_within_hours = optional(number, 36)
-    kms_key_arns           = optional(list(string), [])
+    archived = optional(object({
+      policy      = string
+      tier        = optional(string, "BULK")
+      days        = optional(number, 7)
+      limit_hours = optional(number, 72)
+    }))
+    kms_key_arns = optional(list(string), [])
     snapshot = optional(object({
       storage_class = optional(string)
       kms_key_arn   = optional(string)
@@ -81,6 +89,13 @@ variable "sources" {
   validation {
     condition     = alltrue([for name, source in var.sources : source.retries >= 0 && source.retries <= 10 && floor(source.retries) == source.retries])
     error_message = "retries is a whole number from 0 to 10."
+  }
+  validation {
+    condition = alltrue([for name, source in var.sources : try(source.archived, null) == null ? true : (
+      contains(["fail", "skip", "restore"], source.archived.policy) && contains(["BULK", "STANDARD"], source.archived.tier) &&
+      source.archived.days >= 1 && source.archived.days <= 365 && source.archived.limit_hours >= 1 && source.archived.limit_hours <= 336
+    )])
+    error_message = "archived has the policy fail, skip or restore, the tier BULK or STANDARD, days from 1 to 365 and limit_hours from 1 to 336."
   }
   validation {
     condition     = alltrue([for name, source in var.sources : length("${var.name}-${name}") <= 64])
@@ -180,16 +195,17 @@ variable "worker_groups" {
     job-submit       = ["job-submit"]
     job-poll         = ["job-poll"]
     report-parse     = ["report-parse"]
+    thaw             = ["thaw"]
   }
 
   validation {
-    condition = alltrue([for stage in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse"] :
+    condition = alltrue([for stage in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw"] :
     length([for name in flatten(values(var.worker_groups)) : name if name == stage]) == 1])
-    error_message = "Every stage is in exactly one group: manifest-ready, bucket-provision, job-submit, job-poll, report-parse."
+    error_message = "Every stage is in exactly one group: manifest-ready, bucket-provision, job-submit, job-poll, report-parse, thaw."
   }
   validation {
-    condition     = alltrue([for name, stages in var.worker_groups : length(stages) > 0 && length(setsubtract(stages, ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse"])) == 0])
-    error_message = "A group has one stage or more, and stages are manifest-ready, bucket-provision, job-submit, job-poll and report-parse."
+    condition     = alltrue([for name, stages in var.worker_groups : length(stages) > 0 && length(setsubtract(stages, ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw"])) == 0])
+    error_message = "A group has one stage or more, and stages are manifest-ready, bucket-provision, job-submit, job-poll, report-parse and thaw."
   }
   validation {
     condition     = alltrue([for name in keys(var.worker_groups) : can(regex("^[a-z][a-z0-9-]{1,24}$", name))])

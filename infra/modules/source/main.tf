@@ -29,6 +29,13 @@ locals {
         Resource  = local.bucket_arn
       },
     ],
+    [for statement in [{
+      Sid       = "LeveeBatchRestores"
+      Effect    = "Allow"
+      Principal = { AWS = var.backup.copy_role_arn }
+      Action    = "s3:RestoreObject"
+      Resource  = "${local.bucket_arn}/*"
+    }] : statement if contains(var.backup.restored_buckets, var.bucket)],
     [for statement in [
       {
         Sid       = "LeveeReadersRead"
@@ -46,7 +53,7 @@ locals {
       },
     ] : statement if length(var.backup.reader_role_arns) > 0],
   )
-  own_sids = ["LeveeBatchCopyReads", "LeveeBatchCopyLists", "LeveeReadersRead", "LeveeReadersList"]
+  own_sids = ["LeveeBatchCopyReads", "LeveeBatchCopyLists", "LeveeBatchRestores", "LeveeReadersRead", "LeveeReadersList"]
 
   # A policy that has Levee's statements already, because it was read back, does not get them twice.
   existing = jsondecode(coalesce(var.existing_bucket_policy, jsonencode({ Version = "2012-10-17", Statement = [] })))

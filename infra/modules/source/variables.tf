@@ -22,6 +22,8 @@ variable "backup" {
     reader_role_arns = list(string)
     # Those of them that read bytes, and so decrypt. The others send HEADs alone.
     decrypting_role_arns = optional(list(string), [])
+    # The buckets whose archived objects the copy role restores.
+    restored_buckets = optional(list(string), [])
   })
 }
 

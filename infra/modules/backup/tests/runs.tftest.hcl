@@ -39,7 +39,7 @@ run "state_machine_is_the_file_with_the_queues_filled_in" {
 
   assert {
     condition = toset([for name, state in jsondecode(aws_sfn_state_machine.backup.definition).States : state.Parameters.QueueUrl if state.Type == "Task"]) == toset([
-      for stage in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse"] : "https://sqs.us-east-1.amazonaws.com/222222222222/levee-${stage}"
+      for stage in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw"] : "https://sqs.us-east-1.amazonaws.com/222222222222/levee-${stage}"
     ])
     error_message = "The tasks do not go to the five queues."
   }
@@ -174,6 +174,7 @@ run "outputs_describe_the_deployment" {
       reader_role_arns = ["arn:aws:iam::222222222222:role/levee-worker-report-parse", "arn:aws:iam::222222222222:role/levee-doctor"]
 
       decrypting_role_arns = ["arn:aws:iam::222222222222:role/levee-doctor"]
+      restored_buckets     = []
     })
     error_message = "What sources are given."
   }
@@ -197,7 +198,7 @@ run "outputs_describe_the_deployment" {
 run "without_operators_the_doctor_does_not_read_sources" {
   command = plan
   variables {
-    worker_groups = { before = ["manifest-ready", "bucket-provision", "job-submit"], after = ["job-poll", "report-parse"] }
+    worker_groups = { before = ["manifest-ready", "bucket-provision", "job-submit"], after = ["job-poll", "report-parse", "thaw"] }
   }
 
   assert {

@@ -8,7 +8,7 @@ variables {
   sources    = { lake-events = { account_id = "111111111111" } }
   worker_groups = {
     before = ["manifest-ready", "bucket-provision", "job-submit"]
-    after  = ["job-poll", "report-parse"]
+    after  = ["job-poll", "report-parse", "thaw"]
   }
   ecs = {
     image              = "222222222222.dkr.ecr.us-east-1.amazonaws.com/levee@sha256:0"
@@ -23,7 +23,7 @@ run "tasks_are_small_locked_down_and_run_their_stages" {
   command = plan
 
   assert {
-    condition     = { for group, task in aws_ecs_task_definition.worker : group => jsondecode(task.container_definitions)[0].command } == { before = ["worker", "manifest-ready", "bucket-provision", "job-submit"], after = ["worker", "job-poll", "report-parse"] }
+    condition     = { for group, task in aws_ecs_task_definition.worker : group => jsondecode(task.container_definitions)[0].command } == { before = ["worker", "manifest-ready", "bucket-provision", "job-submit"], after = ["worker", "job-poll", "report-parse", "thaw"] }
     error_message = "Which stages a task works on."
   }
 
@@ -104,9 +104,9 @@ run "services_scale_with_their_messages_and_to_zero" {
   assert {
     condition = (
       one([for query in aws_cloudwatch_metric_alarm.busy["after"].metric_query : query.expression if query.return_data == true])
-      == "FILL(job_poll_delayed, 0) + FILL(job_poll_flying, 0) + FILL(job_poll_visible, 0) + FILL(report_parse_delayed, 0) + FILL(report_parse_flying, 0) + FILL(report_parse_visible, 0)"
+      == "FILL(job_poll_delayed, 0) + FILL(job_poll_flying, 0) + FILL(job_poll_visible, 0) + FILL(report_parse_delayed, 0) + FILL(report_parse_flying, 0) + FILL(report_parse_visible, 0) + FILL(thaw_delayed, 0) + FILL(thaw_flying, 0) + FILL(thaw_visible, 0)"
       && toset([for query in aws_cloudwatch_metric_alarm.busy["after"].metric_query : "${query.metric[0].dimensions["QueueName"]} ${query.metric[0].metric_name} ${query.metric[0].period}" if length(query.metric) > 0]) == toset(flatten([
-        for queue in ["levee-job-poll", "levee-report-parse"] : [for metric in ["Visible", "NotVisible", "Delayed"] : "${queue} ApproximateNumberOfMessages${metric} 60"]
+        for queue in ["levee-job-poll", "levee-report-parse", "levee-thaw"] : [for metric in ["Visible", "NotVisible", "Delayed"] : "${queue} ApproximateNumberOfMessages${metric} 60"]
       ]))
     )
     error_message = "Which messages count."
@@ -152,7 +152,7 @@ run "without_ecs_there_is_none_of_it" {
 run "a_group_with_too_many_metrics_is_refused" {
   command = plan
   variables {
-    worker_groups = { all = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse"] }
+    worker_groups = { all = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw"] }
   }
   expect_failures = [aws_appautoscaling_target.worker]
 }
