@@ -11,7 +11,7 @@ use levee_formats::{
     inventory::{Column, DataFile, DataWriter, FileFormat, Manifest, Record, Schema},
 };
 use levee_twin::s3::ArchiveTier;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::Rig;
 
@@ -50,15 +50,17 @@ impl Rig {
         let of = |tiered: bool| objects.iter().filter(move |(_, archive)| (*archive == Archive::Tier) == tiered);
         let classes: Vec<&str> = of(false).map(|(key, _)| *key).collect();
         let tiers: Vec<&str> = of(true).map(|(key, _)| *key).collect();
-        let mut restore = json!({ "rows": objects.len(), "bytes": 3 * objects.len() });
+        let mut restore = Map::new();
+        restore.insert("rows".to_owned(), json!(objects.len()));
+        restore.insert("bytes".to_owned(), json!(3 * objects.len()));
         if !classes.is_empty() {
-            restore["restore"] = self.inventory_of(&classes).await?;
+            restore.insert("restore".to_owned(), self.inventory_of(&classes).await?);
         }
         if !tiers.is_empty() {
-            restore["tiered"] = self.csv_of("tiers", &tiers).await?;
+            restore.insert("tiered".to_owned(), self.csv_of("tiers", &tiers).await?);
         }
         let all: Vec<&str> = objects.iter().map(|(key, _)| *key).collect();
-        restore["copy"] = self.csv_of("copy", &all).await?;
+        restore.insert("copy".to_owned(), self.csv_of("copy", &all).await?);
         let summary = self.put("plan/summary.json", b"{}".to_vec()).await?;
         let plan = json!({ "summary": summary, "decisions": {}, "restore": restore });
         self.plan_nights(&plan).await
@@ -67,10 +69,11 @@ impl Rig {
     /// Has nights follow `plan`, as if ManifestReady had made it, and end once archived objects can be copied.
     async fn plan_nights(&self, plan: &Value) -> Result<()> {
         let mut machine: Value = serde_json::from_str(&definition(&self.deployed.queue_url_prefix))?;
-        machine["States"]["ManifestReady"]["Next"] = json!("Planned");
-        machine["States"]["Planned"] =
+        let planned =
             json!({ "Type": "Pass", "Result": plan, "ResultPath": "$.manifest.plan", "Next": "BucketProvision" });
-        machine["States"]["Thaw"]["Next"] = json!("Done");
+        set(&mut machine, "/States/ManifestReady", "Next", json!("Planned"))?;
+        set(&mut machine, "/States/Thaw", "Next", json!("Done"))?;
+        set(&mut machine, "/States", "Planned", planned)?;
         let update = self.accounts.backup.sfn.update_state_machine();
         update
             .state_machine_arn(&self.deployed.state_machine_arn)
@@ -123,7 +126,15 @@ impl Rig {
 }
 
 fn list(kind: &str, mut pointer: Value, rows: usize) -> Value {
-    pointer["kind"] = json!(kind);
-    pointer["rows"] = json!(rows);
+    if let Some(members) = pointer.as_object_mut() {
+        members.insert("kind".to_owned(), json!(kind));
+        members.insert("rows".to_owned(), json!(rows));
+    }
     pointer
+}
+
+fn set(machine: &mut Value, place: &str, member: &str, value: Value) -> Result<()> {
+    let members = machine.pointer_mut(place).and_then(Value::as_object_mut);
+    members.with_context(|| format!("the state machine has no {place}"))?.insert(member.to_owned(), value);
+    Ok(())
 }

@@ -59,7 +59,7 @@ module "backup" {
   worker_groups = {
     before = ["manifest-ready", "bucket-provision", "job-submit"]
     copy   = ["job-poll", "report-parse"]
-    after  = ["large-copy", "snapshot-check"]
+    after  = ["thaw", "large-copy", "snapshot-check"]
   }
   worker_trust = jsonencode({
     Version = "2012-10-17"

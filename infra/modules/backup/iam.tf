@@ -34,7 +34,7 @@ resource "aws_iam_role_policy" "this" {
     precondition {
       # IAM counts a role's inline policies without white space, which jsonencode writes none of.
       condition     = length(each.value.policy) <= 10240
-      error_message = "The policy of ${var.name}-${each.key} has more than the 10,240 characters that IAM allows: split the sources over two deployments with two names."
+      error_message = "The policy of ${var.name}-${each.key} has more than the 10,240 characters that IAM allows: split its group, or the sources over two deployments with two names."
     }
   }
 }

@@ -65,6 +65,12 @@ locals {
       { Sid = "WritesReports", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.bucket_arns.reports}/*", Condition = local.own_account_only },
     ],
     [for statement in [{
+      Sid      = "RestoresArchivedObjects"
+      Effect   = "Allow"
+      Action   = "s3:RestoreObject"
+      Resource = [for arn in local.thawed_bucket_arns : "${arn}/*"]
+    }] : statement if length(local.thawed_bucket_arns) > 0],
+    [for statement in [{
       Sid      = "DecryptsSources"
       Effect   = "Allow"
       Action   = "kms:Decrypt"

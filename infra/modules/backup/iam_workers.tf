@@ -9,6 +9,7 @@ locals {
     job-submit       = ["03-job-submit-attempt-*.json"]
     job-poll         = ["04-job-poll-attempt-*.json"]
     report-parse     = ["05-report-parse-attempt-*"]
+    thaw             = ["05-thaw.json", "05-thaw-*"]
     large-copy       = ["06-large-copy*"]
     snapshot-check   = ["07-snapshot-check*"]
   }
@@ -111,6 +112,30 @@ locals {
       { Sid = "ReportParseListsSources", Effect = "Allow", Action = "s3:ListBucket", Resource = local.source_bucket_arns },
       { Sid = "ReportParseTellsOfFailures", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
     ]
+    thaw = concat(
+      [
+        # Neither action knows a resource: a job has no ARN before it is there.
+        { Sid = "ThawMakesJobs", Effect = "Allow", Action = "s3:CreateJob", Resource = "*" },
+        { Sid = "ThawFindsJobs", Effect = "Allow", Action = "s3:ListJobs", Resource = "*" },
+        { Sid = "ThawWatchesJobs", Effect = "Allow", Action = "s3:DescribeJob", Resource = local.job_arns },
+        # Without iam:PassedToService: CreateJob does not fill it in, and the condition would always deny.
+        { Sid = "ThawHandsTheCopyRoleOver", Effect = "Allow", Action = "iam:PassRole", Resource = local.copy_role_arn },
+        # Without s3:ListBucket a report that is not there yet answers 403 and not 404.
+        { Sid = "ThawFindsReports", Effect = "Allow", Action = "s3:ListBucket", Resource = local.bucket_arns.reports },
+        { Sid = "ThawReadsReports", Effect = "Allow", Action = "s3:GetObject", Resource = "${local.bucket_arns.reports}/*" },
+        {
+          Sid      = "ThawGivesUpUploads"
+          Effect   = "Allow"
+          Action   = "s3:AbortMultipartUpload"
+          Resource = [for record in local.stage_records["thaw"] : "${local.bucket_arns.ledger}/runs/*/${record}"]
+        },
+      ],
+      # HEADs tell which objects are restored. Without s3:ListBucket one that is gone answers 403 and not 404.
+      [for statement in [
+        { Sid = "ThawLooksAtObjects", Effect = "Allow", Action = "s3:GetObject", Resource = [for arn in local.thawed_bucket_arns : "${arn}/*"] },
+        { Sid = "ThawListsSources", Effect = "Allow", Action = "s3:ListBucket", Resource = local.thawed_bucket_arns },
+      ] : statement if length(local.thawed_bucket_arns) > 0],
+    )
     large-copy = concat(
       [
         {

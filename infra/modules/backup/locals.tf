@@ -2,7 +2,7 @@
 # the policies can be checked before anything is there.
 
 locals {
-  stages = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "large-copy", "snapshot-check"]
+  stages = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check"]
 
   bucket_suffix = "${var.account_id}-${var.region}"
   buckets = {
@@ -20,6 +20,10 @@ locals {
   source_kms_key_arns   = distinct(flatten([for source in values(var.sources) : source.kms_key_arns]))
   snapshot_kms_key_arns = distinct(compact([for source in values(var.sources) : source.snapshot.kms_key_arn]))
   target_kms_key_arns   = distinct(compact(concat([var.kms_key_arn], [for source in values(var.sources) : source.snapshot.kms_key_arn])))
+  # Those whose archived objects are restored.
+  archived_policies  = { for source, settings in var.sources : source => settings.archived.policy }
+  thawed_sources     = [for source, policy in local.archived_policies : source if policy == "restore"]
+  thawed_bucket_arns = [for source in local.thawed_sources : "arn:aws:s3:::${source}"]
 
   queue_prefix     = "${var.name}-"
   queue_url_prefix = "https://sqs.${var.region}.amazonaws.com/${var.account_id}/${local.queue_prefix}"
@@ -71,8 +75,8 @@ locals {
   copy_role_arn   = "${local.role_arn_prefix}batch-copy"
   # One per worker group: its name behind `worker-`.
   worker_role_arns = { for group in keys(var.worker_groups) : group => "${local.role_arn_prefix}worker-${group}" }
-  # Looks whether objects are gone.
-  looking_role_arns = [for group, stages in var.worker_groups : local.worker_role_arns[group] if contains(stages, "report-parse")]
+  # Look whether objects are gone, and whether they are restored.
+  looking_role_arns = [for group, stages in var.worker_groups : local.worker_role_arns[group] if contains(stages, "report-parse") || (contains(stages, "thaw") && length(local.thawed_sources) > 0)]
   # Copies large objects.
   large_copy_role_arns   = [for group, stages in var.worker_groups : local.worker_role_arns[group] if contains(stages, "large-copy")]
   state_machine_role_arn = "${local.role_arn_prefix}state-machine"

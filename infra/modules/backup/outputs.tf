@@ -43,7 +43,9 @@ output "for_sources" {
     copy_role_arn        = local.copy_role_arn
     reader_role_arns     = concat(local.looking_role_arns, length(var.operator_arns) > 0 ? [local.doctor_role_arn] : [])
     large_copy_role_arns = local.large_copy_role_arns
-    # report-parse sends HEADs alone and gets no key: should S3 ask for one, the row stays outstanding as denied.
+    # The buckets whose archived objects the copy role restores.
+    restored_buckets = local.thawed_sources
+    # report-parse and thaw send HEADs alone and get no key: should S3 ask for one, the row stays outstanding as denied.
     decrypting_role_arns = concat(local.large_copy_role_arns, length(var.operator_arns) > 0 ? [local.doctor_role_arn] : [])
   }
 

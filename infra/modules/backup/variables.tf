@@ -219,18 +219,19 @@ variable "worker_groups" {
     job-submit       = ["job-submit"]
     job-poll         = ["job-poll"]
     report-parse     = ["report-parse"]
+    thaw             = ["thaw"]
     large-copy       = ["large-copy"]
     snapshot-check   = ["snapshot-check"]
   }
 
   validation {
-    condition = alltrue([for stage in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "large-copy", "snapshot-check"] :
+    condition = alltrue([for stage in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check"] :
     length([for name in flatten(values(var.worker_groups)) : name if name == stage]) == 1])
-    error_message = "Every stage is in exactly one group: manifest-ready, bucket-provision, job-submit, job-poll, report-parse, large-copy, snapshot-check."
+    error_message = "Every stage is in exactly one group: manifest-ready, bucket-provision, job-submit, job-poll, report-parse, thaw, large-copy, snapshot-check."
   }
   validation {
-    condition     = alltrue([for name, stages in var.worker_groups : length(stages) > 0 && length(setsubtract(stages, ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "large-copy", "snapshot-check"])) == 0])
-    error_message = "A group has one stage or more, and stages are manifest-ready, bucket-provision, job-submit, job-poll, report-parse, large-copy and snapshot-check."
+    condition     = alltrue([for name, stages in var.worker_groups : length(stages) > 0 && length(setsubtract(stages, ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check"])) == 0])
+    error_message = "A group has one stage or more, and stages are manifest-ready, bucket-provision, job-submit, job-poll, report-parse, thaw, large-copy and snapshot-check."
   }
   validation {
     condition     = alltrue([for name in keys(var.worker_groups) : can(regex("^[a-z][a-z0-9-]{1,24}$", name))])

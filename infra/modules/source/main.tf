@@ -29,6 +29,13 @@ locals {
         Resource  = local.bucket_arn
       },
     ],
+    [for statement in [{
+      Sid       = "LeveeBatchRestores"
+      Effect    = "Allow"
+      Principal = { AWS = var.backup.copy_role_arn }
+      Action    = "s3:RestoreObject"
+      Resource  = "${local.bucket_arn}/*"
+    }] : statement if contains(var.backup.restored_buckets, var.bucket)],
     [for statement in [
       {
         Sid       = "LeveeReadersRead"
@@ -63,7 +70,7 @@ locals {
     ] : statement if length(var.backup.large_copy_role_arns) > 0],
   )
   own_sids = [
-    "LeveeBatchCopyReads", "LeveeBatchCopyLists",
+    "LeveeBatchCopyReads", "LeveeBatchCopyLists", "LeveeBatchRestores",
     "LeveeReadersRead", "LeveeReadersList",
     "LeveeLargeCopyReads", "LeveeLargeCopyLists",
   ]

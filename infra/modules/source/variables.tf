@@ -24,6 +24,8 @@ variable "backup" {
     large_copy_role_arns = optional(list(string), [])
     # Those of both that need the bytes, and so decrypt. The others send HEADs alone.
     decrypting_role_arns = optional(list(string), [])
+    # The buckets whose archived objects the copy role restores.
+    restored_buckets = optional(list(string), [])
   })
 }
 

@@ -7,7 +7,7 @@ import { ownerOf } from "./lib/calls.mjs";
 
 const role = (name) => `arn:aws:iam::222222222222:role/${name}`;
 const own = (name) => role(`levee-${name}`);
-const STAGES = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "large-copy", "snapshot-check"];
+const STAGES = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check"];
 const WORKERS = STAGES.map((stage) => own(`worker-${stage}`));
 const COPY = own("batch-copy");
 const ROLES = [...WORKERS, COPY, own("state-machine"), own("scheduler"), own("task-execution"), own("doctor")];
@@ -97,7 +97,7 @@ never("who looks for objects has no other business with them", LOOKING, ["s3:Get
 never("large-copy has no other business with sources", LARGE, ["s3:GetObjectAcl", "s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetBucketPolicy"], SOURCES);
 never("workers read no copies; large-copy looks at the newest, by HEAD", LARGE, ["s3:GetObjectVersion", "s3:GetObjectTagging"], SNAPSHOTS);
 never("workers read no copies", WORKERS.filter((arn) => arn !== LARGE), ["s3:GetObject", "s3:GetObjectVersion"], SNAPSHOTS);
-never("each worker reads its own things", ["bucket-provision", "job-submit", "job-poll", "report-parse", "large-copy"].map((stage) => own(`worker-${stage}`)), ["s3:GetObject", "s3:ListBucket"], MANIFESTS);
+never("each worker reads its own things", ["bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy"].map((stage) => own(`worker-${stage}`)), ["s3:GetObject", "s3:ListBucket"], MANIFESTS);
 never("each worker reads its own things", ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "large-copy", "snapshot-check"].map((stage) => own(`worker-${stage}`)), ["s3:GetObject", "s3:ListBucket"], REPORTS);
 never("the manifests of its plan are pinned: who compares with them looks for no others", own("worker-snapshot-check"), "s3:ListBucket", MANIFESTS);
 never("other buckets are nobody's business", ROLES, ["s3:GetObject", "s3:ListBucket", "s3:PutObject", "s3:GetBucketPolicy"], [bucket("payroll"), bucket("lake-orders"), bucket("lake-eventsource-31-mar-2026")]);
@@ -110,7 +110,7 @@ never("a bucket of that name may be a stranger's", COPY, ["s3:PutObject", "s3:Pu
 never("what is copied is not written back", COPY, ["s3:PutObject", "s3:PutObjectTagging"], [...SOURCES, MANIFESTS, LEDGER]);
 never("copies are written by copy jobs and large-copy alone", [...WORKERS.filter((arn) => arn !== LARGE), own("doctor"), own("state-machine")], "s3:PutObject", SNAPSHOTS);
 never("inventories are written by S3, reports by copy jobs", WORKERS, "s3:PutObject", [MANIFESTS, REPORTS]);
-for (const [stage, record] of [["manifest-ready", "05-report-parse-attempt-1.json"], ["bucket-provision", "claim-0002.json"], ["job-submit", "04-job-poll-attempt-1.json"], ["job-poll", "05-report-parse-attempt-1.json"], ["report-parse", "01-manifest-ready.json"], ["large-copy", "05-report-parse-attempt-1.json"], ["snapshot-check", "05-report-parse-attempt-1.json"]]) {
+for (const [stage, record] of [["manifest-ready", "05-report-parse-attempt-1.json"], ["bucket-provision", "claim-0002.json"], ["job-submit", "04-job-poll-attempt-1.json"], ["job-poll", "05-report-parse-attempt-1.json"], ["report-parse", "01-manifest-ready.json"], ["thaw", "05-report-parse-attempt-1.json"], ["large-copy", "05-report-parse-attempt-1.json"], ["snapshot-check", "05-report-parse-attempt-1.json"]]) {
   all.push({ principal: own(`worker-${stage}`), account: "222222222222", action: "s3:PutObject", resource: `${LEDGER}/runs/lake-events/2026-03-31/night/${record}`, owner: "222222222222", facts: {}, why: "a stage writes its own records and no other's" });
 }
 never("snapshot buckets are the only ones that are made", own("worker-bucket-provision"), ["s3:CreateBucket", "s3:PutBucketPolicy", "s3:PutLifecycleConfiguration"], [bucket("payroll"), bucket("lake-events-copy"), bucket("lake-orders-31-mar-2026"), ...SOURCES]);
@@ -118,11 +118,12 @@ never("making buckets is one worker's job", ROLES.filter((arn) => arn !== own("w
 never("Object Lock is written where it is asked for", own("worker-bucket-provision"), "s3:PutBucketObjectLockConfiguration", SNAPSHOTS[0], { bare: true });
 
 // Roles, jobs, executions.
-never("the copy role is the only one that is handed over", [own("worker-job-submit"), own("doctor")], "iam:PassRole", [...WORKERS, own("state-machine"), own("scheduler"), own("task-execution"), ADMIN, BREAK_GLASS]);
-never("only who makes jobs hands a role over", ROLES.filter((arn) => ![own("worker-job-submit"), own("doctor")].includes(arn)), "iam:PassRole", [COPY, ADMIN]);
+const MAKING = [own("worker-job-submit"), own("worker-thaw")];
+never("the copy role is the only one that is handed over", [...MAKING, own("doctor")], "iam:PassRole", [...WORKERS, own("state-machine"), own("scheduler"), own("task-execution"), ADMIN, BREAK_GLASS]);
+never("only who makes jobs hands a role over", ROLES.filter((arn) => ![...MAKING, own("doctor")].includes(arn)), "iam:PassRole", [COPY, ADMIN]);
 never("nobody makes himself rights", ROLES, ["iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:DeleteRolePolicy"], [COPY, BREAK_GLASS]);
 never("nobody becomes break-glass", ROLES, "sts:AssumeRole", [...ROLES, BREAK_GLASS]);
-never("jobs are made by job-submit and the canary", [...WORKERS.filter((arn) => arn !== own("worker-job-submit")), COPY, own("state-machine"), own("scheduler")], "s3:CreateJob", "*");
+never("jobs are made by job-submit, thaw and the canary", [...WORKERS.filter((arn) => !MAKING.includes(arn)), COPY, own("state-machine"), own("scheduler")], "s3:CreateJob", "*");
 never("jobs are an operator's to cancel or confirm", ROLES, ["s3:UpdateJobStatus", "s3:UpdateJobPriority"], JOB);
 never("executions are an operator's to stop, start and redrive", WORKERS, ["states:StopExecution", "states:RedriveExecution"], EXECUTION);
 never("the schedule starts runs, and stops none", own("scheduler"), ["states:StopExecution", "states:RedriveExecution"], EXECUTION);

@@ -56,7 +56,7 @@ pub(crate) struct RestoreSpec {
 /// What a job does with each object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
-    Copy(CopySpec),
+    Copy(Box<CopySpec>),
     Restore(RestoreSpec),
 }
 

@@ -134,7 +134,7 @@ pub(crate) fn tags(list: &Element, limit: usize) -> Checked<Vec<(String, String)
 fn operation_of(operation: &Element) -> Checked<Work> {
     known(operation, &OPERATIONS)?;
     match operation.children.as_slice() {
-        [one] if one.name == "S3PutObjectCopy" => copy_of(one).map(Work::Copy),
+        [one] if one.name == "S3PutObjectCopy" => copy_of(one).map(|copy| Work::Copy(Box::new(copy))),
         [one] if one.name == "S3InitiateRestoreObject" => restore_of(one).map(Work::Restore),
         [one] => Err(ServiceError::not_modelled(format!(
             "the operation {}; only S3PutObjectCopy and S3InitiateRestoreObject",

@@ -167,8 +167,8 @@ run "no_role_may_delete_bypass_or_use_wildcards" {
   }
 
   assert {
-    condition     = length(distinct([for name, policy in aws_iam_role_policy.this : policy.role])) == 12 && alltrue([for name, policy in aws_iam_role_policy.this : policy.role == "levee-${name}"])
-    error_message = "There are not twelve roles, or a policy is on another role than its own."
+    condition     = length(distinct([for name, policy in aws_iam_role_policy.this : policy.role])) == 13 && alltrue([for name, policy in aws_iam_role_policy.this : policy.role == "levee-${name}"])
+    error_message = "There are not thirteen roles, or a policy is on another role than its own."
   }
 
   assert {
@@ -202,15 +202,72 @@ run "workers_are_trusted_to_ecs_of_this_account_and_to_whom_the_variable_names" 
 run "a_group_has_the_calls_of_its_stages" {
   command = plan
   variables {
-    worker_groups = { all = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "large-copy", "snapshot-check"] }
+    worker_groups = { first = ["manifest-ready", "bucket-provision", "job-submit", "job-poll"], second = ["report-parse", "thaw", "large-copy", "snapshot-check"] }
   }
 
   assert {
     condition = (
-      [for name, role in aws_iam_role.this : name if startswith(name, "worker-")] == ["worker-all"]
-      && length(jsondecode(aws_iam_role_policy.this["worker-all"].policy).Statement) == 3 + 7 * 3 + 5 + 4 + 3 + 1 + 6 + 7 + 3
-      && length(distinct([for s in jsondecode(aws_iam_role_policy.this["worker-all"].policy).Statement : s.Sid])) == 53
+      [for name, role in aws_iam_role.this : name if startswith(name, "worker-")] == ["worker-first", "worker-second"]
+      && { for group in ["first", "second"] : group => [
+        length(jsondecode(aws_iam_role_policy.this["worker-${group}"].policy).Statement),
+        length(distinct([for s in jsondecode(aws_iam_role_policy.this["worker-${group}"].policy).Statement : s.Sid])),
+      ] } == { first = [3 + 4 * 3 + 5 + 4 + 3 + 1, 28], second = [3 + 4 * 3 + 6 + 7 + 7 + 3, 38] }
     )
-    error_message = "The one group has not the statements of all stages, each under its own Sid."
+    error_message = "A group has not the statements of its stages, each under its own Sid."
+  }
+}
+
+run "archived_objects_are_restored_where_a_source_asks_for_it" {
+  command = plan
+
+  variables {
+    sources = {
+      lake-cold   = { account_id = "111111111111", archived = { policy = "restore", tier = "STANDARD" } }
+      lake-events = { account_id = "111111111111" }
+      lake-orders = { account_id = "111111111111", archived = { policy = "skip" } }
+    }
+  }
+
+  assert {
+    condition = { for s in jsondecode(aws_iam_role_policy.this["worker-thaw"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) } == {
+      AnswersTasks             = "Allow states:SendTaskSuccess states:SendTaskFailure states:SendTaskHeartbeat on *"
+      ListsTheLedger           = "Allow s3:ListBucket on arn:aws:s3:::levee-ledger-222222222222-us-east-1"
+      ReadsTheLedger           = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*"
+      ThawWorksOnItsQueue      = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-thaw"
+      ThawSetsMessagesAside    = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-thaw-dlq"
+      ThawWritesItsRecords     = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/05-thaw.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/05-thaw-*"
+      ThawMakesJobs            = "Allow s3:CreateJob on *"
+      ThawFindsJobs            = "Allow s3:ListJobs on *"
+      ThawWatchesJobs          = "Allow s3:DescribeJob on arn:aws:s3:us-east-1:222222222222:job/*"
+      ThawHandsTheCopyRoleOver = "Allow iam:PassRole on arn:aws:iam::222222222222:role/levee-batch-copy"
+      ThawFindsReports         = "Allow s3:ListBucket on arn:aws:s3:::levee-reports-222222222222-us-east-1"
+      ThawReadsReports         = "Allow s3:GetObject on arn:aws:s3:::levee-reports-222222222222-us-east-1/*"
+      ThawGivesUpUploads       = "Allow s3:AbortMultipartUpload on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/05-thaw.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/05-thaw-*"
+      ThawLooksAtObjects       = "Allow s3:GetObject on arn:aws:s3:::lake-cold/*"
+      ThawListsSources         = "Allow s3:ListBucket on arn:aws:s3:::lake-cold"
+    }
+    error_message = "thaw"
+  }
+
+  assert {
+    condition     = [for s in jsondecode(aws_iam_role_policy.this["batch-copy"].policy).Statement : flatten([s.Resource]) if contains(flatten([s.Action]), "s3:RestoreObject")] == [["arn:aws:s3:::lake-cold/*"]]
+    error_message = "The copy role restores other objects than those of the one source."
+  }
+
+  assert {
+    condition = (
+      output.for_sources.restored_buckets == ["lake-cold"]
+      && contains(output.for_sources.reader_role_arns, "arn:aws:iam::222222222222:role/levee-worker-thaw")
+    )
+    error_message = "The source module is not told what to let in."
+  }
+
+  assert {
+    condition = { for source, schedule in aws_scheduler_schedule.source : source => try(jsonencode(jsondecode(jsondecode(schedule.target[0].input).Input).run.archived), "-") } == {
+      lake-cold   = jsonencode({ restore = { days = 7, limit_hours = 72, tier = "STANDARD" } })
+      lake-events = "-"
+      lake-orders = jsonencode("skip")
+    }
+    error_message = "Runs are not told what to do about archived objects."
   }
 }

@@ -231,3 +231,22 @@ run "refused_a_policy_that_would_be_too_long" {
   }
   expect_failures = [aws_s3_bucket_policy.this]
 }
+
+run "archived_objects_may_be_restored_where_the_backup_asks_for_it" {
+  command = plan
+
+  variables {
+    backup = {
+      manifest_bucket  = "levee-manifests-222222222222-us-east-1"
+      inventory_prefix = "inventory"
+      copy_role_arn    = "arn:aws:iam::222222222222:role/levee-batch-copy"
+      reader_role_arns = []
+      restored_buckets = ["lake-events"]
+    }
+  }
+
+  assert {
+    condition     = [for s in jsondecode(output.bucket_policy_json).Statement : "${s.Action} on ${s.Resource} by ${s.Principal.AWS}" if s.Sid == "LeveeBatchRestores"] == ["s3:RestoreObject on arn:aws:s3:::lake-events/* by arn:aws:iam::222222222222:role/levee-batch-copy"]
+    error_message = "The copy role may not restore objects."
+  }
+}
