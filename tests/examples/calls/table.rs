@@ -47,6 +47,8 @@ fn inventories() -> Vec<Night> {
             .of(PLAIN, json!({ "manifest_limit_hours": 1 }))
             .delivery(fault(InventoryFaultKind::ChecksumMissing))
             .redriven(GOOD),
+        Night::new("nothing selected", "Levee.NothingSelected")
+            .of(PLAIN, json!({ "selection": { "include": [{ "prefix": "nowhere/" }] } })),
         Night::new("inventory overwritten", GOOD).delivery(fault(InventoryFaultKind::Overwritten { seconds: 15 })),
         damaged("checksum wrong", InventoryFaultKind::ChecksumWrong),
         damaged("data file missing", InventoryFaultKind::DataFileMissing),
