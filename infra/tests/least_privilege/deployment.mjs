@@ -19,15 +19,17 @@ function* schedules(plan, record) {
   if (plan.schedules.length !== record.runs.size) yield `the plan has ${plan.schedules.length} schedules for ${record.runs.size} sources`;
   for (const { name, start } of plan.schedules) {
     const line = JSON.parse(execFileSync(process.env.LEVEE_CALLS, ["run"], { input: start.Input, encoding: "utf8" }));
-    const { snapshot, ...run } = line.run;
+    const { snapshot, archived, ...run } = line.run;
     const expected = record.runs.get(run.source);
     if (!expected) {
       yield `the schedule ${name} starts a run of ${run.source}, which is no source`;
       continue;
     }
-    const { snapshot: byDefault, ...rest } = expected;
+    const { snapshot: byDefault, archived: left, ...rest } = expected;
     if (!isDeepStrictEqual(run, rest)) yield `the schedule ${name} starts ${JSON.stringify(run)} and not ${JSON.stringify(rest)}`;
     if (run.source === "lake-events" && !isDeepStrictEqual(snapshot, byDefault)) yield `the schedule ${name} asks for the snapshot ${JSON.stringify(snapshot)}`;
+    if (run.source === "lake-events" && !isDeepStrictEqual(archived, left)) yield `the schedule ${name} asks for archived objects ${JSON.stringify(archived)}`;
+    if (run.source === "lake-payments" && archived?.restore?.tier !== "STANDARD") yield `the schedule ${name} does not ask for archived objects to be restored`;
     if (run.source === "lake-payments" && snapshot.object_lock?.days !== 30) yield `the schedule ${name} does not ask for Object Lock`;
     if (start.Name !== `${run.source}-<aws.scheduler.execution-id>`) yield `the schedule ${name} names its executions ${start.Name}`;
   }

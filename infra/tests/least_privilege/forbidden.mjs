@@ -92,7 +92,13 @@ never("plain HTTP is nobody's way", ADMIN, "sns:Publish", TOPIC, { facts: { "aws
 const LOOKING = own("worker-report-parse");
 // large-copy copies there what is too large for a job.
 const LARGE = own("worker-large-copy");
-never("workers read no data of the warehouse", WORKERS.filter((arn) => ![LOOKING, LARGE].includes(arn)), ["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"], SOURCES);
+// thaw looks, by HEAD, whether archived objects are restored, in sources that have them restored.
+const THAWING = own("worker-thaw");
+never("who waits for archived objects looks where they are restored, and does nothing else there", THAWING, ["s3:GetObjectVersion", "s3:GetObjectTagging", "s3:RestoreObject", "s3:PutObject", "s3:DeleteObject"], SOURCES);
+never("archived objects are waited for where they are restored", THAWING, ["s3:GetObject", "s3:ListBucket"], bucket("lake-events"));
+never("archived objects are restored where a source asks for it", COPY, "s3:RestoreObject", bucket("lake-events"));
+never("archived objects are restored by copy jobs", ROLES.filter((arn) => arn !== COPY), "s3:RestoreObject", SOURCES);
+never("workers read no data of the warehouse", WORKERS.filter((arn) => ![LOOKING, LARGE, THAWING].includes(arn)), ["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"], SOURCES);
 never("who looks for objects has no other business with them", LOOKING, ["s3:GetObjectVersion", "s3:GetObjectTagging", "s3:PutObject", "s3:DeleteObject", "s3:GetBucketPolicy"], SOURCES);
 never("large-copy has no other business with sources", LARGE, ["s3:GetObjectAcl", "s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetBucketPolicy"], SOURCES);
 never("workers read no copies; large-copy looks at the newest, by HEAD", LARGE, ["s3:GetObjectVersion", "s3:GetObjectTagging"], SNAPSHOTS);

@@ -61,6 +61,7 @@ module "backup" {
       account_id   = "111111111111"
       inventory_id = "daily"
       kms_key_arns = [local.keys.source]
+      archived     = { policy = "restore", tier = "STANDARD" }
       snapshot = {
         storage_class = "GLACIER_IR"
         kms_key_arn   = local.keys.snapshots

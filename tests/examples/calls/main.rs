@@ -15,6 +15,7 @@
 //!
 //! With the argument `run` it reads the input of an execution from the standard input instead, and prints its `run` line.
 
+mod cold;
 mod doctor;
 mod expected;
 mod large;

@@ -20,7 +20,7 @@ use levee_twin::{
 use serde_json::{Value, json};
 
 use crate::{
-    Play,
+    Play, cold,
     doctor::examined,
     large,
     night::{BREAK_GLASS, GOOD, LOCKED, PLAIN, Played, builder, day, deliver, expect, furnished, ready},
@@ -45,6 +45,7 @@ pub(crate) fn nights() -> Vec<(&'static str, Play)> {
         ("large objects", Box::pin(large::copied(PLAIN))),
         ("large objects under a key", Box::pin(large::copied(LOCKED))),
         ("list of large objects in parts", Box::pin(large::long_list())),
+        ("archived objects", Box::pin(cold::restored())),
         ("copy that is hidden", Box::pin(hidden_copy())),
         ("plan in parts", Box::pin(large_plan())),
         ("nobody can be told", Box::pin(undeliverable())),
