@@ -50,6 +50,8 @@ locals {
           "${local.bucket_arns.manifests}/*",
           "${local.bucket_arns.ledger}/runs/*-retry.csv",
           "${local.bucket_arns.ledger}/runs/*-held.csv",
+          "${local.bucket_arns.ledger}/runs/*-again.csv",
+          "${local.bucket_arns.ledger}/runs/*-missing.csv",
           "${local.bucket_arns.ledger}/runs/*/plan-*/manifest.json",
           "${local.bucket_arns.ledger}/runs/*/plan-*/data/*",
           "${local.bucket_arns.canary}/canary/*",

@@ -127,7 +127,7 @@ locals {
           Sid      = "ThawGivesUpUploads"
           Effect   = "Allow"
           Action   = "s3:AbortMultipartUpload"
-          Resource = [for record in local.stage_records["thaw"] : "${local.bucket_arns.ledger}/runs/*/${record}"]
+          Resource = "${local.bucket_arns.ledger}/runs/*/05-thaw-*"
         },
       ],
       # HEADs tell which objects are restored. Without s3:ListBucket one that is gone answers 403 and not 404.

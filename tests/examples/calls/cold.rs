@@ -1,24 +1,31 @@
 //! The night of archived objects.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use aws_sdk_s3::types::StorageClass;
+use levee::hosts::StageName;
 use levee_tests::Rig;
 use levee_twin::{
     FaultPlan,
-    faults::{RowClass, RowFault, When},
+    faults::{ReportFault, ReportFaultKind, RowClass, RowFault, When},
     s3::ArchiveTier,
 };
 use serde_json::{Value, json};
 
-use crate::night::{GOOD, LOCKED, Played, builder, day, deliver, expect, furnished};
+use crate::{
+    night::{GOOD, LOCKED, Played, builder, day, deliver, expect, furnished},
+    special::hold,
+};
 
-const COLD: [(&str, StorageClass); 3] = [
+const COLD: [(&str, StorageClass); 4] = [
     ("cold/glacier.parquet", StorageClass::Glacier),
     ("cold/passing.parquet", StorageClass::Glacier),
+    ("cold/vanishing.parquet", StorageClass::Glacier),
     ("cold/tier.parquet", StorageClass::IntelligentTiering),
 ];
 
-/// Archived objects that may not be restored, then are not there in time, and then are copied.
+/// Archived objects that may not be restored, then are not there in time, and then are copied by workers that are replaced.
 pub(crate) async fn restored() -> Result<Played> {
     let mut rig = furnished(builder(LOCKED)?).await?;
     for (key, class) in COLD {
@@ -34,12 +41,20 @@ pub(crate) async fn restored() -> Result<Played> {
     let execution = rig.start_with("night", &input).await?;
     expect(&rig, &execution, "Levee.RestoreJobFailed").await?;
     set_policy(&rig, |_| true).await?;
+    rig.accounts.warehouse.s3.delete_object().bucket(LOCKED).key("cold/vanishing.parquet").send().await?;
     let passing = RowFault { when: When::First(1), ..RowFault::new("*passing*", RowClass::Throttled) };
-    rig.set_faults(passing.into());
+    let late = ReportFault::new(ReportFaultKind::Late { seconds: 300 });
+    rig.set_faults(FaultPlan::from(passing).and(late.into()));
     rig.redrive(&execution).await?;
     expect(&rig, &execution, "Levee.ThawOverdue").await?;
-    rig.set_faults(FaultPlan::default());
+    rig.set_faults(hold(StageName::Thaw).into());
     rig.redrive(&execution).await?;
+    while rig.twin.struck().is_empty() {
+        rig.clock.sleep(Duration::from_secs(1)).await;
+    }
+    rig.stop_workers().await?;
+    rig.set_faults(FaultPlan::default());
+    rig.start_workers();
     expect(&rig, &execution, GOOD).await?;
     Played::of(&rig).await
 }

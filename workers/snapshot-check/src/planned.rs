@@ -95,7 +95,9 @@ impl Planned {
     async fn manifest(&self, pointer: &ObjectPointer) -> Result<Inventory, StageError> {
         let place = place(pointer);
         let get = self.s3.get_object().bucket(&pointer.bucket).key(&pointer.key).expected_bucket_owner(&self.owner);
-        let get = get.set_version_id(pointer.version_id.clone()).if_match(format!("\"{}\"", pointer.etag));
+        // What a plan has is written once; a delivery may be overwritten.
+        let version = pointer.version_id.clone().filter(|_| pointer.bucket != self.ledger.bucket());
+        let get = get.set_version_id(version).if_match(format!("\"{}\"", pointer.etag));
         let body = match get.send().await {
             Ok(answer) => answer.body,
             Err(error) if http_status(&error) == Some(412) => {

@@ -242,7 +242,7 @@ run "archived_objects_are_restored_where_a_source_asks_for_it" {
       ThawHandsTheCopyRoleOver = "Allow iam:PassRole on arn:aws:iam::222222222222:role/levee-batch-copy"
       ThawFindsReports         = "Allow s3:ListBucket on arn:aws:s3:::levee-reports-222222222222-us-east-1"
       ThawReadsReports         = "Allow s3:GetObject on arn:aws:s3:::levee-reports-222222222222-us-east-1/*"
-      ThawGivesUpUploads       = "Allow s3:AbortMultipartUpload on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/05-thaw.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/05-thaw-*"
+      ThawGivesUpUploads       = "Allow s3:AbortMultipartUpload on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/05-thaw-*"
       ThawLooksAtObjects       = "Allow s3:GetObject on arn:aws:s3:::lake-cold/*"
       ThawListsSources         = "Allow s3:ListBucket on arn:aws:s3:::lake-cold"
     }
