@@ -174,7 +174,7 @@ pub(crate) fn hold(stage: StageName) -> CallFault {
         StageName::JobSubmit => failing("s3control", "CreateJob"),
         StageName::JobPoll => failing("s3control", "DescribeJob"),
         StageName::ReportParse => reading("levee-reports"),
-        StageName::Thaw => failing("s3control", "ListJobs"),
+        StageName::Thaw => CallFault { resource: Some("/cold/".to_owned()), ..failing("s3", "HeadObject") },
         StageName::LargeCopy => failing("s3", "UploadPartCopy"),
         StageName::SnapshotCheck => CallFault { resource: Some(SNAPSHOT.to_owned()), ..failing("s3", "ListObjectsV2") },
     }
