@@ -62,7 +62,10 @@ impl Rig {
         let all: Vec<&str> = objects.iter().map(|(key, _)| *key).collect();
         restore.insert("copy".to_owned(), self.csv_of("copy", &all).await?);
         let summary = self.put("plan/summary.json", b"{}".to_vec()).await?;
-        let plan = json!({ "summary": summary, "decisions": {}, "restore": restore });
+        // The inventory, which has none of the archived objects, is what the first job copies.
+        let batch = json!({ "kind": "inventory", "bucket.$": "$.manifest.bucket", "key.$": "$.manifest.key",
+            "etag.$": "$.manifest.etag", "version_id.$": "$.manifest.version_id", "rows.$": "$.manifest.objects" });
+        let plan = json!({ "summary": summary, "decisions": {}, "batch": batch, "restore": restore });
         self.plan_nights(&plan).await
     }
 
@@ -70,7 +73,7 @@ impl Rig {
     async fn plan_nights(&self, plan: &Value) -> Result<()> {
         let mut machine: Value = serde_json::from_str(&definition(&self.deployed.queue_url_prefix))?;
         let planned =
-            json!({ "Type": "Pass", "Result": plan, "ResultPath": "$.manifest.plan", "Next": "BucketProvision" });
+            json!({ "Type": "Pass", "Parameters": plan, "ResultPath": "$.manifest.plan", "Next": "BucketProvision" });
         set(&mut machine, "/States/ManifestReady", "Next", json!("Planned"))?;
         set(&mut machine, "/States/Thaw", "Next", json!("Done"))?;
         set(&mut machine, "/States", "Planned", planned)?;

@@ -7,7 +7,7 @@ use levee::hosts::StageName;
 use levee_stage::Aws;
 use levee_tests::{
     Archive::{self, Deep, Glacier, Tier},
-    Rig,
+    Hands, Rig,
 };
 use levee_twin::{
     FaultPlan,
@@ -42,9 +42,13 @@ fn input(rig: &Rig, how: &Value) -> Value {
     input
 }
 
-async fn start(rig: &mut Rig, how: Value) -> String {
-    let input = input(rig, &how);
-    rig.start_with("night", &input).await.unwrap()
+/// Starts a night that has come as far as Thaw, whose worker is then the only one: idle hours are most of a test's real time.
+async fn start(rig: &Rig, how: Value) -> (String, Hands) {
+    let others = rig.hands(&others("thaw"), &rig.accounts.backup);
+    let execution = start_alone(rig, &how).await;
+    rig.capture("thaw").await.unwrap();
+    drop(others);
+    (execution, rig.hands(&[StageName::Thaw], &own(rig)))
 }
 
 /// What the worker of thaw calls with: its own role, which the source's policy knows.
@@ -67,9 +71,9 @@ async fn restored(objects: &[(&str, Archive)], before: impl Fn(&str) -> bool) ->
 }
 
 /// Starts a night without workers.
-async fn start_alone(rig: &Rig) -> String {
+async fn start_alone(rig: &Rig, how: &Value) -> String {
     let start = rig.accounts.backup.sfn.start_execution().state_machine_arn(&rig.deployed.state_machine_arn);
-    let started = start.name("night").input(input(rig, &json!({})).to_string()).send().await.unwrap();
+    let started = start.name("night").input(input(rig, how).to_string()).send().await.unwrap();
     started.execution_arn().to_owned()
 }
 
@@ -102,9 +106,9 @@ async fn thaw_records(rig: &Rig) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn archived_objects_of_every_kind_are_restored_after_the_copy_and_can_be_copied_then() {
-    let mut rig = rig(&COLD).await;
+    let rig = rig(&COLD).await;
     let began = rig.clock.now();
-    let execution = start(&mut rig, json!({})).await;
+    let (execution, _hands) = start(&rig, json!({})).await;
     let ended = rig.until_ended(&execution).await.unwrap();
     assert_succeeded(&ended);
     let thaw = &ended.output["thaw"];
@@ -137,9 +141,9 @@ async fn objects_are_waited_for_as_long_as_their_restore_takes_and_rows_that_are
     #[case] objects: &[(&str, Archive)],
     #[case] hours: i64,
 ) {
-    let mut rig = rig(objects).await;
+    let rig = rig(objects).await;
     let began = rig.clock.now();
-    let execution = start(&mut rig, how).await;
+    let (execution, _hands) = start(&rig, how).await;
     assert_succeeded(&rig.until_ended(&execution).await.unwrap());
     let took = rig.clock.now().duration_since(began).as_hours();
     assert!((hours..=hours + 1).contains(&took), "{took}");
@@ -156,13 +160,13 @@ async fn objects_are_waited_for_as_long_as_their_restore_takes_and_rows_that_are
 
 #[tokio::test(start_paused = true)]
 async fn objects_that_are_being_restored_already_are_no_failures() {
-    let mut rig = rig(&COLD).await;
+    let rig = rig(&COLD).await;
     use aws_sdk_s3::types::{GlacierJobParameters, RestoreRequest, Tier as RetrievalTier};
     let tier = GlacierJobParameters::builder().tier(RetrievalTier::Standard).build().unwrap();
     let request = RestoreRequest::builder().days(30).glacier_job_parameters(tier).build();
     let ask = rig.accounts.warehouse.s3.restore_object().bucket(SOURCE).key("cold/2.parquet").restore_request(request);
     ask.send().await.unwrap();
-    let execution = start(&mut rig, json!({})).await;
+    let (execution, _hands) = start(&rig, json!({})).await;
     let ended = rig.until_ended(&execution).await.unwrap();
     assert_succeeded(&ended);
     assert_eq!((restore_jobs(&rig), &ended.output["thaw"]["failed"]), (2, &json!(0)));
@@ -171,8 +175,8 @@ async fn objects_that_are_being_restored_already_are_no_failures() {
 
 #[tokio::test(start_paused = true)]
 async fn objects_that_are_not_restored_in_time_are_named_and_a_redrive_waits_anew() {
-    let mut rig = rig(&COLD).await;
-    let execution = start(&mut rig, json!({ "limit_hours": 3 })).await;
+    let rig = rig(&COLD).await;
+    let (execution, _hands) = start(&rig, json!({ "limit_hours": 3 })).await;
     let ended = rig.until_ended(&execution).await.unwrap();
     assert_failed(&ended, "Levee.ThawOverdue", &["3 hours", "cold/2.parquet", "up to 4 of 4", "redrive"]);
     let asked = restore_jobs(&rig);
@@ -184,10 +188,10 @@ async fn objects_that_are_not_restored_in_time_are_named_and_a_redrive_waits_ane
 
 #[tokio::test(start_paused = true)]
 async fn restore_job_that_failed_is_made_again_on_redrive() {
-    let mut rig = restored(&COLD[..2], |_| true).await;
+    let rig = restored(&COLD[..2], |_| true).await;
     let kind = JobFaultKind::Fails { code: "Odd".to_owned(), reason: "it was an odd day".to_owned() };
     rig.set_faults(JobFault { when: When::Nth(2), ..JobFault::new(kind) }.into());
-    let execution = start(&mut rig, json!({})).await;
+    let (execution, _hands) = start(&rig, json!({})).await;
     let ended = rig.until_ended(&execution).await.unwrap();
     assert_failed(&ended, "Levee.RestoreJobFailed", &["it was an odd day", "s3:RestoreObject", "redrive"]);
     rig.redrive(&execution).await.unwrap();
@@ -206,9 +210,9 @@ async fn without(rig: &Rig, sid: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn role_that_may_not_restore_is_named_and_a_redrive_after_the_mend_asks_again() {
-    let mut rig = restored(&COLD, |_| true).await;
+    let rig = restored(&COLD, |_| true).await;
     without(&rig, "BatchRestores").await;
-    let execution = start(&mut rig, json!({})).await;
+    let (execution, _hands) = start(&rig, json!({})).await;
     let ended = rig.until_ended(&execution).await.unwrap();
     assert_failed(&ended, "Levee.RestoreJobFailed", &["AccessDenied", "cold/", "s3:RestoreObject"]);
     without(&rig, "").await;
@@ -219,9 +223,9 @@ async fn role_that_may_not_restore_is_named_and_a_redrive_after_the_mend_asks_ag
 
 #[tokio::test(start_paused = true)]
 async fn worker_that_may_look_at_nothing_is_refused_and_a_redrive_after_the_mend_goes_on() {
-    let mut rig = restored(&COLD, |_| true).await;
+    let rig = restored(&COLD, |_| true).await;
     without(&rig, "ThawLooks").await;
-    let execution = start(&mut rig, json!({})).await;
+    let (execution, _hands) = start(&rig, json!({})).await;
     let ended = rig.until_ended(&execution).await.unwrap();
     assert_failed(&ended, "Levee.AwsRefused", &["HeadObject of all 4", "levee-thaw"]);
     without(&rig, "").await;
@@ -232,10 +236,10 @@ async fn worker_that_may_look_at_nothing_is_refused_and_a_redrive_after_the_mend
 
 #[tokio::test(start_paused = true)]
 async fn rows_that_failed_in_passing_are_asked_for_again_and_only_these() {
-    let mut rig = restored(&COLD, |_| true).await;
+    let rig = restored(&COLD, |_| true).await;
     let rows = RowFault { when: When::First(3), ..RowFault::new("cold/2*", RowClass::Throttled) };
     rig.set_faults(rows.into());
-    let execution = start(&mut rig, json!({})).await;
+    let (execution, _hands) = start(&rig, json!({})).await;
     let ended = rig.until_ended(&execution).await.unwrap();
     assert_succeeded(&ended);
     assert_eq!(ended.output["thaw"]["failed"], 0);
@@ -248,10 +252,10 @@ async fn rows_that_failed_in_passing_are_asked_for_again_and_only_these() {
 /// An object that is gone, and one whose restore is denied for good: both are left to the copy.
 #[tokio::test(start_paused = true)]
 async fn objects_that_cannot_be_restored_are_passed_over_and_counted() {
-    let mut rig = restored(&COLD, |key| !key.contains("3")).await;
+    let rig = restored(&COLD, |key| !key.contains("3")).await;
     rig.accounts.warehouse.s3.delete_object().bucket(SOURCE).key("cold/2.parquet").send().await.unwrap();
     rig.set_faults(RowFault::new("cold/3*", RowClass::Denied).into());
-    let execution = start(&mut rig, json!({})).await;
+    let (execution, _hands) = start(&rig, json!({})).await;
     let ended = rig.until_ended(&execution).await.unwrap();
     assert_succeeded(&ended);
     assert_eq!((&ended.output["thaw"]["rows"], &ended.output["thaw"]["failed"]), (&json!(4), &json!(2)));
@@ -263,12 +267,12 @@ async fn objects_that_cannot_be_restored_are_passed_over_and_counted() {
 #[case::missing(ReportFaultKind::Missing)]
 #[tokio::test(start_paused = true)]
 async fn report_that_is_late_or_missing_does_not_matter_because_heads_decide(#[case] kind: ReportFaultKind) {
-    let mut rig = restored(&COLD, |_| true).await;
+    let rig = restored(&COLD, |_| true).await;
     // Jobs that restore are the second and third.
     let second = ReportFault { when: When::Nth(2), ..ReportFault::new(kind.clone()) };
     let third = ReportFault { when: When::Nth(3), ..ReportFault::new(kind) };
     rig.set_faults(FaultPlan::from(second).and(third.into()));
-    let execution = start(&mut rig, json!({})).await;
+    let (execution, _hands) = start(&rig, json!({})).await;
     assert_succeeded(&rig.until_ended(&execution).await.unwrap());
     assert!(all_can_be_copied(&rig, &COLD).await);
 }
@@ -284,9 +288,9 @@ async fn transient_errors_of_thaw_are_retried(
     #[case] resource: Option<&str>,
     #[case] answer: FaultAnswer,
 ) {
-    let mut rig = restored(&COLD, |_| true).await;
+    let rig = restored(&COLD, |_| true).await;
     rig.set_faults(fault(service, operation, resource, Some(5), answer));
-    let execution = start(&mut rig, json!({})).await;
+    let (execution, _hands) = start(&rig, json!({})).await;
     assert_succeeded(&rig.until_ended(&execution).await.unwrap());
     assert!(all_can_be_copied(&rig, &COLD).await);
 }
@@ -295,7 +299,7 @@ async fn transient_errors_of_thaw_are_retried(
 async fn same_message_to_thaw_twice_has_the_effect_of_one() {
     let rig = restored(&COLD[1..3], |_| true).await;
     let _others = rig.hands(&others("thaw"), &rig.accounts.backup);
-    let execution = start_alone(&rig).await;
+    let execution = start_alone(&rig, &json!({})).await;
     let message = rig.capture("thaw").await.unwrap();
     rig.duplicate(&message).await.unwrap();
     let _hands = rig.hands(&[StageName::Thaw], &own(&rig));
@@ -313,7 +317,7 @@ async fn dies_after(calls: u64) -> bool {
     let role = Principal::Role(rig.plan.worker_role_arn("thaw"));
     let doomed = Aws::new(&rig.twin.sdk_config_on(connector, &rig.plan.backup_account, &role));
     let _others = rig.hands(&others("thaw"), &rig.accounts.backup);
-    let execution = start_alone(&rig).await;
+    let execution = start_alone(&rig, &json!({})).await;
     rig.capture("thaw").await.unwrap();
     let first = rig.hands(&[StageName::Thaw], &doomed);
     let until_ended = rig.until_ended(&execution);

@@ -385,7 +385,7 @@ mod tests {
     }
 
     fn thaw(copy: Option<u64>) -> Value {
-        json!({ "job_id": "restore", "rows": 9, "failed": 0, "next_attempt": 2, "copy": copy.map(rows) })
+        json!({ "job_ids": ["restore"], "rows": 9, "failed": 0, "next_attempt": 2, "copy": copy.map(rows) })
     }
 
     #[rstest]
