@@ -25,8 +25,8 @@ demo *ARGUMENTS:
 
 # a night of a lake with objects of all sorts and SMALL small ones, compared attribute by attribute
 sorts SMALL="100000":
-    cargo build --release --workspace --example all_sorts
-    target/release/examples/all_sorts {{ SMALL }}
+    cargo build --release --workspace --bins
+    target/release/all_sorts {{ SMALL }}
 
 # rows a second and peak memory of the planning of an inventory of ROWS rows, made in a temporary folder
 bench-plan ROWS="10000000":
