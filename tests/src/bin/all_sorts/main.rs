@@ -16,8 +16,9 @@ use attributes::attributes;
 use aws_sdk_sfn::types::ExecutionStatus;
 use jiff::civil::{Date, date};
 use lake::{Fate, Object};
+use levee_ledger::state::SkippedRow;
 use levee_tests::{Ended, Rig, RigBuilder};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const SOURCE: &str = "lake-events";
 const SNAPSHOT: &str = "lake-events-31-mar-2026";
@@ -51,12 +52,17 @@ async fn night(small: usize) -> Result<Vec<String>> {
     let execution = rig.start_with("night", &input).await?;
     let ended = rig.until_ended(&execution).await?;
     ensure!(ended.status == ExecutionStatus::Succeeded, "the night failed: {:?}: {:?}", ended.error, ended.cause);
-    println!("the night: {:.1} s, {}", seconds(began), ended.output["snapshot"]);
-    println!("the plan: {}", ended.output["manifest"]["plan"]["decisions"]);
+    println!("the night: {:.1} s, {}", seconds(began), told(&ended, "/snapshot"));
+    println!("the plan: {}", told(&ended, "/manifest/plan/decisions"));
     let mut findings = counts(&ended, small, &objects);
     findings.extend(compare(&rig, &objects).await?);
     findings.extend(named(&rig, &objects).await?);
     Ok(findings)
+}
+
+/// A part of the state that the run ended with.
+fn told<'a>(ended: &'a Ended, pointer: &str) -> &'a Value {
+    ended.output.pointer(pointer).unwrap_or(&Value::Null)
 }
 
 fn seconds(began: Instant) -> f64 {
@@ -66,7 +72,7 @@ fn seconds(began: Instant) -> f64 {
 /// What the counts of the run should be and are not.
 fn counts(ended: &Ended, small: usize, objects: &[Object]) -> Vec<String> {
     let of = |fate: Fate| objects.iter().filter(|object| object.fate == fate).count();
-    let told = |pointer: &str| ended.output.pointer(pointer).and_then(serde_json::Value::as_u64);
+    let told = |pointer: &str| told(ended, pointer).as_u64();
     let expected = [
         ("/manifest/objects", small + objects.len()),
         ("/manifest/plan/decisions/unsupported/rows", of(Fate::Named)),
@@ -109,12 +115,8 @@ async fn named(rig: &Rig, objects: &[Object]) -> Result<Vec<String>> {
     let list = ledger.iter().find(|(key, _)| key.ends_with("skipped.jsonl")).context("nothing is named")?;
     let mut names = BTreeSet::new();
     for line in String::from_utf8(list.1.clone())?.lines() {
-        let row: serde_json::Value = serde_json::from_str(line)?;
-        names.insert(format!(
-            "{} {}",
-            row["key"].as_str().unwrap_or_default(),
-            row["reason"].as_str().unwrap_or_default()
-        ));
+        let row: SkippedRow = serde_json::from_str(line)?;
+        names.insert(format!("{} {}", row.key, row.reason.name()));
     }
     let uncopied = objects.iter().filter(|object| object.fate == Fate::Named);
     let expected: BTreeSet<_> = uncopied.map(|object| format!("{} unsupported", object.key)).collect();
