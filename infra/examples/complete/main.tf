@@ -55,7 +55,7 @@ module "backup" {
   report_retention_days   = 400
   kms_key_arn             = var.emulator ? null : var.kms_key_arn
 
-  # Two services. The stages before the copy and those after it.
+  # Three services: the stages before the copy, those that watch it, and those after it.
   worker_groups = {
     before = ["manifest-ready", "bucket-provision", "job-submit"]
     copy   = ["job-poll", "report-parse"]
