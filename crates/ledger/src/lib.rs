@@ -8,6 +8,7 @@ pub mod dates;
 mod key;
 mod lines;
 pub mod names;
+pub mod receipt;
 mod records;
 mod selection;
 pub mod state;

@@ -7,6 +7,7 @@ mod classify;
 mod large;
 mod plan;
 mod snapshot;
+mod tables;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ pub use plan::{
 };
 use serde::{Deserialize, Serialize};
 pub use snapshot::{Difference, Finding, SnapshotCheck, SnapshotNext};
+pub use tables::{Repair, TableLine, Tables, VerdictCounts};
 
 /// A pointer to one object version in S3.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

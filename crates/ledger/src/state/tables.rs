@@ -1,0 +1,92 @@
+//! What the tables of a snapshot are worth.
+
+use levee_delta_log::{TableVerdict, Verdict};
+use serde::{Deserialize, Serialize};
+
+use super::ObjectPointer;
+
+/// `$.tables`, by table-verify: a verdict on every Delta table in the snapshot bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tables {
+    /// Tables found.
+    pub tables: u64,
+    /// How many have each verdict, after repairs.
+    pub verdicts: VerdictCounts,
+    /// Tables that were made better by copying from the source what their copy lacked.
+    pub repaired: u64,
+    /// Objects that were copied for that.
+    pub repaired_objects: u64,
+    /// Their bytes.
+    pub repaired_bytes: u64,
+    /// A line of [`TableLine`] for each table, by path; absent when there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<ObjectPointer>,
+}
+
+/// Tables by verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VerdictCounts {
+    /// See [`Verdict::Whole`].
+    pub whole: u64,
+    /// See [`Verdict::CatalogManaged`].
+    pub catalog_managed: u64,
+    /// See [`Verdict::Behind`].
+    pub behind: u64,
+    /// See [`Verdict::NotSelfContained`].
+    pub not_self_contained: u64,
+    /// See [`Verdict::Unsupported`].
+    pub unsupported: u64,
+    /// See [`Verdict::Torn`].
+    pub torn: u64,
+}
+
+impl VerdictCounts {
+    /// Counts one more.
+    pub fn add(&mut self, verdict: Verdict) {
+        let count = match verdict {
+            Verdict::Whole => &mut self.whole,
+            Verdict::CatalogManaged => &mut self.catalog_managed,
+            Verdict::Behind => &mut self.behind,
+            Verdict::NotSelfContained => &mut self.not_self_contained,
+            Verdict::Unsupported => &mut self.unsupported,
+            Verdict::Torn => &mut self.torn,
+        };
+        *count += 1;
+    }
+
+    /// Tables that are wholly there in their newest version.
+    #[must_use]
+    pub const fn good(&self) -> u64 {
+        self.whole + self.catalog_managed
+    }
+}
+
+/// A line of the list of tables.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableLine {
+    /// The verdict on the copy as it is now.
+    #[serde(flatten)]
+    pub verdict: TableVerdict,
+    /// What was done to the copy; absent when nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repair: Option<Repair>,
+    /// Why the copy is not whole, as far as the source tells, and what to do; absent when it is whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<String>,
+}
+
+/// What was done to a table's copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repair {
+    /// The verdict before it.
+    pub before: Verdict,
+    /// The newest whole version before it.
+    pub version_before: Option<u64>,
+    /// Objects that were copied from the source.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Whether `_last_checkpoint` was written anew.
+    pub last_checkpoint_written: bool,
+}
