@@ -30,8 +30,8 @@ sorts SMALL="100000":
 
 # rows a second and peak memory of the planning of an inventory of ROWS rows, made in a temporary folder
 bench-plan ROWS="10000000":
-    cargo build --release --workspace --bin levee --example bench_plan
-    target/release/examples/bench_plan --levee target/release/levee --rows {{ ROWS }}
+    cargo build --release --workspace --bins
+    target/release/bench_plan --levee target/release/levee --rows {{ ROWS }}
 
 # play SEEDS months with random faults, from the seed FIRST on, and audit them
 rehearse SEEDS="20" FIRST="1":

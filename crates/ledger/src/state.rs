@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use jiff::{Timestamp, civil::Date};
 pub use large::{LargeCopied, LargeCopy, LargeFailure, LargeVanished, Proof};
 pub use plan::{
-    Amount, ArchivedPolicy, Decision, KeyPattern, LargeRow, Plan, PlannedList, PlannedRestore, RestoreTier, Restoring,
-    Selection, SkippedRow, Thaw,
+    Amount, ArchivedPolicy, COPY_LIMIT_BYTES, Decision, KeyPattern, LargeRow, Plan, PlannedList, PlannedRestore,
+    RestoreTier, Restoring, Selection, SkippedRow, Thaw,
 };
 use serde::{Deserialize, Serialize};
 pub use snapshot::{Difference, Finding, SnapshotCheck, SnapshotNext};

@@ -3,11 +3,8 @@
 use levee_formats::inventory::{Column, Row, Schema};
 use levee_ledger::{
     Selector,
-    state::{ArchivedPolicy, Decision, Run, Selection},
+    state::{ArchivedPolicy, COPY_LIMIT_BYTES, Decision, Run, Selection},
 };
-
-/// Above this, CopyObject and so a batch copy refuses an object. Documents say both 5 GB and 5 GiB; this is the lower one.
-pub const COPY_LIMIT_BYTES: u64 = 5_000_000_000;
 
 /// The settings that decide.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -16,8 +16,8 @@ use levee_formats::inventory::{self, Column, FileFormat, Manifest, Record, Row, 
 use levee_ledger::{
     Ledger, RunKey, canonical_json,
     state::{
-        Amount, ArchivedPolicy, Decision, JobManifest, JobManifestKind, LargeRow, ObjectPointer, Plan, PlannedRestore,
-        Selection, SkippedRow,
+        Amount, ArchivedPolicy, COPY_LIMIT_BYTES, Decision, JobManifest, JobManifestKind, LargeRow, ObjectPointer,
+        Plan, PlannedRestore, Selection, SkippedRow,
     },
 };
 use levee_stage::StageError;
@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use crate::write::PlannedFile;
 use crate::{
-    decide::{COPY_LIMIT_BYTES, Rules, is_large},
+    decide::{Rules, is_large},
     lists::{Lines, Lists},
     scan::{Count, FileRows, Rows},
     write::{self, DataFile},

@@ -8,10 +8,11 @@ use levee_ledger::{
     state::{Finding, ObjectPointer},
 };
 use levee_stage::StageError;
+use levee_tables::{BucketStore, Range, ranges};
 
 use crate::{
     SNAPSHOT_DIFFERS,
-    listing::{Listing, ranges},
+    listing::list,
     pass::{By, Digest, Naming},
     planned::Planned,
     vanished::{self, Vanished},
@@ -39,7 +40,9 @@ pub(crate) struct Compared {
 pub(crate) struct Comparison<'a> {
     pub(crate) ledger: &'a Ledger,
     pub(crate) planned: Planned,
-    pub(crate) listing: Listing,
+    /// The snapshot bucket's name.
+    pub(crate) name: &'a str,
+    pub(crate) bucket: BucketStore,
     pub(crate) vanished_lists: Vec<&'a ObjectPointer>,
 }
 
@@ -66,7 +69,7 @@ impl Comparison<'_> {
                 .await?;
             }
             let ranges = ranges(plan.rows, &plan.sample());
-            let bucket = self.listing.read(ranges.clone(), Digest::of_bucket(by, cells)).await?;
+            let bucket = list(&self.bucket, ranges.clone(), Digest::of_bucket(by, cells)).await?;
             plan.sketch.merge(&bucket.sketch);
             let planned = plan.rows.saturating_sub(gone);
             counts = (planned, bucket.rows);
@@ -86,15 +89,10 @@ impl Comparison<'_> {
         Err(self.too_different(counts))
     }
 
-    async fn name(
-        &self,
-        by: By,
-        wanted: BTreeSet<u128>,
-        ranges: Vec<crate::listing::Range>,
-    ) -> Result<Vec<Finding>, StageError> {
+    async fn name(&self, by: By, wanted: BTreeSet<u128>, ranges: Vec<Range>) -> Result<Vec<Finding>, StageError> {
         let wanted = Arc::new(wanted);
         let mut named = self.planned.read(Naming::of_plan(by, Arc::clone(&wanted))).await?;
-        crate::pass::Pass::merge(&mut named, self.listing.read(ranges, Naming::of_bucket(by, wanted)).await?);
+        crate::pass::Pass::merge(&mut named, list(&self.bucket, ranges, Naming::of_bucket(by, wanted)).await?);
         Ok(named.findings().collect())
     }
 
@@ -104,7 +102,7 @@ impl Comparison<'_> {
              objects were planned and have not vanished, {listed} are in the bucket. The run is not taken for a success. See \
              who deletes there, and whether an execution with other settings has copied into the same bucket; then start a new \
              execution for the date, which copies everything again.",
-            self.listing.bucket
+            self.name
         );
         StageError::permanent(SNAPSHOT_DIFFERS, cause)
     }

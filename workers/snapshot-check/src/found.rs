@@ -3,13 +3,11 @@
 use levee_formats::{WriteError, batch_manifest::ManifestWriter};
 use levee_ledger::{
     Ledger, RunKey,
-    state::{Difference, Finding, JobManifest, JobManifestKind, ObjectPointer, SnapshotCheck},
+    state::{COPY_LIMIT_BYTES, Difference, Finding, JobManifest, JobManifestKind, ObjectPointer, SnapshotCheck},
 };
 use levee_stage::StageError;
 use serde::{Deserialize, Serialize};
 
-/// Above this, a copy job refuses an object (`Plan::large` has those).
-const COPY_LIMIT_BYTES: u64 = 5_000_000_000;
 /// Rows that are made into bytes at a time.
 const ROWS: usize = 1_000;
 

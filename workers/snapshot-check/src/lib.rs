@@ -20,7 +20,7 @@ use levee_ledger::{
     state::{self, Bucket, Difference, Job, Manifest, ObjectPointer, Report, Run, SnapshotNext},
 };
 use levee_stage::{Aws, CommonSettings, Context, EventBus, NoSettings, Progress, Stage, StageError};
-use listing::Listing;
+use levee_tables::BucketStore;
 use pass::By;
 use planned::Planned;
 use serde::Deserialize;
@@ -77,12 +77,12 @@ impl SnapshotCheck {
 
     async fn compare(&self, input: &Input) -> Result<Compared, StageError> {
         let planned = Planned::open(&self.aws.s3, &self.ledger, &self.account, &input.manifest).await?;
-        let listing =
-            Listing { s3: self.aws.s3.clone(), bucket: input.bucket.name.clone(), owner: input.bucket.account.clone() };
+        let name = &input.bucket.name;
+        let bucket = BucketStore::new(&self.aws.s3, name, Some(input.bucket.account.clone()));
         let reported = input.report.as_ref().and_then(|report| report.vanished_list.as_ref());
         let large = input.large.as_ref().and_then(|large| large.vanished_list.as_ref());
         let vanished_lists = reported.into_iter().chain(large).collect();
-        Comparison { ledger: &self.ledger, planned, listing, vanished_lists }.run().await
+        Comparison { ledger: &self.ledger, planned, name, bucket, vanished_lists }.run().await
     }
 
     /// What a look comes to, in the ledger.

@@ -83,9 +83,8 @@ impl Planned {
             }
         }
         if let Some(large) = &self.large {
-            let lines = self.ledger.json_lines(&large.pointer.key).await?;
-            let mut lines = lines.ok_or_else(|| unreadable(&place(&large.pointer), "it is gone"))?;
-            while let Some(row) = lines.next::<LargeRow>().await? {
+            let mut rows = self.ledger.planned_rows(large);
+            while let Some(row) = rows.next::<LargeRow>().await? {
                 pass.row(&row.key, Some(row.size));
             }
         }

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{JobManifest, ObjectPointer};
 
+/// Above this, CopyObject and so a batch copy refuses an object. Documents say both 5 GB and 5 GiB; this is the lower one.
+pub const COPY_LIMIT_BYTES: u64 = 5_000_000_000;
+
 /// `$.run.selection`: which objects of the source are backed up. An object is when `include` is empty or one of its patterns
 /// matches, no pattern of `exclude` matches, and `storage_classes` is empty or has its class.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

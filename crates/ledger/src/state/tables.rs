@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ObjectPointer;
 
 /// `$.tables`, by table-verify: a verdict on every Delta table in the snapshot bucket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tables {
     /// Tables found.
     pub tables: u64,
@@ -74,6 +74,9 @@ pub struct TableLine {
     /// Why the copy is not whole, as far as the source tells, and what to do; absent when it is whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explanation: Option<String>,
+    /// What somebody has to mend before the copy can be mended from the source; absent when nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// What was done to a table's copy.

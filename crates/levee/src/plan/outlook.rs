@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, fmt};
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use jiff::Timestamp;
 use levee_formats::inventory::{Column, Manifest};
-use levee_ledger::state::{Amount, Decision, SkippedRow};
-use levee_manifest_ready::{decide::COPY_LIMIT_BYTES, scan::Count};
+use levee_ledger::state::{Amount, COPY_LIMIT_BYTES, Decision, SkippedRow};
+use levee_manifest_ready::scan::Count;
 use serde::Serialize;
 
 use super::{

@@ -1,5 +1,5 @@
 //! Measures the planning of a large inventory: rows and bytes a second, and the peak of memory, of manifest-ready's scan and plan
-//! and of `levee plan`. `just bench-plan` builds it, and the command beside it.
+//! and of `levee plan`. `just bench-plan` builds it, and the command beside it; CI runs a small one.
 //!
 //! The inventory is made in a folder of its own, from a seed. The plan is written by the real code through the real S3 client,
 //! whose HTTP client throws away what it is given: so the figures are those of a worker with an endless network. Each
