@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 pub use buckets::{INVENTORY_FIELDS, manifest_bucket_policy, source_bucket_policy};
 pub use guard::{Guard, guard};
-pub use queues::{STAGES, queue_arn};
+pub use queues::queue_arn;
 pub use schedules::{START_EXECUTION, Timetable, schedule};
 
 /// The definition of the state machine; `${queue_url_prefix}` stands for the queues' common beginning.

@@ -8,8 +8,10 @@ use levee_job_submit::JobSubmit;
 use levee_large_copy::LargeCopying;
 use levee_manifest_ready::ManifestReady;
 use levee_report_parse::ReportParse;
+use levee_run_close::RunClose;
 use levee_snapshot_check::SnapshotCheck;
 use levee_stage::{Aws, CommonSettings, HostedWorker, LogFormat, NoSettings, Stage, Worker};
+use levee_table_verify::TableVerify;
 use levee_thaw::ThawObjects;
 
 use crate::deploy::{BUS, Plan};
@@ -33,11 +35,15 @@ pub enum StageName {
     LargeCopy,
     /// Compares the snapshot bucket with the plan.
     SnapshotCheck,
+    /// Says what the tables of the snapshot are worth.
+    TableVerify,
+    /// Closes the run with its receipt.
+    RunClose,
 }
 
 impl StageName {
     /// Every stage, in the order of a night.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::ManifestReady,
         Self::BucketProvision,
         Self::JobSubmit,
@@ -46,16 +52,20 @@ impl StageName {
         Self::Thaw,
         Self::LargeCopy,
         Self::SnapshotCheck,
+        Self::TableVerify,
+        Self::RunClose,
     ];
 
     /// Those that every night goes through, in its order. The others are entered where the plan of a night asks for them.
-    pub const EVERY_NIGHT: [Self; 6] = [
+    pub const EVERY_NIGHT: [Self; 8] = [
         Self::ManifestReady,
         Self::BucketProvision,
         Self::JobSubmit,
         Self::JobPoll,
         Self::ReportParse,
         Self::SnapshotCheck,
+        Self::TableVerify,
+        Self::RunClose,
     ];
 
     /// The stage's name as in its queue, for example `job-submit`.
@@ -70,6 +80,8 @@ impl StageName {
             Self::Thaw => ThawObjects::NAME,
             Self::LargeCopy => LargeCopying::NAME,
             Self::SnapshotCheck => SnapshotCheck::NAME,
+            Self::TableVerify => TableVerify::NAME,
+            Self::RunClose => RunClose::NAME,
         }
     }
 }
@@ -141,6 +153,8 @@ impl Hosted {
             StageName::Thaw => self.boxed(ThawObjects::new(aws, common, &self.job_submit)),
             StageName::LargeCopy => self.boxed(LargeCopying::new(aws, common, &self.large_copy)),
             StageName::SnapshotCheck => self.boxed(SnapshotCheck::new(aws, common, none)),
+            StageName::TableVerify => self.boxed(TableVerify::new(aws, common, none)),
+            StageName::RunClose => self.boxed(RunClose::new(aws, common, none)),
         }
     }
 

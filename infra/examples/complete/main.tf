@@ -55,11 +55,12 @@ module "backup" {
   report_retention_days   = 400
   kms_key_arn             = var.emulator ? null : var.kms_key_arn
 
-  # Three services: the stages before the copy, those that watch it, and those after it.
+  # Four services: the stages before the copy, those that watch it, those after it, and those that close the run.
   worker_groups = {
     before = ["manifest-ready", "bucket-provision", "job-submit"]
     copy   = ["job-poll", "report-parse"]
     after  = ["thaw", "large-copy", "snapshot-check"]
+    close  = ["table-verify", "run-close"]
   }
   worker_trust = jsonencode({
     Version = "2012-10-17"

@@ -12,6 +12,8 @@ locals {
     thaw             = ["05-thaw.json", "05-thaw-*"]
     large-copy       = ["06-large-copy*"]
     snapshot-check   = ["07-snapshot-check*"]
+    table-verify     = ["08-table-verify*"]
+    run-close        = ["receipt.json", "report.html"]
   }
 
   # What every stage does: work on its queue, set aside what it cannot read, write its records.
@@ -194,6 +196,67 @@ locals {
       { Sid = "SnapshotCheckListsSnapshots", Effect = "Allow", Action = "s3:ListBucket", Resource = local.snapshot_bucket_arns },
       { Sid = "SnapshotCheckTellsOfFailures", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
     ]
+    table-verify = concat(
+      [
+        { Sid = "TableVerifyReadsInventories", Effect = "Allow", Action = ["s3:GetObject", "s3:GetObjectVersion"], Resource = "${local.bucket_arns.manifests}/*" },
+        # Logs and checkpoints are read, and every object is listed.
+        { Sid = "TableVerifyReadsCopies", Effect = "Allow", Action = ["s3:GetObject", "s3:GetObjectVersion"], Resource = [for arn in local.snapshot_bucket_arns : "${arn}/*"] },
+        { Sid = "TableVerifyListsCopies", Effect = "Allow", Action = "s3:ListBucket", Resource = local.snapshot_bucket_arns },
+        # What a copy of a table lacks is copied from the source, whose log says what that is.
+        {
+          Sid      = "TableVerifyReadsSources"
+          Effect   = "Allow"
+          Action   = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"]
+          Resource = [for arn in local.source_bucket_arns : "${arn}/*"]
+        },
+        { Sid = "TableVerifyListsSources", Effect = "Allow", Action = "s3:ListBucket", Resource = local.source_bucket_arns },
+        {
+          Sid       = "TableVerifyWritesCopies"
+          Effect    = "Allow"
+          Action    = ["s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload"]
+          Resource  = [for arn in local.snapshot_bucket_arns : "${arn}/*"]
+          Condition = local.own_account_only
+        },
+        {
+          Sid      = "TableVerifyGivesUpUploads"
+          Effect   = "Allow"
+          Action   = "s3:AbortMultipartUpload"
+          Resource = [for record in local.stage_records["table-verify"] : "${local.bucket_arns.ledger}/runs/*/${record}"]
+        },
+        { Sid = "TableVerifyTellsOfTables", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
+      ],
+      [for statement in [{
+        Sid      = "TableVerifyDecryptsSources"
+        Effect   = "Allow"
+        Action   = "kms:Decrypt"
+        Resource = local.source_kms_key_arns
+      }] : statement if length(local.source_kms_key_arns) > 0],
+      [for statement in [{
+        Sid      = "TableVerifyEncryptsCopies"
+        Effect   = "Allow"
+        Action   = ["kms:GenerateDataKey", "kms:Decrypt"]
+        Resource = local.snapshot_kms_key_arns
+      }] : statement if length(local.snapshot_kms_key_arns) > 0],
+    )
+    run-close = concat(
+      [
+        # The chain of each source. A receipt that is there is never written again: the stage sends If-None-Match.
+        { Sid = "RunCloseReadsReceipts", Effect = "Allow", Action = "s3:GetObject", Resource = "${local.bucket_arns.ledger}/receipts/*" },
+        { Sid = "RunCloseWritesReceipts", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.bucket_arns.ledger}/receipts/*" },
+        # Which stages the run has passed, and when.
+        { Sid = "RunCloseReadsHistories", Effect = "Allow", Action = "states:GetExecutionHistory", Resource = local.execution_arns },
+        # The reports that were read are pinned by their entity tags. Without s3:ListBucket one that is gone answers 403 and not 404.
+        { Sid = "RunCloseFindsReports", Effect = "Allow", Action = "s3:ListBucket", Resource = local.bucket_arns.reports },
+        { Sid = "RunCloseLooksAtReports", Effect = "Allow", Action = "s3:GetObject", Resource = "${local.bucket_arns.reports}/*" },
+        { Sid = "RunCloseTellsOfRuns", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
+      ],
+      [for statement in [{
+        Sid      = "RunCloseSignsReceipts"
+        Effect   = "Allow"
+        Action   = "kms:Sign"
+        Resource = var.receipt_signing_key_arn
+      }] : statement if var.receipt_signing_key_arn != null],
+    )
   }
   locked_bucket_arns = [for source, settings in var.sources : "arn:aws:s3:::${source}-??-???-????" if settings.snapshot.object_lock != null]
   job_arns           = "arn:aws:s3:${var.region}:${var.account_id}:job/*"

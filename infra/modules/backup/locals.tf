@@ -2,7 +2,7 @@
 # the policies can be checked before anything is there.
 
 locals {
-  stages = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check"]
+  stages = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close"]
 
   bucket_suffix = "${var.account_id}-${var.region}"
   buckets = {
@@ -77,8 +77,8 @@ locals {
   worker_role_arns = { for group in keys(var.worker_groups) : group => "${local.role_arn_prefix}worker-${group}" }
   # Look whether objects are gone, and whether they are restored.
   looking_role_arns = [for group, stages in var.worker_groups : local.worker_role_arns[group] if contains(stages, "report-parse") || (contains(stages, "thaw") && length(local.thawed_sources) > 0)]
-  # Copies large objects.
-  large_copy_role_arns   = [for group, stages in var.worker_groups : local.worker_role_arns[group] if contains(stages, "large-copy")]
+  # Copy large objects, and what a table lacks.
+  copying_role_arns      = [for group, stages in var.worker_groups : local.worker_role_arns[group] if contains(stages, "large-copy") || contains(stages, "table-verify")]
   state_machine_role_arn = "${local.role_arn_prefix}state-machine"
   scheduler_role_arn     = "${local.role_arn_prefix}scheduler"
   execution_role_arn     = "${local.role_arn_prefix}task-execution"

@@ -38,15 +38,15 @@ output "deployment" {
 output "for_sources" {
   description = "What the source module takes as `backup`."
   value = {
-    manifest_bucket      = local.buckets.manifests
-    inventory_prefix     = var.inventory_prefix
-    copy_role_arn        = local.copy_role_arn
-    reader_role_arns     = concat(local.looking_role_arns, length(var.operator_arns) > 0 ? [local.doctor_role_arn] : [])
-    large_copy_role_arns = local.large_copy_role_arns
+    manifest_bucket   = local.buckets.manifests
+    inventory_prefix  = var.inventory_prefix
+    copy_role_arn     = local.copy_role_arn
+    reader_role_arns  = concat(local.looking_role_arns, length(var.operator_arns) > 0 ? [local.doctor_role_arn] : [])
+    copying_role_arns = local.copying_role_arns
     # The buckets whose archived objects the copy role restores.
     restored_buckets = local.thawed_sources
     # report-parse and thaw send HEADs alone and get no key: should S3 ask for one, the row stays outstanding as denied.
-    decrypting_role_arns = concat(local.large_copy_role_arns, length(var.operator_arns) > 0 ? [local.doctor_role_arn] : [])
+    decrypting_role_arns = concat(local.copying_role_arns, length(var.operator_arns) > 0 ? [local.doctor_role_arn] : [])
   }
 
   # S3 refuses a policy, and KMS a grant, for a role that is not there yet; and no inventory may come before it is let in.

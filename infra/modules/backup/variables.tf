@@ -210,6 +210,17 @@ variable "kms_key_arn" {
   default     = null
 }
 
+variable "receipt_signing_key_arn" {
+  description = "The key of the backup account that receipts are signed with: asymmetric, SIGN_VERIFY, ECC_NIST_P256. run-close alone may sign with it. Without it receipts are not signed; see docs/receipts.md."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.receipt_signing_key_arn == null || can(regex("^arn:aws:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.receipt_signing_key_arn))
+    error_message = "Give the full ARN of the key, not of an alias: arn:aws:kms:<region>:<account>:key/<id>."
+  }
+}
+
 variable "worker_groups" {
   description = "Which stages one ECS service works on, by the group's name. A role per group; a group for each stage gives each worker only its own calls. As ECS services, groups have at most three stages: their scaling adds up three metrics of each queue, and CloudWatch takes ten."
   type        = map(list(string))
@@ -222,16 +233,18 @@ variable "worker_groups" {
     thaw             = ["thaw"]
     large-copy       = ["large-copy"]
     snapshot-check   = ["snapshot-check"]
+    table-verify     = ["table-verify"]
+    run-close        = ["run-close"]
   }
 
   validation {
-    condition = alltrue([for stage in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check"] :
+    condition = alltrue([for stage in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close"] :
     length([for name in flatten(values(var.worker_groups)) : name if name == stage]) == 1])
-    error_message = "Every stage is in exactly one group: manifest-ready, bucket-provision, job-submit, job-poll, report-parse, thaw, large-copy, snapshot-check."
+    error_message = "Every stage is in exactly one group: manifest-ready, bucket-provision, job-submit, job-poll, report-parse, thaw, large-copy, snapshot-check, table-verify, run-close."
   }
   validation {
-    condition     = alltrue([for name, stages in var.worker_groups : length(stages) > 0 && length(setsubtract(stages, ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check"])) == 0])
-    error_message = "A group has one stage or more, and stages are manifest-ready, bucket-provision, job-submit, job-poll, report-parse, thaw, large-copy and snapshot-check."
+    condition     = alltrue([for name, stages in var.worker_groups : length(stages) > 0 && length(setsubtract(stages, ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close"])) == 0])
+    error_message = "A group has one stage or more, and stages are manifest-ready, bucket-provision, job-submit, job-poll, report-parse, thaw, large-copy, snapshot-check, table-verify and run-close."
   }
   validation {
     condition     = alltrue([for name in keys(var.worker_groups) : can(regex("^[a-z][a-z0-9-]{1,24}$", name))])

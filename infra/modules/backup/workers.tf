@@ -15,6 +15,7 @@ locals {
       LEVEE_LOG_FORMAT    = "json"
     },
     length(var.break_glass_arns) == 0 ? {} : { LEVEE_BREAK_GLASS_ARNS = join(",", var.break_glass_arns) },
+    var.receipt_signing_key_arn == null ? {} : { LEVEE_RECEIPT_SIGNING_KEY_ARN = var.receipt_signing_key_arn },
   )
 
   # How long running stages may go on after the signal to stop, and how long ECS waits for the process: longer, because the

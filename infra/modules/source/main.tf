@@ -54,25 +54,25 @@ locals {
     ] : statement if length(var.backup.reader_role_arns) > 0],
     [for statement in [
       {
-        Sid       = "LeveeLargeCopyReads"
+        Sid       = "LeveeCopyingReads"
         Effect    = "Allow"
-        Principal = { AWS = var.backup.large_copy_role_arns }
+        Principal = { AWS = var.backup.copying_role_arns }
         Action    = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"]
         Resource  = "${local.bucket_arn}/*"
       },
       {
-        Sid       = "LeveeLargeCopyLists"
+        Sid       = "LeveeCopyingLists"
         Effect    = "Allow"
-        Principal = { AWS = var.backup.large_copy_role_arns }
+        Principal = { AWS = var.backup.copying_role_arns }
         Action    = "s3:ListBucket"
         Resource  = local.bucket_arn
       },
-    ] : statement if length(var.backup.large_copy_role_arns) > 0],
+    ] : statement if length(var.backup.copying_role_arns) > 0],
   )
   own_sids = [
     "LeveeBatchCopyReads", "LeveeBatchCopyLists", "LeveeBatchRestores",
     "LeveeReadersRead", "LeveeReadersList",
-    "LeveeLargeCopyReads", "LeveeLargeCopyLists",
+    "LeveeCopyingReads", "LeveeCopyingLists",
   ]
 
   # A policy that has Levee's statements already, because it was read back, does not get them twice.
@@ -148,7 +148,7 @@ resource "aws_s3_bucket_inventory" "this" {
   }
 }
 
-# Batch Operations decrypts with the copy role, large-copy and the canary with their own; the policies of the keys stay as they are.
+# Batch Operations decrypts with the copy role, large-copy, table-verify and the canary with their own; the policies of the keys stay as they are.
 resource "aws_kms_grant" "this" {
   for_each = local.grants
 

@@ -21,7 +21,7 @@ variable "backup" {
     copy_role_arn    = string
     reader_role_arns = list(string)
     # Those that copy large objects.
-    large_copy_role_arns = optional(list(string), [])
+    copying_role_arns = optional(list(string), [])
     # Those of both that need the bytes, and so decrypt. The others send HEADs alone.
     decrypting_role_arns = optional(list(string), [])
     # The buckets whose archived objects the copy role restores.

@@ -65,7 +65,7 @@ def night(checks, stack, play, warehouse):
     """The steps from the start of the night to its end, and the bucket that it leaves."""
     lend_a_hand(checks, stack)
     workers = fleet.start(stack)
-    checks.that("there is a service for each group of workers", len(workers) == 3, f"{len(workers)} services")
+    checks.that("there is a service for each group of workers", len(workers) == 4, f"{len(workers)} services")
     play("start")
     until("the night ends", lambda: "RUNNING" not in play("watch"), 180)
     checks.that("the first night succeeds", '"SUCCEEDED"' in play("watch"), "see above")

@@ -7,7 +7,7 @@ import { ownerOf } from "./lib/calls.mjs";
 
 const role = (name) => `arn:aws:iam::222222222222:role/${name}`;
 const own = (name) => role(`levee-${name}`);
-const STAGES = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check"];
+const STAGES = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close"];
 const WORKERS = STAGES.map((stage) => own(`worker-${stage}`));
 const COPY = own("batch-copy");
 const ROLES = [...WORKERS, COPY, own("state-machine"), own("scheduler"), own("task-execution"), own("doctor")];
@@ -104,7 +104,7 @@ never("large-copy has no other business with sources", LARGE, ["s3:GetObjectAcl"
 never("workers read no copies; large-copy looks at the newest, by HEAD", LARGE, ["s3:GetObjectVersion", "s3:GetObjectTagging"], SNAPSHOTS);
 never("workers read no copies", WORKERS.filter((arn) => arn !== LARGE), ["s3:GetObject", "s3:GetObjectVersion"], SNAPSHOTS);
 never("each worker reads its own things", ["bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy"].map((stage) => own(`worker-${stage}`)), ["s3:GetObject", "s3:ListBucket"], MANIFESTS);
-never("each worker reads its own things", ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "large-copy", "snapshot-check"].map((stage) => own(`worker-${stage}`)), ["s3:GetObject", "s3:ListBucket"], REPORTS);
+never("each worker reads its own things", ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "large-copy", "snapshot-check", "table-verify"].map((stage) => own(`worker-${stage}`)), ["s3:GetObject", "s3:ListBucket"], REPORTS);
 never("the manifests of its plan are pinned: who compares with them looks for no others", own("worker-snapshot-check"), "s3:ListBucket", MANIFESTS);
 never("other buckets are nobody's business", ROLES, ["s3:GetObject", "s3:ListBucket", "s3:PutObject", "s3:GetBucketPolicy"], [bucket("payroll"), bucket("lake-orders"), bucket("lake-eventsource-31-mar-2026")]);
 never("the copy role reads what it copies, not what it has copied, nor the ledger", COPY, "s3:GetObject", [...SNAPSHOTS, LEDGER, REPORTS]);

@@ -15,6 +15,8 @@ LAST_CALL = {
     "job-poll": ("PUT", "/04-job-poll-attempt-1.json"),
     "report-parse": ("PUT", "/05-report-parse-attempt-1.json"),
     "snapshot-check": ("PUT", "/07-snapshot-check-attempt-1.json"),
+    "table-verify": ("PUT", "/08-table-verify.json"),
+    "run-close": ("PUT", "/receipt.json"),
 }
 # Stages that lean on S3 Control more than on S3.
 OF_CONTROL = ("job-submit", "job-poll")

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use aws_sdk_s3::{primitives::ByteStream, types::StorageClass};
 use levee::{
-    deploy::{STAGES, Timetable, schedule},
+    deploy::{Timetable, schedule},
     hosts::StageName,
 };
 use levee_formats::inventory::Manifest;
@@ -168,6 +168,7 @@ async fn without_source_policy() -> Result<Played> {
 pub(crate) fn hold(stage: StageName) -> CallFault {
     let failing = |service, operation| CallFault::new(FaultAnswer::Internal).of(service, operation);
     let reading = |bucket: &str| CallFault { resource: Some(bucket.to_owned()), ..failing("s3", "GetObject") };
+    let writing = |key: &str| CallFault { resource: Some(key.to_owned()), ..failing("s3", "PutObject") };
     match stage {
         StageName::ManifestReady => reading("levee-manifests"),
         StageName::BucketProvision => failing("s3", "CreateBucket"),
@@ -177,6 +178,8 @@ pub(crate) fn hold(stage: StageName) -> CallFault {
         StageName::Thaw => CallFault { resource: Some("/cold/".to_owned()), ..failing("s3", "HeadObject") },
         StageName::LargeCopy => failing("s3", "UploadPartCopy"),
         StageName::SnapshotCheck => CallFault { resource: Some(SNAPSHOT.to_owned()), ..failing("s3", "ListObjectsV2") },
+        StageName::TableVerify => writing("08-table-verify"),
+        StageName::RunClose => writing("receipts/"),
     }
 }
 
@@ -225,13 +228,13 @@ async fn hidden_copy() -> Result<Played> {
 /// Bodies that are no messages go to the dead-letter queues of their stages.
 async fn unreadable_messages() -> Result<Played> {
     let mut rig = ready(PLAIN).await?;
-    for stage in STAGES {
+    for stage in StageName::ALL.map(StageName::name) {
         let url = format!("{}{stage}", rig.deployed.queue_url_prefix);
         rig.accounts.backup.sqs.send_message().queue_url(url).message_body("what?").send().await?;
     }
     let execution = rig.start(day()).await?;
     expect(&rig, &execution, GOOD).await?;
-    for stage in STAGES {
+    for stage in StageName::ALL.map(StageName::name) {
         ensure!(in_queue(&rig, &format!("levee-{stage}-dlq")).await? == 1, "{stage} did not set its message aside");
     }
     Played::of(&rig).await

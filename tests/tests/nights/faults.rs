@@ -27,7 +27,16 @@ async fn seeded(seed: u64) -> Rig {
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn messages_that_come_twice_late_or_out_of_order_make_one_job_and_one_bucket(
-    #[values("manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "snapshot-check")]
+    #[values(
+        "manifest-ready",
+        "bucket-provision",
+        "job-submit",
+        "job-poll",
+        "report-parse",
+        "snapshot-check",
+        "table-verify",
+        "run-close"
+    )]
     stage: &str,
     #[values(
         MessageFaultKind::Duplicated { seconds: 0 },

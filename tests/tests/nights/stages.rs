@@ -71,7 +71,16 @@ async fn permanent_error_names_the_cause_and_a_redrive_after_the_mend_repeats_on
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn same_message_twice_has_the_effect_of_one(
-    #[values("manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "snapshot-check")]
+    #[values(
+        "manifest-ready",
+        "bucket-provision",
+        "job-submit",
+        "job-poll",
+        "report-parse",
+        "snapshot-check",
+        "table-verify",
+        "run-close"
+    )]
     stage: &str,
 ) {
     let rig = ready().await;
@@ -89,7 +98,16 @@ async fn same_message_twice_has_the_effect_of_one(
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn crash_of_a_stage_is_tried_again_by_the_state_machine(
-    #[values("manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "snapshot-check")]
+    #[values(
+        "manifest-ready",
+        "bucket-provision",
+        "job-submit",
+        "job-poll",
+        "report-parse",
+        "snapshot-check",
+        "table-verify",
+        "run-close"
+    )]
     stage: &str,
 ) {
     let rig = ready().await;
@@ -109,7 +127,16 @@ async fn crash_of_a_stage_is_tried_again_by_the_state_machine(
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn worker_with_a_dead_token_drops_the_message_and_writes_nothing(
-    #[values("manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "snapshot-check")]
+    #[values(
+        "manifest-ready",
+        "bucket-provision",
+        "job-submit",
+        "job-poll",
+        "report-parse",
+        "snapshot-check",
+        "table-verify",
+        "run-close"
+    )]
     stage: &str,
 ) {
     let rig = ready().await;
@@ -167,7 +194,16 @@ async fn dies_after(stage: &str, calls: u64) -> bool {
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn worker_killed_between_any_two_calls_leaves_a_night_that_another_finishes(
-    #[values("manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "snapshot-check")]
+    #[values(
+        "manifest-ready",
+        "bucket-provision",
+        "job-submit",
+        "job-poll",
+        "report-parse",
+        "snapshot-check",
+        "table-verify",
+        "run-close"
+    )]
     stage: &str,
 ) {
     let mut calls = 0;

@@ -12,16 +12,6 @@ use serde_json::Value;
 
 pub(crate) const SOURCE: &str = "lake-events";
 pub(crate) const SNAPSHOT: &str = "lake-events-31-mar-2026";
-pub(crate) const STAGES: [&str; 8] = [
-    "manifest-ready",
-    "bucket-provision",
-    "job-submit",
-    "job-poll",
-    "report-parse",
-    "thaw",
-    "large-copy",
-    "snapshot-check",
-];
 
 pub(crate) fn day() -> Date {
     date(2026, 3, 31)
@@ -39,7 +29,7 @@ pub(crate) async fn ready() -> Rig {
 }
 
 pub(crate) fn stage_named(name: &str) -> StageName {
-    StageName::ALL[STAGES.iter().position(|stage| *stage == name).unwrap()]
+    StageName::ALL.into_iter().find(|stage| stage.name() == name).unwrap()
 }
 
 pub(crate) fn others(name: &str) -> Vec<StageName> {
@@ -96,7 +86,7 @@ pub(crate) async fn assert_whole(rig: &Rig, objects: &[(String, Vec<u8>)], jobs:
     }
     assert_eq!(rig.jobs().await.unwrap().len(), jobs);
     assert_eq!(rig.snapshot_buckets().await.unwrap(), [SNAPSHOT]);
-    for stage in STAGES {
+    for stage in StageName::ALL.map(StageName::name) {
         assert_eq!(rig.messages_in(&format!("{stage}-dlq")).await.unwrap(), 0, "dead letters of {stage}");
     }
 }

@@ -46,7 +46,7 @@ pub fn manifest_bucket_policy(bucket: &str, plans: &[Plan]) -> Value {
     }]})
 }
 
-/// Lets the copy role read the source and restore its archived objects, the worker of large-copy read it, the worker of
+/// Lets the copy role read the source and restore its archived objects, the workers of large-copy and table-verify read it, that of
 /// report-parse look for objects that a report says are gone, and that of thaw look whether objects are restored.
 /// `ListBucket` is there because without it a missing key answers 403 in place of 404, and nobody could tell a vanished object
 /// from a denied one.
@@ -54,7 +54,9 @@ pub fn manifest_bucket_policy(bucket: &str, plans: &[Plan]) -> Value {
 pub fn source_bucket_policy(plan: &Plan) -> Value {
     let looks = reader(plan, &plan.worker_role_arn("report-parse"), ["ReportParseLooks", "ReportParseLists"]);
     let restores = reader(plan, &plan.worker_role_arn("thaw"), ["ThawLooks", "ThawLists"]);
-    let readers = looks.into_iter().chain(restores).chain(large_copier(plan));
+    let copies = copying(plan, "large-copy", ["LargeCopyReads", "LargeCopyLists"]);
+    let repairs = copying(plan, "table-verify", ["TableVerifyReads", "TableVerifyLists"]);
+    let readers = looks.into_iter().chain(restores).chain(copies).chain(repairs);
     let statements: Vec<_> = copier(plan).into_iter().chain(readers).collect();
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
@@ -90,13 +92,13 @@ fn copier(plan: &Plan) -> [Value; 3] {
     ]
 }
 
-/// What the worker of large-copy needs of the source.
-fn large_copier(plan: &Plan) -> [Value; 2] {
+/// What a worker that copies objects needs of the source.
+fn copying(plan: &Plan, stage: &str, [read, list]: [&str; 2]) -> [Value; 2] {
     let bucket = format!("arn:aws:s3:::{}", plan.source);
-    let role = plan.worker_role_arn("large-copy");
+    let role = plan.worker_role_arn(stage);
     let reads = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"];
     let allow = |sid: &str, actions: &[&str], resource: String| json!({ "Sid": sid, "Effect": "Allow", "Principal": { "AWS": &role }, "Action": actions, "Resource": resource });
-    [allow("LargeCopyReads", &reads, format!("{bucket}/*")), allow("LargeCopyLists", &["s3:ListBucket"], bucket)]
+    [allow(read, &reads, format!("{bucket}/*")), allow(list, &["s3:ListBucket"], bucket)]
 }
 
 /// What a role needs to read objects and to be told which are not there.

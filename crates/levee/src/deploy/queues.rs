@@ -6,18 +6,8 @@ use levee_stage::Aws;
 use serde_json::json;
 
 use super::Plan;
+use crate::hosts::StageName;
 
-/// The stages in the order of a night, as their queues name them.
-pub const STAGES: [&str; 8] = [
-    "manifest-ready",
-    "bucket-provision",
-    "job-submit",
-    "job-poll",
-    "report-parse",
-    "thaw",
-    "large-copy",
-    "snapshot-check",
-];
 /// Deliveries after which a message goes to the dead-letter queue.
 const MAX_RECEIVE_COUNT: u32 = 5;
 
@@ -30,7 +20,7 @@ pub fn queue_arn(plan: &Plan, stage: &str) -> String {
 /// Creates the queues and answers what their URLs begin with.
 pub(super) async fn create(aws: &Aws, prefix: &str) -> Result<String> {
     let mut url_prefix = None;
-    for stage in STAGES {
+    for stage in StageName::ALL.map(StageName::name) {
         let name = format!("{prefix}{stage}");
         let dead_letters = queue(aws, &format!("{name}-dlq"), None).await?;
         let arn = arn(aws, &dead_letters).await?;

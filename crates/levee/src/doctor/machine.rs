@@ -8,7 +8,7 @@ use super::{
     Examination, Finding,
     finding::{Check, problem, refused, unknown},
 };
-use crate::deploy::{STAGES, definition};
+use crate::{deploy::definition, hosts::StageName};
 
 const APPLY: &str = "run terraform apply for the backup module";
 
@@ -78,7 +78,7 @@ impl Examination<'_> {
 
     /// What the URLs of the queues begin with, as this endpoint has them.
     async fn queue_url_prefix(&self) -> Result<String, super::finding::Fault> {
-        let [stage, ..] = STAGES;
+        let stage = StageName::ManifestReady.name();
         let url = self.queue_url(&format!("{}{stage}", self.deployment.queue_prefix)).await.map_err(|_| {
             unknown(format!("the URL of the queue of {stage} is not known"), "see to the queues first (queue/exists)")
         })?;

@@ -11,7 +11,7 @@ use super::{
     Examination, Finding,
     finding::{Check, Fault, problem, refused},
 };
-use crate::deploy::STAGES;
+use crate::hosts::StageName;
 
 /// Fewer receipts would set messages aside that a worker lost by being replaced.
 const FEWEST_RECEIVES: u64 = 2;
@@ -38,7 +38,7 @@ type Attributes = HashMap<QueueAttributeName, String>;
 impl Examination<'_> {
     /// The queues of the stages.
     pub(super) async fn queues(&self) -> Vec<Finding> {
-        join_all(STAGES.map(|stage| self.queue(stage))).await.concat()
+        join_all(StageName::ALL.map(|stage| self.queue(stage.name()))).await.concat()
     }
 
     async fn queue(&self, stage: &str) -> Vec<Finding> {
@@ -55,7 +55,7 @@ impl Examination<'_> {
 
     /// The dead-letter queues: there, and empty.
     pub(super) async fn dead_letter_queues(&self) -> Vec<Finding> {
-        let of_stages = STAGES.map(|stage| {
+        let of_stages = StageName::ALL.map(StageName::name).map(|stage| {
             let hint = format!(
                 "a worker of {stage} failed on it again and again: read the worker's log, mend the cause, then send the messages back (aws sqs start-message-move-task) while their executions still wait for them, else purge the queue"
             );

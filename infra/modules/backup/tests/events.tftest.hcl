@@ -169,7 +169,7 @@ run "every_failure_raises_an_alarm" {
     condition = { for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name => join(" ", concat([alarm.namespace, alarm.metric_name, alarm.statistic], [for name, value in alarm.dimensions : "${name}=${value}"])) } == merge(
       { for alarm, metric in { executions-failed = "ExecutionsFailed", executions-timed-out = "ExecutionsTimedOut", executions-aborted = "ExecutionsAborted" } : "levee-${alarm}" => "AWS/States ${metric} Sum StateMachineArn=arn:aws:states:us-east-1:222222222222:stateMachine:levee-backup" },
       { levee-copy-failures = "AWS/Events TriggeredRules Sum EventBusName=levee RuleName=levee-copy-failures" },
-      { for name in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "schedules", "events", "notifications"] : "levee-${name}-dlq-not-empty" => "AWS/SQS ApproximateNumberOfMessagesVisible Maximum QueueName=levee-${name}-dlq" },
+      { for name in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "schedules", "events", "notifications"] : "levee-${name}-dlq-not-empty" => "AWS/SQS ApproximateNumberOfMessagesVisible Maximum QueueName=levee-${name}-dlq" },
     )
     error_message = "What the alarms look at."
   }
@@ -195,7 +195,7 @@ run "a_message_that_waits_raises_an_alarm" {
         waiting = "ApproximateNumberOfMessagesVisible levee-${stage}"
         age     = "ApproximateAgeOfOldestMessage levee-${stage}"
       }
-    ]) && length(aws_cloudwatch_metric_alarm.oldest_message) == 8
+    ]) && length(aws_cloudwatch_metric_alarm.oldest_message) == 10
     error_message = "The alarm of a message that waits."
   }
 }

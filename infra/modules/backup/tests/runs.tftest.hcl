@@ -45,7 +45,7 @@ run "state_machine_is_the_file_with_the_queues_filled_in" {
 
   assert {
     condition = toset([for name, state in jsondecode(aws_sfn_state_machine.backup.definition).States : state.Parameters.QueueUrl if state.Type == "Task"]) == toset([
-      for stage in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check"] : "https://sqs.us-east-1.amazonaws.com/222222222222/levee-${stage}"
+      for stage in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close"] : "https://sqs.us-east-1.amazonaws.com/222222222222/levee-${stage}"
     ])
     error_message = "The tasks do not go to the six queues."
   }
@@ -197,8 +197,8 @@ run "outputs_describe_the_deployment" {
       copy_role_arn    = "arn:aws:iam::222222222222:role/levee-batch-copy"
       reader_role_arns = ["arn:aws:iam::222222222222:role/levee-worker-report-parse", "arn:aws:iam::222222222222:role/levee-worker-thaw", "arn:aws:iam::222222222222:role/levee-doctor"]
 
-      large_copy_role_arns = ["arn:aws:iam::222222222222:role/levee-worker-large-copy"]
-      decrypting_role_arns = ["arn:aws:iam::222222222222:role/levee-worker-large-copy", "arn:aws:iam::222222222222:role/levee-doctor"]
+      copying_role_arns    = ["arn:aws:iam::222222222222:role/levee-worker-large-copy", "arn:aws:iam::222222222222:role/levee-worker-table-verify"]
+      decrypting_role_arns = ["arn:aws:iam::222222222222:role/levee-worker-large-copy", "arn:aws:iam::222222222222:role/levee-worker-table-verify", "arn:aws:iam::222222222222:role/levee-doctor"]
       restored_buckets     = ["lake-orders"]
     })
     error_message = "What sources are given."
@@ -223,11 +223,11 @@ run "outputs_describe_the_deployment" {
 run "without_operators_the_doctor_does_not_read_sources" {
   command = plan
   variables {
-    worker_groups = { before = ["manifest-ready", "bucket-provision", "job-submit"], after = ["job-poll", "report-parse"], rest = ["thaw", "large-copy", "snapshot-check"] }
+    worker_groups = { before = ["manifest-ready", "bucket-provision", "job-submit"], after = ["job-poll", "report-parse"], rest = ["thaw", "large-copy", "snapshot-check"], close = ["table-verify", "run-close"] }
   }
 
   assert {
-    condition     = output.for_sources.reader_role_arns == ["arn:aws:iam::222222222222:role/levee-worker-after", "arn:aws:iam::222222222222:role/levee-worker-rest"] && output.for_sources.decrypting_role_arns == ["arn:aws:iam::222222222222:role/levee-worker-rest"] && output.for_sources.large_copy_role_arns == ["arn:aws:iam::222222222222:role/levee-worker-rest"] && !contains(keys(output.role_arns), "doctor")
+    condition     = output.for_sources.reader_role_arns == ["arn:aws:iam::222222222222:role/levee-worker-after", "arn:aws:iam::222222222222:role/levee-worker-rest"] && output.for_sources.decrypting_role_arns == output.for_sources.copying_role_arns && output.for_sources.copying_role_arns == ["arn:aws:iam::222222222222:role/levee-worker-close", "arn:aws:iam::222222222222:role/levee-worker-rest"] && !contains(keys(output.role_arns), "doctor")
     error_message = "A role that is not made reads the sources."
   }
 }

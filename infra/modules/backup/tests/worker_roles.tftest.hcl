@@ -152,6 +152,71 @@ run "snapshot_check_has_its_own_calls_and_no_others" {
   }
 }
 
+run "table_verify_reads_both_sides_and_writes_copies" {
+  command = plan
+
+  assert {
+    condition = { for s in jsondecode(aws_iam_role_policy.this["worker-table-verify"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) } == {
+      AnswersTasks                 = "Allow states:SendTaskSuccess states:SendTaskFailure states:SendTaskHeartbeat on *"
+      ListsTheLedger               = "Allow s3:ListBucket on arn:aws:s3:::levee-ledger-222222222222-us-east-1"
+      ReadsTheLedger               = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*"
+      TableVerifyWorksOnItsQueue   = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-table-verify"
+      TableVerifySetsMessagesAside = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-table-verify-dlq"
+      TableVerifyWritesItsRecords  = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/08-table-verify*"
+      TableVerifyReadsInventories  = "Allow s3:GetObject s3:GetObjectVersion on arn:aws:s3:::levee-manifests-222222222222-us-east-1/*"
+      TableVerifyReadsCopies       = "Allow s3:GetObject s3:GetObjectVersion on arn:aws:s3:::lake-events-??-???-????/* arn:aws:s3:::lake-orders-??-???-????/*"
+      TableVerifyListsCopies       = "Allow s3:ListBucket on arn:aws:s3:::lake-events-??-???-???? arn:aws:s3:::lake-orders-??-???-????"
+      TableVerifyReadsSources      = "Allow s3:GetObject s3:GetObjectVersion s3:GetObjectTagging s3:GetObjectVersionTagging on arn:aws:s3:::lake-events/* arn:aws:s3:::lake-orders/*"
+      TableVerifyListsSources      = "Allow s3:ListBucket on arn:aws:s3:::lake-events arn:aws:s3:::lake-orders"
+      TableVerifyWritesCopies      = "Allow s3:PutObject s3:PutObjectTagging s3:AbortMultipartUpload on arn:aws:s3:::lake-events-??-???-????/* arn:aws:s3:::lake-orders-??-???-????/*"
+      TableVerifyGivesUpUploads    = "Allow s3:AbortMultipartUpload on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/08-table-verify*"
+      TableVerifyTellsOfTables     = "Allow events:PutEvents on arn:aws:events:us-east-1:222222222222:event-bus/levee"
+    }
+    error_message = "table-verify"
+  }
+
+  assert {
+    condition     = alltrue([for s in jsondecode(aws_iam_role_policy.this["worker-table-verify"].policy).Statement : s.Condition == { StringEquals = { "aws:ResourceAccount" = "222222222222" } } if s.Sid == "TableVerifyWritesCopies"])
+    error_message = "table-verify writes to a bucket of a stranger."
+  }
+}
+
+run "run_close_writes_receipts_and_signs_them_where_a_key_is_given" {
+  command = plan
+  variables {
+    receipt_signing_key_arn = "arn:aws:kms:us-east-1:222222222222:key/receipts"
+  }
+
+  assert {
+    condition = { for s in jsondecode(aws_iam_role_policy.this["worker-run-close"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) } == {
+      AnswersTasks              = "Allow states:SendTaskSuccess states:SendTaskFailure states:SendTaskHeartbeat on *"
+      ListsTheLedger            = "Allow s3:ListBucket on arn:aws:s3:::levee-ledger-222222222222-us-east-1"
+      ReadsTheLedger            = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*"
+      RunCloseWorksOnItsQueue   = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-run-close"
+      RunCloseSetsMessagesAside = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-run-close-dlq"
+      RunCloseWritesItsRecords  = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/receipt.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/report.html"
+      RunCloseReadsReceipts     = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/receipts/*"
+      RunCloseWritesReceipts    = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/receipts/*"
+      RunCloseReadsHistories    = "Allow states:GetExecutionHistory on arn:aws:states:us-east-1:222222222222:execution:levee-backup:*"
+      RunCloseFindsReports      = "Allow s3:ListBucket on arn:aws:s3:::levee-reports-222222222222-us-east-1"
+      RunCloseLooksAtReports    = "Allow s3:GetObject on arn:aws:s3:::levee-reports-222222222222-us-east-1/*"
+      RunCloseTellsOfRuns       = "Allow events:PutEvents on arn:aws:events:us-east-1:222222222222:event-bus/levee"
+      RunCloseSignsReceipts     = "Allow kms:Sign on arn:aws:kms:us-east-1:222222222222:key/receipts"
+    }
+    error_message = "run-close"
+  }
+
+  assert {
+    condition     = [for name, policy in aws_iam_role_policy.this : name if strcontains(policy.policy, "kms:Sign")] == ["worker-run-close"]
+    error_message = "Another role than run-close's signs receipts."
+  }
+
+  assert {
+    condition     = output.worker_environment.LEVEE_RECEIPT_SIGNING_KEY_ARN == "arn:aws:kms:us-east-1:222222222222:key/receipts"
+    error_message = "The workers are not told the key."
+  }
+}
+
 run "no_role_may_delete_bypass_or_use_wildcards" {
   command = plan
   variables {
@@ -167,8 +232,8 @@ run "no_role_may_delete_bypass_or_use_wildcards" {
   }
 
   assert {
-    condition     = length(distinct([for name, policy in aws_iam_role_policy.this : policy.role])) == 13 && alltrue([for name, policy in aws_iam_role_policy.this : policy.role == "levee-${name}"])
-    error_message = "There are not thirteen roles, or a policy is on another role than its own."
+    condition     = length(distinct([for name, policy in aws_iam_role_policy.this : policy.role])) == 15 && alltrue([for name, policy in aws_iam_role_policy.this : policy.role == "levee-${name}"])
+    error_message = "There are not fifteen roles, or a policy is on another role than its own."
   }
 
   assert {
@@ -202,7 +267,7 @@ run "workers_are_trusted_to_ecs_of_this_account_and_to_whom_the_variable_names" 
 run "a_group_has_the_calls_of_its_stages" {
   command = plan
   variables {
-    worker_groups = { first = ["manifest-ready", "bucket-provision", "job-submit", "job-poll"], second = ["report-parse", "thaw", "large-copy", "snapshot-check"] }
+    worker_groups = { first = ["manifest-ready", "bucket-provision", "job-submit", "job-poll"], second = ["report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close"] }
   }
 
   assert {
@@ -211,7 +276,7 @@ run "a_group_has_the_calls_of_its_stages" {
       && { for group in ["first", "second"] : group => [
         length(jsondecode(aws_iam_role_policy.this["worker-${group}"].policy).Statement),
         length(distinct([for s in jsondecode(aws_iam_role_policy.this["worker-${group}"].policy).Statement : s.Sid])),
-      ] } == { first = [3 + 4 * 3 + 5 + 4 + 3 + 1, 28], second = [3 + 4 * 3 + 6 + 7 + 7 + 3, 38] }
+      ] } == { first = [3 + 4 * 3 + 5 + 4 + 3 + 1, 28], second = [3 + 6 * 3 + 6 + 7 + 7 + 3 + 8 + 6, 58] }
     )
     error_message = "A group has not the statements of its stages, each under its own Sid."
   }

@@ -10,6 +10,7 @@ variables {
     before = ["manifest-ready", "bucket-provision", "job-submit"]
     after  = ["job-poll", "report-parse"]
     rest   = ["thaw", "large-copy", "snapshot-check"]
+    close  = ["table-verify", "run-close"]
   }
   ecs = {
     image              = "222222222222.dkr.ecr.us-east-1.amazonaws.com/levee@sha256:0"
@@ -24,7 +25,7 @@ run "tasks_are_small_locked_down_and_run_their_stages" {
   command = plan
 
   assert {
-    condition     = { for group, task in aws_ecs_task_definition.worker : group => jsondecode(task.container_definitions)[0].command } == { before = ["worker", "manifest-ready", "bucket-provision", "job-submit"], after = ["worker", "job-poll", "report-parse"], rest = ["worker", "thaw", "large-copy", "snapshot-check"] }
+    condition     = { for group, task in aws_ecs_task_definition.worker : group => jsondecode(task.container_definitions)[0].command } == { before = ["worker", "manifest-ready", "bucket-provision", "job-submit"], after = ["worker", "job-poll", "report-parse"], rest = ["worker", "thaw", "large-copy", "snapshot-check"], close = ["worker", "table-verify", "run-close"] }
     error_message = "Which stages a task works on."
   }
 
@@ -76,7 +77,7 @@ run "services_are_private_and_roll_back" {
       && service.network_configuration[0].subnets == toset(["subnet-1", "subnet-2"]) && service.network_configuration[0].security_groups == toset(["sg-1"]) && service.network_configuration[0].assign_public_ip == false
       && service.deployment_circuit_breaker[0].enable && service.deployment_circuit_breaker[0].rollback
       && length(service.load_balancer) == 0
-    ]) && length(aws_ecs_service.worker) == 3
+    ]) && length(aws_ecs_service.worker) == 4
     error_message = "How a service runs."
   }
 }
@@ -85,7 +86,7 @@ run "services_scale_with_their_messages_and_to_zero" {
   command = plan
 
   assert {
-    condition     = { for group, target in aws_appautoscaling_target.worker : target.resource_id => [target.min_capacity, target.max_capacity] } == { "service/levee/before" = [0, 3], "service/levee/after" = [0, 3], "service/levee/rest" = [0, 3] }
+    condition     = { for group, target in aws_appautoscaling_target.worker : target.resource_id => [target.min_capacity, target.max_capacity] } == { "service/levee/before" = [0, 3], "service/levee/after" = [0, 3], "service/levee/rest" = [0, 3], "service/levee/close" = [0, 3] }
     error_message = "The limits of the scaling."
   }
 
@@ -153,7 +154,7 @@ run "without_ecs_there_is_none_of_it" {
 run "a_group_with_too_many_metrics_is_refused" {
   command = plan
   variables {
-    worker_groups = { first = ["manifest-ready", "bucket-provision", "job-submit", "job-poll"], second = ["report-parse", "thaw", "large-copy", "snapshot-check"] }
+    worker_groups = { first = ["manifest-ready", "bucket-provision", "job-submit", "job-poll"], second = ["report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close"] }
   }
   expect_failures = [aws_appautoscaling_target.worker]
 }

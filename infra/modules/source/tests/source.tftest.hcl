@@ -11,7 +11,7 @@ variables {
     copy_role_arn    = "arn:aws:iam::222222222222:role/levee-batch-copy"
     reader_role_arns = ["arn:aws:iam::222222222222:role/levee-worker-report-parse", "arn:aws:iam::222222222222:role/levee-doctor"]
 
-    large_copy_role_arns = ["arn:aws:iam::222222222222:role/levee-worker-large-copy"]
+    copying_role_arns    = ["arn:aws:iam::222222222222:role/levee-worker-large-copy"]
     decrypting_role_arns = ["arn:aws:iam::222222222222:role/levee-doctor"]
   }
   existing_bucket_policy = ""
@@ -56,14 +56,14 @@ run "copy_role_and_readers_read_and_nobody_else_does_anything" {
         Resource  = "arn:aws:s3:::lake-events"
       },
       {
-        Sid       = "LeveeLargeCopyReads"
+        Sid       = "LeveeCopyingReads"
         Effect    = "Allow"
         Principal = { AWS = ["arn:aws:iam::222222222222:role/levee-worker-large-copy"] }
         Action    = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"]
         Resource  = "arn:aws:s3:::lake-events/*"
       },
       {
-        Sid       = "LeveeLargeCopyLists"
+        Sid       = "LeveeCopyingLists"
         Effect    = "Allow"
         Principal = { AWS = ["arn:aws:iam::222222222222:role/levee-worker-large-copy"] }
         Action    = "s3:ListBucket"
@@ -107,7 +107,7 @@ run "statements_of_others_stay_and_levees_are_not_doubled" {
   }
 
   assert {
-    condition     = [for s in jsondecode(output.bucket_policy_json).Statement : lookup(s, "Sid", s.Effect)] == ["Auditors", "Deny", "LeveeBatchCopyReads", "LeveeBatchCopyLists", "LeveeReadersRead", "LeveeReadersList", "LeveeLargeCopyReads", "LeveeLargeCopyLists"]
+    condition     = [for s in jsondecode(output.bucket_policy_json).Statement : lookup(s, "Sid", s.Effect)] == ["Auditors", "Deny", "LeveeBatchCopyReads", "LeveeBatchCopyLists", "LeveeReadersRead", "LeveeReadersList", "LeveeCopyingReads", "LeveeCopyingLists"]
     error_message = "The statements of the merged policy."
   }
 
