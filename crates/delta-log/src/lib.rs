@@ -2,6 +2,32 @@
 //!
 //! Pure over a listing and a reader that the caller gives it: no I/O of its own.
 
+mod actions;
+mod assess;
+mod at_version;
+mod commit;
+mod features;
+mod hint;
+mod ids;
+mod interval;
+mod latest;
+mod listing;
+mod names;
+mod notes;
+mod opens;
+mod parquet_file;
+mod path;
+mod reader;
+mod replay;
+mod state;
+mod stats;
+mod vector;
 mod verdict;
 
+pub use assess::{verdict, verdict_by_shards};
+pub use at_version::{AtVersion, Need, NeedKind, Needs, at_version, needs};
+pub use hint::last_checkpoint_for;
+pub use listing::Listing;
+pub use names::root_of;
+pub use reader::{CannotCheck, LogReader, Options, ReadError};
 pub use verdict::{Absolute, Missing, MissingObject, MissingWhy, OpensInPlace, TableVerdict, Verdict, VersionFacts};

@@ -1,0 +1,181 @@
+//! What is below a table's root.
+
+use std::sync::OnceLock;
+
+use crate::{
+    ids::{Id, Kind, Shard},
+    names::{LOG, LogFile, LogName, Names},
+};
+
+/// What is below a table's root, fed from a listing in any order.
+///
+/// The log's commits and checkpoints are kept by name, everything else as a hash of its key and its size: 24 bytes an object, and
+/// about 8 more once it has been looked at. Feed every object below the root, those of tables further below included: nothing
+/// forbids a table to have files there.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    objects: Vec<Object>,
+    /// Places in `objects` by hash, made when first asked for: an open table of which 0 is the empty place.
+    index: OnceLock<Box<[u32]>>,
+    names: Names,
+    shard: Option<Shard>,
+    pushed: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Object {
+    id: Id,
+    size: u64,
+}
+
+impl Listing {
+    /// An empty listing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A listing that keeps one of `of` equal shares of the data files, and all of the log; for
+    /// [`verdict_by_shards`](crate::verdict_by_shards).
+    #[must_use]
+    pub fn for_shard(index: u32, of: u32) -> Self {
+        Self { shard: Some(Shard::new(index, of)), ..Self::default() }
+    }
+
+    /// Takes in an object: its key below the root, decoded, without a slash in front; its bytes; when it was last changed, in
+    /// milliseconds since 1970, where that is known. Of an object that is given twice the later one counts.
+    pub fn push(&mut self, relative_key: &str, size: u64, last_modified_ms: Option<i64>) {
+        self.pushed += 1;
+        let in_log = relative_key.strip_prefix(LOG);
+        if let Some(name) = in_log.and_then(LogName::parse) {
+            self.names.insert(name, LogFile { size, modified_ms: last_modified_ms });
+        }
+        let id = Id::of(Kind::Key, relative_key.as_bytes());
+        if in_log.is_some() || self.shard.is_none_or(|shard| shard.has(id)) {
+            self.index.take();
+            self.objects.push(Object { id, size });
+        }
+    }
+
+    /// Takes in all of another listing of the same table.
+    pub fn merge(&mut self, other: Self) {
+        self.index.take();
+        self.objects.extend(other.objects);
+        self.names.merge(other.names);
+        self.pushed += other.pushed;
+    }
+
+    /// Objects that were given to it, whether it keeps them or not.
+    #[must_use]
+    pub const fn objects(&self) -> u64 {
+        self.pushed
+    }
+
+    /// Bytes in memory, about.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let index = self.index.get().map_or(0, |index| index.len() * size_of::<u32>());
+        self.objects.capacity() * size_of::<Object>() + index + self.names.memory()
+    }
+
+    /// Objects that are kept.
+    pub(crate) const fn kept(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// Whether there are more objects than the index has numbers for.
+    pub(crate) fn is_too_large(&self) -> bool {
+        u32::try_from(self.objects.len()).is_err()
+    }
+
+    pub(crate) const fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The size of the object of this key, when it is there.
+    pub(crate) fn size_of(&self, id: Id) -> Option<u64> {
+        let index = self.index.get_or_init(|| index(&self.objects));
+        let mask = index.len().checked_sub(1)?;
+        let mut place = slot(id, mask);
+        loop {
+            let number = index.get(place).copied().filter(|&number| number != 0)?;
+            let object = self.objects.get(number as usize - 1)?;
+            if object.id == id {
+                return Some(object.size);
+            }
+            place = (place + 1) & mask;
+        }
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "masked")]
+const fn slot(id: Id, mask: usize) -> usize {
+    id.place() as usize & mask
+}
+
+/// At most three quarters of the places are taken, so that a search always meets an empty one.
+fn index(objects: &[Object]) -> Box<[u32]> {
+    let places = (objects.len() + objects.len() / 3 + 1).next_power_of_two();
+    let mut index = vec![0_u32; places].into_boxed_slice();
+    for (number, object) in (1_u32..).zip(objects) {
+        let mut place = slot(object.id, places - 1);
+        while let Some(taken) = index.get_mut(place) {
+            let same = |taken: u32| objects.get(taken as usize - 1).is_some_and(|other| other.id == object.id);
+            if *taken == 0 || same(*taken) {
+                *taken = number;
+                break;
+            }
+            place = (place + 1) & (places - 1);
+        }
+    }
+    index
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn listing_has_what_a_map_has(objects in prop::collection::vec(("[a-d]{1,4}", 0..9_u64), 0..200)) {
+            let mut listing = Listing::new();
+            let mut other = Listing::new();
+            for (number, (key, size)) in objects.iter().enumerate() {
+                if number < objects.len() / 2 { &mut listing } else { &mut other }.push(key, *size, None);
+            }
+            listing.merge(other);
+            let map: HashMap<_, _> = objects.iter().cloned().collect();
+            for key in map.keys().map(String::as_str).chain(["x", ""]) {
+                prop_assert_eq!(listing.size_of(Id::of(Kind::Key, key.as_bytes())), map.get(key).copied());
+            }
+            prop_assert_eq!(listing.objects(), objects.len() as u64);
+        }
+    }
+
+    #[test]
+    fn shards_share_the_data_and_have_all_of_the_log() {
+        let mut shards: Vec<_> = (0..3).map(|index| Listing::for_shard(index, 3)).collect();
+        for shard in &mut shards {
+            for number in 0..1000 {
+                shard.push(&format!("part-{number}"), 1, None);
+            }
+            shard.push("_delta_log/00000000000000000000.json", 1, None);
+        }
+        assert_eq!(shards.iter().map(Listing::kept).sum::<usize>(), 1000 + 3);
+        assert!(shards.iter().all(|shard| shard.names().latest() == Some(0) && shard.kept() > 250));
+    }
+
+    #[test]
+    fn memory_is_within_what_is_promised() {
+        let mut listing = Listing::new();
+        for number in 0..100_000 {
+            listing.push(&format!("part-{number}"), 1, None);
+        }
+        listing.size_of(Id::of(Kind::Key, b"x"));
+        assert!(listing.memory() / 100_000 < 48, "{}", listing.memory());
+    }
+}

@@ -1,0 +1,14 @@
+//! Verdicts on tables of every shape, whole and torn.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    missing_docs
+)]
+
+mod delta_log {
+    mod conformance;
+    mod support;
+}
