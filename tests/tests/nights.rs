@@ -16,6 +16,7 @@ mod nights {
     mod snapshots;
     mod stages;
     mod support;
+    mod tables;
     mod takeover;
     mod thaw;
 }

@@ -262,6 +262,7 @@ impl<'a> Assessment<'a> {
                 .and_then(|detail| interval::seconds(detail.metadata.retention.as_ref()?)),
             missing_in_all: detail.as_ref().map(|detail| detail.missing_in_all).unwrap_or_default(),
             missing: detail.map(|detail| detail.missing).unwrap_or_default(),
+            suspected_incarnations: self.notes.suspect_two(),
             notes: self.notes.into_vec(),
         })
     }

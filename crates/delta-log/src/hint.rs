@@ -45,6 +45,14 @@ impl Hint {
     }
 }
 
+/// Whether a `_last_checkpoint` keeps nobody from opening the table: readers pass over one that does not parse, and a checkpoint
+/// of the version that it names, or of a later one, is complete.
+#[must_use]
+pub fn hint_is_sound(listing: &Listing, last_checkpoint: &[u8]) -> bool {
+    let newest = listing.names().checkpoint_versions().next();
+    Hint::parse(last_checkpoint).is_none_or(|hint| newest.is_some_and(|newest| newest >= hint.version))
+}
+
 /// The bytes of a `_last_checkpoint` that names the checkpoint of a version: its version, its number of actions, its parts or its
 /// name where readers ask for them, and nothing else, so that nothing else can be wrong. None when the listing has no complete
 /// checkpoint of that version; whether it can be read is not looked at beyond what is counted.

@@ -26,7 +26,7 @@ mod verdict;
 
 pub use assess::{verdict, verdict_by_shards};
 pub use at_version::{AtVersion, Need, NeedKind, Needs, at_version, needs};
-pub use hint::last_checkpoint_for;
+pub use hint::{hint_is_sound, last_checkpoint_for};
 pub use listing::Listing;
 pub use names::root_of;
 pub use reader::{CannotCheck, LogReader, Options, ReadError};

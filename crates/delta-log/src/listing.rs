@@ -78,6 +78,12 @@ impl Listing {
         self.objects.capacity() * size_of::<Object>() + index + self.names.memory()
     }
 
+    /// The bytes of the object at a key below the root, when it is there and kept.
+    #[must_use]
+    pub fn size_at(&self, relative_key: &str) -> Option<u64> {
+        self.size_of(Id::of(Kind::Key, relative_key.as_bytes()))
+    }
+
     /// Objects that are kept.
     pub(crate) const fn kept(&self) -> usize {
         self.objects.len()

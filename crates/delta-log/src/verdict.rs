@@ -84,6 +84,9 @@ pub struct TableVerdict {
     /// How long removed files are kept, as `delta.deletedFileRetentionDuration` says, in seconds; absent when the table does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_retention_seconds: Option<u64>,
+    /// Whether the log looks as if it mixed two tables, one made at this place after the other was dropped; the notes say why.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspected_incarnations: bool,
     /// What else somebody should know, one sentence each: a suspected second incarnation, a broken checkpoint that was passed
     /// over, commits that do not parse, gaps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

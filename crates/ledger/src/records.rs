@@ -157,7 +157,10 @@ impl Ledger {
     }
 
     /// Where the object at a key is, if there is one.
-    pub(crate) async fn find(&self, key: &str) -> Result<Option<ObjectPointer>, StageError> {
+    ///
+    /// # Errors
+    /// AWS errors.
+    pub async fn find(&self, key: &str) -> Result<Option<ObjectPointer>, StageError> {
         match self.s3.head_object().bucket(&self.bucket).key(key).send().await {
             Ok(output) => Ok(Some(self.pointer_to(key, output.e_tag, output.version_id))),
             Err(error) if error_code(&error) == Some("NotFound") => Ok(None),

@@ -5,7 +5,7 @@ use std::{ffi::OsString, process::ExitCode};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{cat, demo, doctor, exit, plan, rehearse, start, twin_command, worker_command};
+use crate::{cat, demo, doctor, exit, plan, rehearse, start, twin_command, verify, worker_command};
 
 /// Verified backups of Delta warehouses on S3.
 #[derive(Debug, Parser)]
@@ -42,6 +42,8 @@ enum Command {
     Start(start::StartSettings),
     /// Show what a run would do with the objects of an inventory, and what it would cost, without doing anything
     Plan(plan::PlanSettings),
+    /// Check the Delta tables of a folder or a bucket by their logs, without changing anything
+    Verify(verify::VerifySettings),
     /// Read S3 Inventory reports
     Inventory(cat::InventoryCommand),
     /// Read completion reports of S3 Batch Operations
@@ -59,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(settings) => doctor::run(&settings),
         Command::Start(settings) => wait_for(start::run(&settings)),
         Command::Plan(settings) => wait_for(plan::run(&settings)),
+        Command::Verify(settings) => wait_for(verify::run(&settings)),
         Command::Inventory(command) => wait_for(command.run()),
         Command::Report(command) => wait_for(command.run()),
     }

@@ -15,4 +15,5 @@ pub mod rehearse;
 pub mod start;
 pub mod supervised;
 pub mod twin_command;
+pub mod verify;
 pub mod worker_command;

@@ -1,56 +1,122 @@
-//! The stage that says what the tables of a snapshot are worth.
+//! The stage that finds every Delta table in the snapshot bucket, proves from its log what the copy is worth, and mends torn
+//! copies from the source while the files still exist there.
 
+mod copy;
+mod explain;
+mod mend;
+mod survey;
+mod tell;
+
+use copy::Copier;
+use explain::Circumstances;
+use levee_delta_log::Options;
 use levee_ledger::{
-    Ledger, RunKey,
-    state::{Bucket, Job, LargeCopied, Manifest, Report, Run, SnapshotCheck, Tables, VerdictCounts},
+    Ledger, RunKey, Selector,
+    state::{self, ArchivedPolicy, Bucket, Manifest, Run},
 };
-use levee_stage::{Aws, CommonSettings, Context, NoSettings, Progress, Stage, StageError};
-use serde::Deserialize;
+use levee_stage::{Aws, CommonSettings, Context, EventBus, NoSettings, Progress, Stage, StageError};
+use levee_tables::{BucketStore, roots};
+use mend::Mender;
+use serde::{Deserialize, Serialize};
+use survey::{Survey, survey};
+
+/// The error of tables whose copies are not whole, where somebody can do something about it.
+pub const TABLES_TORN: &str = "Levee.TablesTorn";
 
 /// The part of the state that the stage reads.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Input {
     /// What was asked for.
     pub run: Run,
-    /// The pinned inventory, and the plan.
+    /// The pinned inventory.
     pub manifest: Manifest,
     /// The snapshot bucket.
     pub bucket: Bucket,
-    /// The last attempt's job.
-    pub job: Job,
-    /// What is in the snapshot bucket.
-    pub snapshot: SnapshotCheck,
-    /// What the last report said; absent when no job was made.
-    #[serde(default)]
-    pub report: Option<Report>,
-    /// What large-copy has done; absent when nothing was too large.
-    #[serde(default)]
-    pub large: Option<LargeCopied>,
 }
 
-/// The stage. It looks for no tables yet: none is counted.
+/// The stage.
 pub struct TableVerify {
+    aws: Aws,
     ledger: Ledger,
+    bus: EventBus,
+}
+
+/// The ledger's record of a look that found tables which somebody has to do something about.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Torn {
+    tables: state::Tables,
+    cause: String,
 }
 
 impl TableVerify {
     /// The stage on these clients.
     #[must_use]
     pub fn new(aws: &Aws, common: &CommonSettings, _own: &NoSettings) -> Self {
-        Self { ledger: Ledger::new(aws.s3.clone(), &common.ledger_bucket) }
+        Self {
+            aws: aws.clone(),
+            ledger: Ledger::new(aws.s3.clone(), &common.ledger_bucket),
+            bus: EventBus::new(aws.events.clone(), &common.event_bus),
+        }
+    }
+
+    async fn look(&self, context: &Context, list: &str, input: &Input) -> Result<Survey, StageError> {
+        let (run, bucket) = (&input.run, &input.bucket);
+        let snapshot = BucketStore::new(&self.aws.s3, &bucket.name, Some(bucket.account.clone()));
+        let mender = Mender {
+            source: BucketStore::new(&self.aws.s3, &run.source, Some(run.source_account.clone())),
+            copier: Copier::new(&self.aws.s3, run, bucket),
+            options: Options::default(),
+            circumstances: Circumstances {
+                source: run.source.clone(),
+                scan_started: input.manifest.scan_started,
+                now: context.clock.now(),
+            },
+            snapshot,
+            selector: Selector::new(&run.selection)
+                .map_err(|problems| StageError::permanent(StageError::INPUT_INVALID, problems.join("; ")))?,
+            skips_archived: run.archived == ArchivedPolicy::Skip,
+        };
+        let roots = roots(&mender.snapshot).await?;
+        survey(&self.ledger, list, &mender, &roots).await
     }
 }
 
 impl Stage for TableVerify {
     const NAME: &'static str = "table-verify";
     type Input = Input;
-    type Output = Tables;
+    type Output = state::Tables;
 
-    async fn run(&self, context: &Context, input: Input) -> Result<Progress<Tables>, StageError> {
+    async fn run(&self, context: &Context, input: Input) -> Result<Progress<state::Tables>, StageError> {
         let run = RunKey::new(&input.run.source, input.manifest.backup_date, &context.execution);
         self.ledger.check_claim(&run).await?;
-        let (verdicts, record) = (VerdictCounts::default(), run.record("08-table-verify.json"));
-        let none = Tables { tables: 0, verdicts, repaired: 0, repaired_objects: 0, repaired_bytes: 0, list: None };
-        Ok(Progress::Done(self.ledger.write_once(&record, &none).await?.into_stored(none).value))
+        let record = run.record("08-table-verify.json");
+        if let Some(found) = self.ledger.read::<state::Tables>(&record).await? {
+            return Ok(Progress::Done(found.value));
+        }
+        let redrives = context.execution.redrive_count;
+        let look = run.record(&format!("08-table-verify-redrive-{redrives}"));
+        let torn = format!("{look}-torn.json");
+        if let Some(found) = self.ledger.read::<Torn>(&torn).await? {
+            return Err(StageError::permanent(TABLES_TORN, found.value.cause));
+        }
+        let Survey { tables, told } = self.look(context, &format!("{look}-tables.jsonl"), &input).await?;
+        if tables.verdicts.torn + tables.verdicts.behind > 0 {
+            self.bus.send("Tables Torn", &tell::event(&run, redrives, &tables, &told)).await?;
+        }
+        if told.needs_somebody() {
+            let found = Torn { cause: tell::cause(&run, &tables, &told), tables };
+            let cause = self.ledger.write_once(&torn, &found).await?.into_stored(found).value.cause;
+            return Err(StageError::permanent(TABLES_TORN, cause));
+        }
+        let tables = self.ledger.write_once(&record, &tables).await?.into_stored(tables).value;
+        tracing::info!(
+            tables = tables.tables,
+            whole = tables.verdicts.good(),
+            behind = tables.verdicts.behind,
+            torn = tables.verdicts.torn,
+            repaired = tables.repaired,
+            "the tables of the snapshot have their verdicts"
+        );
+        Ok(Progress::Done(tables))
     }
 }

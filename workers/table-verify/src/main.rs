@@ -5,5 +5,9 @@ use std::process::ExitCode;
 use levee_table_verify::TableVerify;
 
 fn main() -> ExitCode {
-    levee_stage::main_of_worker("levee-table-verify", "Says what the tables of snapshots are worth", TableVerify::new)
+    levee_stage::main_of_worker(
+        "levee-table-verify",
+        "Gives every Delta table of a snapshot a verdict",
+        TableVerify::new,
+    )
 }

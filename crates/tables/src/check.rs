@@ -1,0 +1,179 @@
+//! Tables found in a place, and given verdicts.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream};
+use levee_delta_log::{AtVersion, CannotCheck, Listing, LogReader, Need, NeedKind, Options, TableVerdict, root_of};
+use levee_stage::StageError;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{log::with_log, store::Store};
+
+/// The name of the error of a table that could not be checked.
+pub const CANNOT_CHECK: &str = "Levee.CannotCheck";
+/// Tables that are checked at the same time.
+const AT_ONCE: usize = 16;
+
+/// An object that a version needs, see [`Need`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Needed {
+    /// What it is; data comes first, commits last.
+    pub kind: NeedKind,
+    /// Its key below the table's root.
+    pub path: String,
+    /// Its bytes; at least, for a file of deletion vectors.
+    pub size: Option<u64>,
+}
+
+/// The roots of all tables of a place, as key prefixes without a slash at the end; the place's own root is the empty one.
+///
+/// # Errors
+/// The place cannot be listed.
+pub async fn roots<S: Store>(store: &S) -> Result<BTreeSet<String>, StageError> {
+    let mut roots = BTreeSet::new();
+    store
+        .list("", |object| {
+            if let Some(root) = root_of(object.key).filter(|root| !roots.contains(*root)) {
+                roots.insert(root.to_owned());
+            }
+        })
+        .await?;
+    Ok(roots)
+}
+
+/// What the keys of a table begin with.
+#[must_use]
+pub fn prefix(root: &str) -> String {
+    if root.is_empty() { String::new() } else { format!("{root}/") }
+}
+
+/// Lists a table.
+///
+/// # Errors
+/// The place cannot be listed.
+pub async fn listing<S: Store>(store: &S, root: &str) -> Result<Arc<Listing>, StageError> {
+    let below = prefix(root);
+    let mut listing = Listing::new();
+    store
+        .list(&below, |object| {
+            if let Some(key) = object.key.get(below.len()..) {
+                listing.push(key, object.size, object.modified_ms);
+            }
+        })
+        .await?;
+    Ok(Arc::new(listing))
+}
+
+/// Lists a table and gives it a verdict.
+///
+/// # Errors
+/// The place cannot be listed or read; the log asks for more than is done for one table.
+pub async fn check<S: Store>(store: &S, root: &str, options: &Options) -> Result<TableVerdict, StageError> {
+    verdict(store, root, &listing(store, root).await?, options).await
+}
+
+/// The verdict on a table that was listed.
+///
+/// # Errors
+/// As [`check`].
+pub async fn verdict<S: Store>(
+    store: &S,
+    root: &str,
+    listing: &Arc<Listing>,
+    options: &Options,
+) -> Result<TableVerdict, StageError> {
+    let (name, options) = (root.to_owned(), options.clone());
+    replay(store, root, listing, move |listing, log| levee_delta_log::verdict(&name, listing, log, &options)).await
+}
+
+/// Whether one version of a table is whole.
+///
+/// # Errors
+/// As [`check`].
+pub async fn at_version<S: Store>(
+    store: &S,
+    root: &str,
+    listing: &Arc<Listing>,
+    options: &Options,
+    version: u64,
+) -> Result<AtVersion, StageError> {
+    let options = options.clone();
+    replay(store, root, listing, move |listing, log| levee_delta_log::at_version(listing, log, &options, version)).await
+}
+
+/// Of what a version needs below the table's root, what `keep` keeps, in the order in which it is to be written.
+///
+/// # Errors
+/// As [`check`]; the version cannot be loaded.
+pub async fn needs<S: Store>(
+    store: &S,
+    root: &str,
+    listing: &Arc<Listing>,
+    options: &Options,
+    version: u64,
+    keep: impl Fn(&Need<'_>) -> bool + Send + 'static,
+) -> Result<Vec<Needed>, StageError> {
+    let options = options.clone();
+    let mut needed = replay(store, root, listing, move |listing, log| {
+        let mut kept = Vec::new();
+        let mut take = |need: Need<'_>| {
+            if keep(&need) {
+                kept.push(Needed { kind: need.kind, path: need.path.to_owned(), size: need.size });
+            }
+            Ok(())
+        };
+        levee_delta_log::needs(listing, log, &options, version, &mut take).map(|_| kept)
+    })
+    .await?;
+    needed.sort();
+    Ok(needed)
+}
+
+/// The bytes of a `_last_checkpoint` that names the checkpoint of a version; none when there is no such checkpoint.
+///
+/// # Errors
+/// As [`check`].
+pub async fn last_checkpoint<S: Store>(
+    store: &S,
+    root: &str,
+    listing: &Arc<Listing>,
+    version: u64,
+) -> Result<Option<Bytes>, StageError> {
+    replay(store, root, listing, move |listing, log| levee_delta_log::last_checkpoint_for(listing, log, version)).await
+}
+
+/// The verdicts on tables, side by side, in the order of `roots`.
+pub fn check_all<S: Store>(
+    store: &S,
+    roots: impl IntoIterator<Item = String>,
+    options: &Options,
+) -> impl Stream<Item = (String, Result<TableVerdict, StageError>)> {
+    let begin = move |root: String| {
+        let (store, options, name) = (store.clone(), options.clone(), root.clone());
+        let task = tokio::spawn(async move { check(&store, &root, &options).await });
+        async move {
+            let checked = AbortOnDropHandle::new(task).await;
+            (name, checked.unwrap_or_else(|error| Err(panicked(&error))))
+        }
+    };
+    stream::iter(roots).map(begin).buffered(AT_ONCE)
+}
+
+async fn replay<S: Store, T: Send + 'static>(
+    store: &S,
+    root: &str,
+    listing: &Arc<Listing>,
+    work: impl FnOnce(&Listing, &dyn LogReader) -> Result<T, CannotCheck> + Send + 'static,
+) -> Result<T, StageError> {
+    let listing = Arc::clone(listing);
+    let done = with_log(store, root, move |log| work(&listing, log)).await?;
+    done.map_err(|error| {
+        let cause = format!("the table {} could not be checked: {error}", store.place(root));
+        StageError::permanent(CANNOT_CHECK, cause)
+    })
+}
+
+fn panicked(error: &tokio::task::JoinError) -> StageError {
+    StageError::transient(StageError::STAGE_PANICKED, format!("the check of a table broke off: {error}"))
+}

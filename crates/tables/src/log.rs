@@ -1,0 +1,150 @@
+//! The log of one table: replayed on a thread of its own, which asks for files; they are fetched on the runtime.
+//!
+//! The replay is synchronous. While it works, a blocking task of the runtime waits for its next question, so that a paused clock
+//! stands still meanwhile; while a file is fetched none does, so that time-outs and pauses of the S3 client pass.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
+    },
+};
+
+use bytes::Bytes;
+use levee_delta_log::{LogReader, ReadError};
+use levee_stage::StageError;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{check::prefix, store::Store};
+
+/// Files that are fetched before they are asked for.
+const AHEAD: usize = 8;
+
+type Fetched = Result<Option<Bytes>, StageError>;
+
+/// What the replay asks for.
+enum Question {
+    /// This file, now.
+    Read(String),
+    /// These files, later and in this order.
+    WillRead(Vec<String>),
+}
+
+/// The replay's end: it asks and waits.
+pub(crate) struct Asking {
+    questions: Sender<Question>,
+    answers: Mutex<Receiver<Result<Bytes, ReadError>>>,
+}
+
+impl LogReader for Asking {
+    fn read(&self, path: &str) -> Result<Bytes, ReadError> {
+        let broken_off = || ReadError::Failed("the check was broken off".to_owned());
+        self.questions.send(Question::Read(path.to_owned())).map_err(|_| broken_off())?;
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.recv().unwrap_or_else(|_| Err(broken_off()))
+    }
+
+    fn will_read(&self, paths: &[String]) {
+        // Who does not listen any more needs no advice.
+        let _ = self.questions.send(Question::WillRead(paths.to_vec()));
+    }
+}
+
+/// Runs `work`, whose reader has the files of the table `root` of the store.
+///
+/// # Errors
+/// The store's error where a file could not be read; `Levee.StagePanicked` when the work broke off.
+pub(crate) async fn with_log<S: Store, T: Send + 'static>(
+    store: &S,
+    root: &str,
+    work: impl FnOnce(&Asking) -> T + Send + 'static,
+) -> Result<T, StageError> {
+    let (questions, asked) = channel();
+    let (answer, answers) = sync_channel(1);
+    let asking = Asking { questions, answers: Mutex::new(answers) };
+    let thread = std::thread::Builder::new().name("replay".to_owned()).spawn(move || work(&asking));
+    let thread = thread.map_err(|error| {
+        StageError::transient(StageError::STAGE_PANICKED, format!("no thread can be started for a replay: {error}"))
+    })?;
+    let mut ahead = Ahead::new(store, root);
+    let served = serve(&mut ahead, asked, &answer).await;
+    // The thread has ended, or ends as soon as it asks: nobody answers any more.
+    drop(answer);
+    let done = tokio::task::spawn_blocking(move || thread.join()).await;
+    served?;
+    match done {
+        Ok(Ok(done)) => Ok(done),
+        _ => Err(StageError::transient(StageError::STAGE_PANICKED, "the replay of a log broke off")),
+    }
+}
+
+/// Answers until the replay has ended; the first error of the store ends it.
+async fn serve<S: Store>(
+    ahead: &mut Ahead<S>,
+    asked: Receiver<Question>,
+    answer: &SyncSender<Result<Bytes, ReadError>>,
+) -> Result<(), StageError> {
+    let asked = Arc::new(Mutex::new(asked));
+    loop {
+        let waiting = Arc::clone(&asked);
+        let question =
+            tokio::task::spawn_blocking(move || waiting.lock().unwrap_or_else(PoisonError::into_inner).recv().ok());
+        match question.await {
+            Ok(Some(Question::WillRead(paths))) => ahead.tell(paths),
+            Ok(Some(Question::Read(path))) => {
+                let bytes = ahead.read(&path).await?;
+                if answer.send(bytes.ok_or(ReadError::Gone)).is_err() {
+                    return Ok(());
+                }
+            }
+            Ok(None) => return Ok(()),
+            Err(_) => {
+                return Err(StageError::transient(StageError::STAGE_PANICKED, "the reading of a log was stopped"));
+            }
+        }
+    }
+}
+
+/// Fetches files, and those that it is told of before they are asked for.
+struct Ahead<S> {
+    store: S,
+    prefix: String,
+    /// To be fetched, in the order in which they will be asked for.
+    told: VecDeque<String>,
+    /// Being fetched, in that order.
+    fetches: VecDeque<(String, AbortOnDropHandle<Fetched>)>,
+}
+
+impl<S: Store> Ahead<S> {
+    fn new(store: &S, root: &str) -> Self {
+        Self { store: store.clone(), prefix: prefix(root), told: VecDeque::new(), fetches: VecDeque::new() }
+    }
+
+    fn tell(&mut self, paths: Vec<String>) {
+        self.fetches.clear();
+        self.told = paths.into();
+    }
+
+    /// A file that was fetched before where it was foreseen. What was foreseen before it is not asked for any more.
+    async fn read(&mut self, path: &str) -> Fetched {
+        let place = self.fetches.iter().position(|(name, _)| name == path);
+        let begun = place.and_then(|at| self.fetches.drain(..=at).next_back()).map(|(_, fetch)| fetch);
+        let fetch = begun.unwrap_or_else(|| self.fetch(path));
+        while self.fetches.len() < AHEAD {
+            let Some(next) = self.told.pop_front() else { break };
+            if next != path {
+                let begun = self.fetch(&next);
+                self.fetches.push_back((next, begun));
+            }
+        }
+        fetch.await.unwrap_or_else(|error| {
+            Err(StageError::transient(StageError::STAGE_PANICKED, format!("the reading of a log broke off: {error}")))
+        })
+    }
+
+    fn fetch(&self, path: &str) -> AbortOnDropHandle<Fetched> {
+        let (store, key) = (self.store.clone(), format!("{}{path}", self.prefix));
+        AbortOnDropHandle::new(tokio::spawn(async move { store.read(&key).await }))
+    }
+}

@@ -1,0 +1,226 @@
+//! What is done about a table whose copy is not whole, or does not open where it is.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use levee_delta_log::{Listing, NeedKind, Options, TableVerdict, Verdict, hint_is_sound};
+use levee_ledger::{
+    Selector,
+    state::{Repair, TableLine},
+};
+use levee_stage::{ErrorKind, StageError};
+use levee_tables::{BucketStore, Needed, Store, last_checkpoint, listing, needs, prefix, verdict};
+
+use crate::{
+    copy::{Copier, Trouble},
+    explain::{self, Circumstances},
+};
+
+/// Objects of one table that are copied at the same time.
+const AT_ONCE: usize = 16;
+/// How often a table is looked at anew when its source has moved on meanwhile.
+const LOOKS: u32 = 3;
+const HINT: &str = "_delta_log/_last_checkpoint";
+
+/// Mends the tables of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Mender {
+    pub(crate) snapshot: BucketStore,
+    pub(crate) source: BucketStore,
+    pub(crate) copier: Copier,
+    pub(crate) options: Options,
+    pub(crate) circumstances: Circumstances,
+    pub(crate) selector: Selector,
+    /// Whether the run leaves archived objects out.
+    pub(crate) skips_archived: bool,
+}
+
+/// What the source has of a table.
+struct AtSource {
+    verdict: TableVerdict,
+    listing: Arc<Listing>,
+}
+
+/// How a mending ended.
+#[derive(Default)]
+struct Mending {
+    objects: u64,
+    bytes: u64,
+    last_checkpoint_written: bool,
+    /// Why nothing more was done.
+    explanation: Option<String>,
+    refused: Option<String>,
+}
+
+impl Mender {
+    /// Gives a table of the snapshot its verdict, and mends its copy where it is not whole.
+    ///
+    /// # Errors
+    /// The snapshot bucket cannot be listed or read; something failed in passing.
+    pub(crate) async fn settle(&self, root: &str) -> Result<TableLine, StageError> {
+        let copy = listing(&self.snapshot, root).await?;
+        let before = verdict(&self.snapshot, root, &copy, &self.options).await?;
+        let mut mending = Mending::default();
+        let (mut copy, mut after) = (copy, before.clone());
+        let suspected = before.verdict.is_good() && before.suspected_incarnations;
+        if suspected || matches!(before.verdict, Verdict::Behind | Verdict::Torn) {
+            mending = self.mend(root, &before, &copy, suspected).await?;
+            if mending.objects > 0 {
+                (copy, after) = self.look_again(root).await?;
+            }
+        }
+        if mending.refused.is_none()
+            && !after.opens_in_place.yes
+            && self.write_hint(root, &after, &copy, &mut mending).await?
+        {
+            (_, after) = self.look_again(root).await?;
+        }
+        Ok(self.line(before, after, mending))
+    }
+
+    async fn look_again(&self, root: &str) -> Result<(Arc<Listing>, TableVerdict), StageError> {
+        let copy = listing(&self.snapshot, root).await?;
+        let verdict = verdict(&self.snapshot, root, &copy, &self.options).await?;
+        Ok((copy, verdict))
+    }
+
+    fn line(&self, before: TableVerdict, after: TableVerdict, mending: Mending) -> TableLine {
+        let repaired = mending.objects > 0 || mending.last_checkpoint_written;
+        let repair = repaired.then_some(Repair {
+            before: before.verdict,
+            version_before: before.newest_whole_version,
+            objects: mending.objects,
+            bytes: mending.bytes,
+            last_checkpoint_written: mending.last_checkpoint_written,
+        });
+        let explanation = explain::table(&before, &after, mending.explanation, repair.as_ref(), &self.circumstances);
+        TableLine { verdict: after, repair, explanation, refused: mending.refused }
+    }
+
+    /// Copies what the newest whole version at the source needs and the copy lacks.
+    async fn mend(
+        &self,
+        root: &str,
+        before: &TableVerdict,
+        copy: &Arc<Listing>,
+        suspected: bool,
+    ) -> Result<Mending, StageError> {
+        let mut mending = Mending::default();
+        for _ in 0..LOOKS {
+            let source = match self.at_source(root).await {
+                Ok(source) => source,
+                Err(error) if error.kind == ErrorKind::Transient => return Err(error),
+                Err(error) => {
+                    mending.refused = Some(error.cause);
+                    return Ok(mending);
+                }
+            };
+            if let Some(explanation) = explain::impossible(before, &source.verdict) {
+                mending.explanation = Some(explanation);
+                return Ok(mending);
+            }
+            // A whole copy is only compared with its source, which may be of another table.
+            let version = source.verdict.newest_whole_version.filter(|_| !suspected);
+            let Some(version) = version else { return Ok(mending) };
+            let lacking = self.lacking(root, &source, version, copy).await?;
+            match self.copy_all(root, lacking, &mut mending).await {
+                Ok(()) => return Ok(mending),
+                Err(Trouble::Gone) => {}
+                Err(trouble) => return self.stopped(trouble, mending),
+            }
+        }
+        mending.explanation = Some(explain::restless());
+        Ok(mending)
+    }
+
+    async fn at_source(&self, root: &str) -> Result<AtSource, StageError> {
+        let listing = listing(&self.source, root).await?;
+        let verdict = verdict(&self.source, root, &listing, &self.options).await?;
+        Ok(AtSource { verdict, listing })
+    }
+
+    /// What `version` needs and the copy has not, or not with its size: data first, then the log in its order.
+    async fn lacking(
+        &self,
+        root: &str,
+        source: &AtSource,
+        version: u64,
+        copy: &Arc<Listing>,
+    ) -> Result<Vec<Needed>, StageError> {
+        let (at_source, there) = (Arc::clone(&source.listing), Arc::clone(copy));
+        needs(&self.source, root, &source.listing, &self.options, version, move |need| {
+            let copied = there.size_at(need.path);
+            copied.is_none() || copied != at_source.size_at(need.path)
+        })
+        .await
+    }
+
+    /// A mending that could not go on.
+    fn stopped(&self, trouble: Trouble, mut mending: Mending) -> Result<Mending, StageError> {
+        match trouble {
+            Trouble::Passing(error) => return Err(error),
+            Trouble::LeftOut(key) => mending.explanation = Some(explain::left_out(&key)),
+            Trouble::Archived if self.skips_archived => mending.explanation = Some(explain::archived()),
+            Trouble::Archived => mending.refused = Some(explain::archived()),
+            Trouble::Refused(why) => mending.refused = Some(why),
+            Trouble::Gone => mending.explanation = Some(explain::restless()),
+        }
+        Ok(mending)
+    }
+
+    /// Copies the objects, unless the run's selection leaves one of them out.
+    async fn copy_all(&self, root: &str, lacking: Vec<Needed>, mending: &mut Mending) -> Result<(), Trouble> {
+        let below = prefix(root);
+        for need in &lacking {
+            let key = format!("{below}{}", need.path);
+            if !self.selects(&key).await? {
+                return Err(Trouble::LeftOut(key));
+            }
+        }
+        // Data side by side; a commit must not be there before all that it names.
+        let (data, log): (Vec<_>, Vec<_>) =
+            lacking.into_iter().partition(|need| need.kind <= NeedKind::DeletionVectors);
+        for (needs, at_once) in [(data, AT_ONCE), (log, 1)] {
+            let copies = needs.into_iter().map(|need| {
+                let key = format!("{below}{}", need.path);
+                async move { self.copier.copy(&key, need.size).await.map(|()| need.size) }
+            });
+            let mut copies = stream::iter(copies).buffered(at_once);
+            while let Some(size) = copies.try_next().await? {
+                mending.objects += 1;
+                mending.bytes += size.unwrap_or_default();
+            }
+        }
+        Ok(())
+    }
+
+    async fn selects(&self, key: &str) -> Result<bool, Trouble> {
+        let class = if self.selector.asks_for_classes() { self.copier.class_of(key).await? } else { None };
+        Ok(self.selector.takes(key, class.as_deref()))
+    }
+
+    /// Writes a `_last_checkpoint` that names a checkpoint of the copy, where the one that is there names none. Whether it did.
+    async fn write_hint(
+        &self,
+        root: &str,
+        verdict: &TableVerdict,
+        copy: &Arc<Listing>,
+        mending: &mut Mending,
+    ) -> Result<bool, StageError> {
+        let checkpoint = verdict.newest_whole.as_ref().and_then(|facts| facts.checkpoint);
+        let (Some(checkpoint), true) = (checkpoint, copy.size_at(HINT).is_some()) else { return Ok(false) };
+        let key = format!("{}{HINT}", prefix(root));
+        let there = self.snapshot.read(&key).await?.unwrap_or_default();
+        if hint_is_sound(copy, &there) {
+            return Ok(false);
+        }
+        let Some(bytes) = last_checkpoint(&self.snapshot, root, copy, checkpoint).await? else { return Ok(false) };
+        match self.copier.write(&key, bytes).await {
+            Ok(()) => mending.last_checkpoint_written = true,
+            Err(Trouble::Passing(error)) => return Err(error),
+            Err(Trouble::Refused(why)) => mending.refused = Some(why),
+            Err(_) => {}
+        }
+        Ok(mending.last_checkpoint_written)
+    }
+}
