@@ -10,5 +10,8 @@
 
 mod delta_log {
     mod conformance;
+    mod models;
+    mod reading;
+    mod shapes;
     mod support;
 }
