@@ -10,6 +10,7 @@
 
 mod delta_log {
     mod conformance;
+    mod fixtures;
     mod models;
     mod reading;
     mod shapes;
