@@ -10,5 +10,9 @@
 
 mod delta_log {
     mod conformance;
+    mod fixtures;
+    mod models;
+    mod reading;
+    mod shapes;
     mod support;
 }

@@ -1,5 +1,8 @@
 //! Tables in memory.
 
+pub mod checkpoints;
+pub mod log;
+
 use std::{cell::RefCell, collections::BTreeMap};
 
 use bytes::Bytes;

@@ -1,0 +1,303 @@
+//! Makes a table of many files over many commits in a folder, gives the verdict on it, and says how long that took.
+//!
+//! ```text
+//! cargo run --release -p levee-delta-log --example bench_verdict -- --files 1000000 --commits 1000
+//! ```
+//!
+//! `--no-checkpoint` leaves the checkpoint away, so that every commit is replayed; `--keep FOLDER` makes the table there, data files
+//! included, so that other programs can be timed with it; `--torn` takes one object in a thousand from the listing. A line of JSON
+//! is printed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation
+)]
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
+
+use bytes::Bytes;
+use levee_delta_log::{Listing, LogReader, Options, ReadError, verdict};
+use parquet::{
+    data_type::{ByteArray, ByteArrayType, Int32Type, Int64Type},
+    file::{properties::WriterProperties, writer::SerializedFileWriter},
+    schema::parser::parse_message_type,
+};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+struct Arguments {
+    files: u64,
+    commits: u64,
+    seed: u64,
+    checkpoint: bool,
+    torn: bool,
+    keep: Option<PathBuf>,
+}
+
+fn arguments() -> Arguments {
+    let mut found = Arguments { files: 1_000_000, commits: 1000, seed: 1, checkpoint: true, torn: false, keep: None };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().expect("a value");
+        match word.as_str() {
+            "--files" => found.files = value().parse().unwrap(),
+            "--commits" => found.commits = value().parse().unwrap(),
+            "--seed" => found.seed = value().parse().unwrap(),
+            "--no-checkpoint" => found.checkpoint = false,
+            "--torn" => found.torn = true,
+            "--keep" => found.keep = Some(value().into()),
+            other => panic!("{other} is not an option"),
+        }
+    }
+    found
+}
+
+struct Folder(PathBuf);
+
+impl LogReader for Folder {
+    fn read(&self, path: &str) -> Result<Bytes, ReadError> {
+        fs::read(self.0.join(path)).map(Bytes::from).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => ReadError::Gone,
+            _ => ReadError::Failed(error.to_string()),
+        })
+    }
+}
+
+struct File {
+    path: String,
+    size: u64,
+    stats: String,
+}
+
+fn file(random: &mut StdRng, number: u64) -> File {
+    let (id, size) = (random.random::<u128>(), random.random_range(1_000_000..200_000_000_u64));
+    let path = format!(
+        "date=2026-{:02}-{:02}/part-{:05}-{id:032x}.c000.snappy.parquet",
+        number % 12 + 1,
+        number % 28 + 1,
+        number % 200
+    );
+    let (least, most) = (random.random::<u32>(), random.random::<u32>());
+    let stats = format!(
+        r#"{{"numRecords":{},"minValues":{{"id":{least},"name":"a{least:x}"}},"maxValues":{{"id":{most},"name":"z{most:x}"}},"nullCount":{{"id":0,"name":3}}}}"#,
+        size / 100
+    );
+    File { path, size, stats }
+}
+
+fn line(file: &File) -> String {
+    let date = &file.path[5..15];
+    let stats = serde_json::to_string(&file.stats).unwrap();
+    format!(
+        r#"{{"add":{{"path":"{}","partitionValues":{{"date":"{date}"}},"size":{},"modificationTime":1700000000000,"dataChange":true,"stats":{stats}}}}}"#,
+        file.path, file.size
+    )
+}
+
+const PROTOCOL: &str = r#"{"protocol":{"minReaderVersion":1,"minWriterVersion":2}}"#;
+const SCHEMA_STRING: &str = r#"{"type":"struct","fields":[{"name":"id","type":"long","nullable":true,"metadata":{}},{"name":"name","type":"string","nullable":true,"metadata":{}},{"name":"date","type":"string","nullable":true,"metadata":{}}]}"#;
+
+fn metadata() -> String {
+    let schema = serde_json::to_string(SCHEMA_STRING).unwrap();
+    format!(
+        r#"{{"metaData":{{"id":"00000000-0000-4000-8000-000000000000","format":{{"provider":"parquet","options":{{}}}},"schemaString":{schema},"partitionColumns":["date"],"configuration":{{}},"createdTime":1700000000000}}}}"#
+    )
+}
+
+const CHECKPOINT_SCHEMA: &str = "message checkpoint {
+  optional group protocol { required int32 minReaderVersion; required int32 minWriterVersion; }
+  optional group metaData {
+    required binary id (UTF8);
+    required group format {
+      required binary provider (UTF8);
+      optional group options (MAP) { repeated group key_value { required binary key (UTF8); optional binary value (UTF8); } }
+    }
+    required binary schemaString (UTF8);
+    required group partitionColumns (LIST) { repeated group list { required binary element (UTF8); } }
+    optional group configuration (MAP) { repeated group key_value { required binary key (UTF8); optional binary value (UTF8); } }
+    optional int64 createdTime;
+  }
+  optional group add {
+    required binary path (UTF8);
+    optional group partitionValues (MAP) { repeated group key_value { required binary key (UTF8); optional binary value (UTF8); } }
+    required int64 size;
+    required int64 modificationTime;
+    required boolean dataChange;
+    optional binary stats (UTF8);
+  }
+}";
+
+/// Writes the checkpoint: protocol, metadata, then files. Levels: 0 where a struct is not there.
+fn write_checkpoint(to: &Path, files: &[File]) {
+    let schema = Arc::new(parse_message_type(CHECKPOINT_SCHEMA).unwrap());
+    let out = fs::File::create(to).unwrap();
+    let mut writer = SerializedFileWriter::new(out, schema, Arc::new(WriterProperties::builder().build())).unwrap();
+    let rows = files.len() + 2;
+    let only = |row: usize, level: i16| (0..rows).map(|at| if at == row { level } else { 0 }).collect::<Vec<i16>>();
+    let adds = |level: i16| (0..rows).map(|at| if at >= 2 { level } else { 0 }).collect::<Vec<i16>>();
+    let text = |text: &str| vec![ByteArray::from(text)];
+    let mut group = writer.next_row_group().unwrap();
+    while let Some(mut column) = group.next_column().unwrap() {
+        let path = column.untyped_column_path();
+        match path.as_str() {
+            "protocol.minReaderVersion" => column.typed::<Int32Type>().write_batch(&[1], Some(&only(0, 1)), None),
+            "protocol.minWriterVersion" => column.typed::<Int32Type>().write_batch(&[2], Some(&only(0, 1)), None),
+            "metaData.id" => column.typed::<ByteArrayType>().write_batch(
+                &text("00000000-0000-4000-8000-000000000000"),
+                Some(&only(1, 1)),
+                None,
+            ),
+            "metaData.format.provider" => {
+                column.typed::<ByteArrayType>().write_batch(&text("parquet"), Some(&only(1, 1)), None)
+            }
+            "metaData.schemaString" => {
+                column.typed::<ByteArrayType>().write_batch(&text(SCHEMA_STRING), Some(&only(1, 1)), None)
+            }
+            "metaData.partitionColumns.list.element" => {
+                let reps = vec![0; rows];
+                column.typed::<ByteArrayType>().write_batch(&text("date"), Some(&only(1, 2)), Some(&reps))
+            }
+            "metaData.createdTime" => column.typed::<Int64Type>().write_batch(&[], Some(&only(1, 1)), None),
+            empty if empty.starts_with("metaData.format.options") || empty.starts_with("metaData.configuration") => {
+                column.typed::<ByteArrayType>().write_batch(&[], Some(&only(1, 2)), Some(&vec![0; rows]))
+            }
+            "add.partitionValues.key_value.key" => {
+                let values = vec![ByteArray::from("date"); files.len()];
+                column.typed::<ByteArrayType>().write_batch(&values, Some(&adds(3)), Some(&vec![0; rows]))
+            }
+            "add.partitionValues.key_value.value" => {
+                let values: Vec<ByteArray> =
+                    files.iter().map(|file| file.path.get(5..15).unwrap_or_default().into()).collect();
+                column.typed::<ByteArrayType>().write_batch(&values, Some(&adds(4)), Some(&vec![0; rows]))
+            }
+            "add.path" => {
+                let values: Vec<ByteArray> = files.iter().map(|file| file.path.as_str().into()).collect();
+                column.typed::<ByteArrayType>().write_batch(&values, Some(&adds(1)), None)
+            }
+            "add.stats" => {
+                let values: Vec<ByteArray> = files.iter().map(|file| file.stats.as_str().into()).collect();
+                column.typed::<ByteArrayType>().write_batch(&values, Some(&adds(2)), None)
+            }
+            "add.size" => {
+                let values: Vec<i64> = files.iter().map(|file| file.size as i64).collect();
+                column.typed::<Int64Type>().write_batch(&values, Some(&adds(1)), None)
+            }
+            "add.modificationTime" => {
+                column.typed::<Int64Type>().write_batch(&vec![1_700_000_000_000; files.len()], Some(&adds(1)), None)
+            }
+            "add.dataChange" => column.typed::<parquet::data_type::BoolType>().write_batch(
+                &vec![true; files.len()],
+                Some(&adds(1)),
+                None,
+            ),
+            other => panic!("{other}"),
+        }
+        .unwrap();
+        column.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+}
+
+/// Names of columns, which the writer does not tell by itself.
+trait ColumnPath {
+    fn untyped_column_path(&mut self) -> String;
+}
+
+impl ColumnPath for parquet::file::writer::SerializedColumnWriter<'_> {
+    fn untyped_column_path(&mut self) -> String {
+        use parquet::column::writer::ColumnWriter;
+        match self.untyped() {
+            ColumnWriter::BoolColumnWriter(column) => column.get_descriptor().path().string(),
+            ColumnWriter::Int32ColumnWriter(column) => column.get_descriptor().path().string(),
+            ColumnWriter::Int64ColumnWriter(column) => column.get_descriptor().path().string(),
+            ColumnWriter::ByteArrayColumnWriter(column) => column.get_descriptor().path().string(),
+            _ => String::new(),
+        }
+    }
+}
+
+/// Makes the log, and gives every object with its size.
+fn make(folder: &Path, arguments: &Arguments) -> Vec<(String, u64)> {
+    let log = folder.join("_delta_log");
+    fs::create_dir_all(&log).unwrap();
+    let mut random = StdRng::seed_from_u64(arguments.seed);
+    let mut files = Vec::new();
+    let mut objects = Vec::new();
+    let checkpoint_at = arguments.commits * 9 / 10;
+    for version in 0..arguments.commits {
+        let until = arguments.files * (version + 1) / arguments.commits;
+        let mut lines = vec![r#"{"commitInfo":{"timestamp":1700000000000,"operation":"WRITE"}}"#.to_owned()];
+        if version == 0 {
+            lines.extend([PROTOCOL.to_owned(), metadata()]);
+        }
+        for number in files.len() as u64..until {
+            let file = file(&mut random, number);
+            lines.push(line(&file));
+            objects.push((file.path.clone(), file.size));
+            files.push(file);
+        }
+        let text = lines.join("\n");
+        let name = format!("{version:020}.json");
+        objects.push((format!("_delta_log/{name}"), text.len() as u64));
+        fs::File::create(log.join(&name)).unwrap().write_all(text.as_bytes()).unwrap();
+        if arguments.checkpoint && version == checkpoint_at {
+            let name = format!("{version:020}.checkpoint.parquet");
+            write_checkpoint(&log.join(&name), &files);
+            let size = fs::metadata(log.join(&name)).unwrap().len();
+            objects.push((format!("_delta_log/{name}"), size));
+            let hint = format!(r#"{{"version":{version},"size":{}}}"#, files.len() + 2);
+            fs::write(log.join("_last_checkpoint"), &hint).unwrap();
+            objects.push(("_delta_log/_last_checkpoint".to_owned(), hint.len() as u64));
+        }
+    }
+    objects
+}
+
+/// The line of `/proc/self/status`, in MiB.
+fn status(name: &str) -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
+}
+
+fn main() {
+    let arguments = arguments();
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = arguments.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
+    let objects = make(&folder, &arguments);
+    // The peak from here on; making the table took more.
+    let _ = fs::write("/proc/self/clear_refs", "5");
+    let before = status("VmRSS");
+    let start = Instant::now();
+    let mut listing = Listing::new();
+    for (number, (key, size)) in objects.iter().enumerate() {
+        if !arguments.torn || key.starts_with('_') || number % 1000 != 0 {
+            listing.push(key, *size, Some(1_700_000_000_000));
+        }
+    }
+    let listed = start.elapsed();
+    let answer = verdict("bench", &listing, &Folder(folder), &Options::default()).unwrap();
+    let took = start.elapsed();
+    let facts = answer.newest_whole.as_ref();
+    println!(
+        "{}",
+        serde_json::json!({
+            "files": arguments.files, "commits": arguments.commits, "checkpoint": arguments.checkpoint,
+            "verdict": answer.verdict.name(), "newest_whole": answer.newest_whole_version,
+            "live": facts.map(|facts| facts.files), "rows": facts.and_then(|facts| facts.rows),
+            "missing": answer.missing_in_all.objects,
+            "listing_s": listed.as_secs_f64(), "verdict_s": (took - listed).as_secs_f64(),
+            "files_per_s": (arguments.files as f64 / took.as_secs_f64()) as u64,
+            "listing_mib": listing.memory() >> 20, "before_mib": before, "peak_mib": status("VmHWM"),
+        })
+    );
+}
