@@ -8,7 +8,7 @@ mod outlook;
 
 use std::{path::PathBuf, process::ExitCode, str::FromStr};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use futures::{StreamExt, stream};
 use globset::{GlobBuilder, GlobMatcher};
 use levee_delta_log::{NeedKind, Options};
@@ -97,7 +97,10 @@ async fn check<S: Store>(store: &S, settings: &VerifySettings) -> Result<Outlook
     let tables: Vec<String> = found.into_iter().filter(is_wanted).collect();
     if tables.is_empty() {
         let why = if all == 0 { "it has no folder _delta_log" } else { "--table matches none of those that there are" };
-        bail!("no Delta table was found below {}: {why}", store.place(""));
+        return Ok(Outlook::nothing(
+            store.place(""),
+            format!("no Delta table was found below {}: {why}", store.place("")),
+        ));
     }
     let missing = settings.missing.unwrap_or(if settings.json { 10_000 } else { MISSING_NAMED });
     let asked = Asked {

@@ -21,6 +21,9 @@ pub(super) struct Outlook {
     /// Tables that could not be checked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_checked: Vec<NotChecked>,
+    /// Why no table was checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nothing: Option<String>,
 }
 
 /// A table that was checked.
@@ -51,7 +54,13 @@ struct NotChecked {
 
 impl Outlook {
     pub(super) fn new(place: String, at_version: Option<u64>) -> Self {
-        Self { place, at_version, tables: Vec::new(), verdicts: VerdictCounts::default(), not_checked: Vec::new() }
+        let (tables, verdicts, not_checked) = (Vec::new(), VerdictCounts::default(), Vec::new());
+        Self { place, at_version, tables, verdicts, not_checked, nothing: None }
+    }
+
+    /// Of a place where there is nothing to check.
+    pub(super) fn nothing(place: String, why: String) -> Self {
+        Self { nothing: Some(why), ..Self::new(place, None) }
     }
 
     pub(super) fn take(&mut self, table: Checked) {
@@ -64,7 +73,7 @@ impl Outlook {
     }
 
     pub(super) fn exit_code(&self) -> ExitCode {
-        if !self.not_checked.is_empty() {
+        if !self.not_checked.is_empty() || self.nothing.is_some() {
             ExitCode::from(exit::USAGE)
         } else if self.tables.iter().all(Checked::is_good) {
             ExitCode::SUCCESS
@@ -87,6 +96,9 @@ impl Outlook {
     }
 
     fn write_text(&self, out: &mut impl Write) -> std::io::Result<()> {
+        if let Some(nothing) = &self.nothing {
+            return writeln!(out, "{nothing}");
+        }
         writeln!(out, "{}", self.headline())?;
         let mut table = Table::new();
         table.load_style(UTF8_FULL_CONDENSED);
