@@ -31,6 +31,7 @@ pub(crate) struct Document {
     style: &'static str,
     script: &'static str,
     complete: bool,
+    word: &'static str,
     headline: String,
     sentence: String,
     about: Vec<Row>,
@@ -60,19 +61,25 @@ impl Row {
 impl Document {
     pub(crate) fn new(page: &RunPage<'_>) -> Self {
         let receipt = page.receipt;
-        let needs = needs(receipt, page.tables);
+        let mut lines: Vec<_> = page.tables.iter().collect();
+        lines.sort_by(|a, b| a.verdict.path.cmp(&b.verdict.path));
+        let needs = needs(receipt, &lines);
         let source = visible(&receipt.run.source);
         Self {
             title: format!("{source} {}", day(receipt.run.backup_date)),
             policy: policy(),
             style: STYLE,
             script: SCRIPT,
-            complete: receipt.outcome == Outcome::Complete,
+            complete: receipt.outcome == Outcome::Complete && needs.iter().all(|need| !need.serious),
+            word: match receipt.outcome {
+                Outcome::Complete => "Complete",
+                Outcome::Degraded => "Degraded",
+            },
             headline: visible(&receipt.headline).into_owned(),
-            sentence: sentence(receipt, needs.len()),
+            sentence: sentence(receipt, &needs),
             about: about(receipt),
             needs,
-            tables: Tables::new(page.tables, receipt.tables.tables.list.as_ref()),
+            tables: Tables::new(&lines, receipt.tables.tables.list.as_ref()),
             night: Night::new(receipt),
             sizes: Sizes::new(receipt),
             trend: trend(page.trend),
@@ -93,21 +100,21 @@ fn policy() -> String {
     )
 }
 
-fn sentence(receipt: &Receipt, needs: usize) -> String {
-    match (receipt.outcome, needs) {
-        (Outcome::Complete, 0) => {
-            "Every object is copied or gone from the source, and every table is whole. There is nothing to do.".to_owned()
+fn sentence(receipt: &Receipt, needs: &[Need]) -> String {
+    let serious = u64::try_from(needs.iter().filter(|need| need.serious).count()).unwrap_or(u64::MAX);
+    let complete = "Every object is copied or gone from the source, and every table is whole.";
+    match (receipt.outcome, serious) {
+        // What the receipt says and what follows from its counts are two things: the worse one is believed.
+        (Outcome::Complete, 1..) => {
+            format!("The receipt says that the run is complete, and {} against it.", counted(serious, "thing speaks", "things speak"))
         }
-        (Outcome::Complete, _) => {
-            "Every object is copied or gone from the source, and every table is whole. What else somebody should know is below."
-                .to_owned()
-        }
+        (Outcome::Complete, 0) if needs.is_empty() => format!("{complete} There is nothing to do."),
+        (Outcome::Complete, 0) => format!("{complete} There is nothing to mend; what else there is to know is below."),
         (Outcome::Degraded, 0) => {
-            "The run has ended and is not complete. The receipt does not say why: read it, and look at the execution.".to_owned()
+            "The run has ended and is not complete, and its counts do not show why: read the receipt, and look at the execution.".to_owned()
         }
         (Outcome::Degraded, _) => {
-            let number = u64::try_from(needs).unwrap_or(u64::MAX);
-            format!("The run has ended and is not complete: {} below.", counted(number, "thing is", "things are"))
+            format!("The run has ended and is not complete: {} below.", counted(serious, "thing to mend is", "things to mend are"))
         }
     }
 }

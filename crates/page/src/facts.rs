@@ -155,7 +155,7 @@ fn chained(receipt: &Receipt) -> Fact {
     };
     Fact::new(
         claim,
-        "A receipt is written once. `levee receipts verify` finds a changed, missing or reordered one.",
+        "A receipt is written once. The command levee receipts verify finds one that was changed, is missing or stands in another place.",
         "Who can write to the ledger can write a whole chain anew. A signature, or a digest that is kept elsewhere, is what shows it. This page is made from the receipt and is no proof itself.",
     )
 }

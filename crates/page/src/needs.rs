@@ -47,8 +47,8 @@ impl Need {
     }
 }
 
-/// What somebody should look at, worst first.
-pub(crate) fn needs(receipt: &Receipt, lines: &[TableLine]) -> Vec<Need> {
+/// What somebody should look at, worst first. `lines` are by path.
+pub(crate) fn needs(receipt: &Receipt, lines: &[&TableLine]) -> Vec<Need> {
     let mut needs = Vec::new();
     needs.extend(arithmetic(receipt, lines));
     for verdict in Verdict::ALL.into_iter().rev().filter(|verdict| !verdict.is_good()) {
@@ -66,7 +66,7 @@ pub(crate) fn needs(receipt: &Receipt, lines: &[TableLine]) -> Vec<Need> {
 }
 
 /// A receipt that contradicts itself is not taken for a good one.
-fn arithmetic(receipt: &Receipt, lines: &[TableLine]) -> Vec<Need> {
+fn arithmetic(receipt: &Receipt, lines: &[&TableLine]) -> Vec<Need> {
     let (objects, inventory) = (&receipt.objects, receipt.inventory.objects);
     let fates = objects.copied.saturating_add(objects.vanished).saturating_add(objects.skipped);
     let mut needs = Vec::new();
@@ -95,8 +95,8 @@ fn arithmetic(receipt: &Receipt, lines: &[TableLine]) -> Vec<Need> {
     needs
 }
 
-fn with_verdict(verdict: Verdict, lines: &[TableLine]) -> Option<Need> {
-    let tables: Vec<_> = lines.iter().filter(|line| line.verdict.verdict == verdict).collect();
+fn with_verdict(verdict: Verdict, lines: &[&TableLine]) -> Option<Need> {
+    let tables: Vec<_> = lines.iter().copied().filter(|line| line.verdict.verdict == verdict).collect();
     let number = u64::try_from(tables.len()).unwrap_or(u64::MAX);
     let (one, many, to_do) = match verdict {
         Verdict::Whole | Verdict::CatalogManaged => return None,
@@ -180,9 +180,9 @@ fn objects(receipt: &Receipt) -> Vec<Need> {
     needs
 }
 
-fn does_not_open(lines: &[TableLine]) -> Option<Need> {
+fn does_not_open(lines: &[&TableLine]) -> Option<Need> {
     let closed = |table: &TableVerdict| table.newest_whole_version.is_some() && !table.opens_in_place.yes;
-    let tables: Vec<_> = lines.iter().filter(|line| closed(&line.verdict)).collect();
+    let tables: Vec<_> = lines.iter().copied().filter(|line| closed(&line.verdict)).collect();
     let number = u64::try_from(tables.len()).unwrap_or(u64::MAX);
     let what = counted(
         number,
@@ -195,8 +195,8 @@ fn does_not_open(lines: &[TableLine]) -> Option<Need> {
     (number > 0).then(|| Need::new(false, what, to_do).naming(&tables, why))
 }
 
-fn repaired(lines: &[TableLine]) -> Option<Need> {
-    let tables: Vec<_> = lines.iter().filter(|line| line.repair.is_some()).collect();
+fn repaired(lines: &[&TableLine]) -> Option<Need> {
+    let tables: Vec<_> = lines.iter().copied().filter(|line| line.repair.is_some()).collect();
     let number = u64::try_from(tables.len()).unwrap_or(u64::MAX);
     let what = counted(
         number,
@@ -213,9 +213,9 @@ fn repaired(lines: &[TableLine]) -> Option<Need> {
     (number > 0).then(|| Need::new(false, what, to_do).naming(&tables, why))
 }
 
-fn notes(lines: &[TableLine]) -> Option<Need> {
+fn notes(lines: &[&TableLine]) -> Option<Need> {
     let tables: Vec<_> =
-        lines.iter().filter(|line| line.verdict.verdict.is_good() && !line.verdict.notes.is_empty()).collect();
+        lines.iter().copied().filter(|line| line.verdict.verdict.is_good() && !line.verdict.notes.is_empty()).collect();
     let number = u64::try_from(tables.len()).unwrap_or(u64::MAX);
     let what = counted(number, "whole table has a remark", "whole tables have remarks");
     let to_do = "Read what stands with each. A suspected second incarnation is the one to look into: its files may be those of a table that was dropped.";

@@ -2,13 +2,16 @@
 
 use levee_ledger::{
     receipt::{ObjectFacts, Receipt},
-    state::Decision,
+    state::{Amount, Decision},
 };
 
 use crate::{
     plot::{percent, share},
     text::{count, counted, size},
 };
+
+/// The smallest part of the bar: three of a million objects can be seen, too.
+const SMALLEST: f64 = 0.006;
 
 /// Counts of the night.
 pub(crate) struct Sizes {
@@ -83,10 +86,12 @@ fn parts(objects: &ObjectFacts) -> Vec<Part> {
         ("vanished", objects.vanished, "vanished"),
         ("skipped", objects.skipped, "skipped"),
     ];
+    let drawn = all.into_iter().filter(|(_, number, _)| *number > 0);
+    let widths = drawn.clone().map(|(_, number, _)| share(number, whole).max(SMALLEST)).sum::<f64>();
     let mut x = 0.0;
     let mut parts = Vec::new();
-    for (class, number, what) in all.into_iter().filter(|(_, number, _)| *number > 0) {
-        let width = share(number, whole);
+    for (class, number, what) in drawn {
+        let width = share(number, whole).max(SMALLEST) / widths;
         let said = format!("{} {what}", count(number));
         parts.push(Part { class, x: percent(x), width: percent(width), said });
         x += width;
@@ -105,18 +110,22 @@ fn rows(receipt: &Receipt) -> Vec<SizeRow> {
     };
     let fate = |what, class, objects| SizeRow { class: Some(class), part: true, ..row(what, objects, None) };
     let mut rows = vec![row("in the inventory", inventory.objects, inventory.bytes)];
-    let sized = inventory.bytes.is_some();
-    let decisions = inventory.decisions.iter();
-    rows.extend(decisions.map(|(decision, amount)| SizeRow {
-        part: true,
-        ..row(planned(*decision), amount.rows, sized.then_some(amount.bytes))
-    }));
     rows.push(fate("copied by jobs", "copied", objects.copied.saturating_sub(objects.copied_large)));
     if objects.copied_large > 0 {
         rows.push(fate("copied part by part", "large", objects.copied_large));
     }
     rows.push(fate("vanished from the source", "vanished", objects.vanished));
     rows.push(fate("skipped", "skipped", objects.skipped));
+    if !inventory.decisions.is_empty() {
+        let mut planned_in_all = Amount::default();
+        inventory.decisions.values().for_each(|amount| planned_in_all.add(*amount));
+        let sized = inventory.bytes.is_some();
+        rows.push(row("in the plan", planned_in_all.rows, sized.then_some(planned_in_all.bytes)));
+        rows.extend(inventory.decisions.iter().map(|(decision, amount)| SizeRow {
+            part: true,
+            ..row(planned(*decision), amount.rows, sized.then_some(amount.bytes))
+        }));
+    }
     rows.push(row("in the snapshot bucket, as listed", snapshot.objects, Some(snapshot.bytes)));
     let differences = [("with another size than planned", snapshot.changed), ("not planned", snapshot.unexpected)];
     rows.extend(
@@ -127,7 +136,7 @@ fn rows(receipt: &Receipt) -> Vec<SizeRow> {
     );
     let tables = &receipt.tables.tables;
     if tables.repaired_objects > 0 {
-        let what = "copied again to repair tables";
+        let what = "copied to repair tables";
         rows.push(SizeRow { part: true, ..row(what, tables.repaired_objects, Some(tables.repaired_bytes)) });
     }
     rows
@@ -135,9 +144,9 @@ fn rows(receipt: &Receipt) -> Vec<SizeRow> {
 
 const fn planned(decision: Decision) -> &'static str {
     match decision {
-        Decision::Batch => "planned for the copy job",
-        Decision::Large => "planned part by part",
-        Decision::Restore => "planned after a restore",
+        Decision::Batch => "for the copy job",
+        Decision::Large => "too large for it, part by part",
+        Decision::Restore => "archived, after a restore",
         Decision::SkippedArchived => "archived, not to be copied",
         Decision::Unsupported => "under a key of the customer's own",
         Decision::Excluded => "not selected",

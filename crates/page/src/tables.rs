@@ -1,5 +1,7 @@
 //! The tables: all of them as data for the script, and the worst ones as rows for readers without it.
 
+use std::cmp::Reverse;
+
 use levee_delta_log::{MissingObject, MissingWhy, TableVerdict, Verdict};
 use levee_ledger::state::{ObjectPointer, TableLine};
 use serde::Serialize;
@@ -79,6 +81,8 @@ pub(crate) struct Entry(
     Option<u64>,
     /// Missing objects.
     u64,
+    /// Why it is not whole.
+    Option<String>,
     /// Further facts, name and text.
     Vec<(&'static str, String)>,
 );
@@ -93,13 +97,16 @@ pub(crate) struct StaticRow {
     pub(crate) bytes: String,
     pub(crate) rows: String,
     pub(crate) missing: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) summary: String,
     pub(crate) details: Vec<(&'static str, String)>,
 }
 
 impl Tables {
-    pub(crate) fn new(lines: &[TableLine], list: Option<&ObjectPointer>) -> Self {
-        let mut sorted: Vec<_> = lines.iter().collect();
-        sorted.sort_by(|a, b| (b.verdict.verdict, &a.verdict.path).cmp(&(a.verdict.verdict, &b.verdict.path)));
+    /// `lines` are by path.
+    pub(crate) fn new(lines: &[&TableLine], list: Option<&ObjectPointer>) -> Self {
+        let mut sorted = lines.to_vec();
+        sorted.sort_by_key(|line| Reverse(line.verdict.verdict));
         let first: Vec<_> = sorted.iter().take(STATIC_ROWS).map(|line| StaticRow::new(line)).collect();
         Self {
             data: Data {
@@ -134,6 +141,7 @@ impl Entry {
             whole.map(|version| version.bytes),
             whole.and_then(|version| version.rows),
             table.missing_in_all.objects,
+            line.explanation.as_deref().map(|text| visible(text).into_owned()),
             details(line),
         )
     }
@@ -141,7 +149,7 @@ impl Entry {
 
 impl StaticRow {
     fn new(line: &TableLine) -> Self {
-        let Entry(path, _, latest, whole, committed, files, bytes, rows, missing, details) = Entry::new(line);
+        let Entry(path, _, latest, whole, committed, files, bytes, rows, missing, reason, details) = Entry::new(line);
         let unknown = || "–".to_owned();
         Self {
             path,
@@ -157,6 +165,8 @@ impl StaticRow {
             bytes: bytes.map_or_else(unknown, size),
             rows: rows.map_or_else(unknown, count),
             missing: if missing == 0 { unknown() } else { count(missing) },
+            reason,
+            summary: details.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
             details,
         }
     }
@@ -167,16 +177,13 @@ fn details(line: &TableLine) -> Vec<(&'static str, String)> {
     let table = &line.verdict;
     let mut facts = Vec::new();
     let mut add = |name, text: &str| facts.push((name, visible(text).into_owned()));
-    if let Some(explanation) = &line.explanation {
-        add("why", explanation);
-    }
     if !table.missing.is_empty() {
-        add("missing", &table.missing.iter().map(missing).collect::<Vec<_>>().join(", "));
         let named = u64::try_from(table.missing.len()).unwrap_or(u64::MAX);
-        if table.missing_in_all.objects > named {
-            let all = &table.missing_in_all;
-            add("missing in all", &format!("{}, {}", counted(all.objects, "object", "objects"), size(all.bytes)));
-        }
+        let all = &table.missing_in_all;
+        let first = if all.objects > named { format!(", first {}", count(named)) } else { String::new() };
+        let sum = format!("{}, {}{first}", counted(all.objects, "object", "objects"), size(all.bytes));
+        let paths: Vec<_> = table.missing.iter().map(missing).collect();
+        add("missing", &format!("{sum}: {}", paths.join(", ")));
     }
     if !table.unsupported.is_empty() {
         add("unknown features", &table.unsupported.join(", "));

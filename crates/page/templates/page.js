@@ -3,8 +3,9 @@
   const list = document.getElementById("list");
   if (!list) return;
   const { verdicts, rows } = JSON.parse(document.getElementById("data").textContent);
-  const [PATH, VERDICT, LATEST, WHOLE, COMMITTED, FILES, BYTES, ROWS, MISSING, DETAILS] = rows.length ? rows[0].keys() : [];
-  const STEP = 100;
+  const [PATH, VERDICT, LATEST, WHOLE, COMMITTED, FILES, BYTES, ROWS, MISSING, REASON, DETAILS] = rows.length ? rows[0].keys() : [];
+  // What follows the tables should not be far away at first.
+  const FIRST = matchMedia("(max-width: 720px)").matches ? 10 : 25, STEP = 100;
   const known = (value) => value !== null;
   const number = new Intl.NumberFormat("en-US");
   const count = (value) => known(value) ? number.format(value) : "–";
@@ -39,25 +40,29 @@
   };
 
   // Searched in place of the rows: lower case, and with the texts of the details.
-  const texts = rows.map((row) => [row[PATH], ...row[DETAILS].map(([, text]) => text)].join("\n").toLowerCase());
+  const texts = rows.map((row) => [row[PATH], row[REASON] ?? "", ...row[DETAILS].map(([, text]) => text)].join("\n").toLowerCase());
   const body = list.tBodies[0];
   let kind = null, order = { column: columns[1], down: true }, found = [], shown = 0;
 
+  const reason = (row) => known(row[REASON]) ? [element("p", { className: "reason key", textContent: row[REASON] })] : [];
   const details = (row) => {
     if (!row[DETAILS].length) return [];
     const facts = row[DETAILS].map(([name, text]) =>
       element("div", {}, element("dt", { textContent: name }), element("dd", { className: "key", textContent: text })));
-    return [element("dl", { className: "details" }, ...facts)];
+    const summary = element("summary", { textContent: row[DETAILS].map(([name]) => name).join(", ") });
+    return [element("details", {}, summary, element("dl", { className: "details" }, ...facts))];
   };
   const cells = (row) => {
     const verdict = verdicts[row[VERDICT]];
     const sign = element("span", { textContent: verdict.sign });
     sign.ariaHidden = "true";
-    const name = element("th", { scope: "row" }, element("span", { className: "key mono", textContent: row[PATH] }), ...details(row));
+    const name = element("th", { scope: "row" }, element("span", { className: "key mono", textContent: row[PATH] }),
+      ...reason(row), ...details(row));
     const tag = element("td", {}, element("span", { className: `tag ${verdict.class}` }, sign, ` ${verdict.word}`));
     tag.dataset.label = "Verdict";
     const others = columns.slice(2).map((column) => {
-      const cell = element("td", { className: column.style, textContent: column.text(row) });
+      const text = column.text(row);
+      const cell = element("td", { className: text === "–" ? `${column.style} none` : column.style, textContent: text });
       cell.dataset.label = column.name;
       return cell;
     });
@@ -95,7 +100,7 @@
     found.sort(compare(order));
     body.replaceChildren();
     shown = 0;
-    show(STEP);
+    show(FIRST);
   };
 
   const sort = (column, down) => {
