@@ -102,7 +102,10 @@ fn policy() -> String {
 
 fn sentence(receipt: &Receipt, needs: &[Need]) -> String {
     let serious = u64::try_from(needs.iter().filter(|need| need.serious).count()).unwrap_or(u64::MAX);
-    let complete = "Every object is copied or gone from the source, and every table is whole.";
+    let complete = match receipt.tables.tables.tables {
+        0 => "Every object is copied or gone from the source.",
+        _ => "Every object is copied or gone from the source, and every table is whole.",
+    };
     match (receipt.outcome, serious) {
         // What the receipt says and what follows from its counts are two things: the worse one is believed.
         (Outcome::Complete, 1..) => {

@@ -155,7 +155,7 @@ fn objects(receipt: &Receipt) -> Vec<Need> {
     let skipped = receipt.objects.skipped.saturating_sub(excluded);
     if skipped > 0 {
         let what = counted(skipped, "selected object was not copied", "selected objects were not copied");
-        let to_do = "They are archived and the run skips such objects, or they are under a key of the customer's own. Each is in the list with its reason: have archived ones restored (`archived` of the source), or leave them out by the selection.";
+        let to_do = "They are archived and the run skips such objects, or they are under a key of the customer's own. Each is in the list with its reason: have archived ones restored (the setting archived of the source), or leave them out by the selection.";
         needs.push(Need::new(true, what, to_do).at(&receipt.objects.lists));
     }
     let snapshot = &receipt.snapshot;
@@ -181,13 +181,13 @@ fn objects(receipt: &Receipt) -> Vec<Need> {
 }
 
 fn does_not_open(lines: &[&TableLine]) -> Option<Need> {
-    let closed = |table: &TableVerdict| table.newest_whole_version.is_some() && !table.opens_in_place.yes;
+    let closed = |table: &TableVerdict| table.verdict.is_good() && !table.opens_in_place.yes;
     let tables: Vec<_> = lines.iter().copied().filter(|line| closed(&line.verdict)).collect();
     let number = u64::try_from(tables.len()).unwrap_or(u64::MAX);
     let what = counted(
         number,
-        "table has a whole version that a reader does not get by opening the copy",
-        "tables have a whole version that a reader does not get by opening the copy",
+        "table is whole, but a reader that opens the copy does not get that version",
+        "tables are whole, but a reader that opens the copy does not get that version",
     );
     let to_do = "Every byte of that version is there. Restore it by its version, without the log files above it.";
     let why =

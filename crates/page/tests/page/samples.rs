@@ -351,6 +351,10 @@ pub(crate) fn degraded() -> Sample {
     sample.tables[73].verdict.path = String::new();
     sample.tables[74].verdict.notes =
         vec!["Two incarnations of the table are suspected: files older than its metadata are live.".to_owned()];
+    sample.tables[76].verdict.opens_in_place = OpensInPlace {
+        yes: false,
+        why_not: Some("_last_checkpoint names a checkpoint that is not there: remove it or write it anew".to_owned()),
+    };
     sample.tables[75].verdict.path = "raw/ספר/טבלה".to_owned();
     let receipt = &mut sample.receipt;
     receipt.outcome = Outcome::Degraded;
