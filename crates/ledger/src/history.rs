@@ -9,7 +9,6 @@ use sha2::{Digest, Sha256};
 use crate::{
     Claim, Ledger, Stored,
     receipt::{RECEIPT_VERSION, Receipt},
-    records::corrupt,
 };
 
 const RUNS: &str = "runs/";
@@ -227,14 +226,14 @@ impl KnownRun {
 
 /// A receipt of the form that this release knows, or why it is none.
 fn parsed(bytes: &[u8], place: &str) -> Result<Receipt, String> {
-    let receipt: Receipt = serde_json::from_slice(bytes).map_err(|error| corrupt(place, &error).cause)?;
-    if receipt.version == RECEIPT_VERSION {
-        return Ok(receipt);
+    let remedy =
+        "read it with the release that wrote it, or look at the versions of the object and at who can write there";
+    let receipt: Receipt = serde_json::from_slice(bytes)
+        .map_err(|error| format!("{place} is no receipt that this release can read: {error}; {remedy}"))?;
+    match receipt.version {
+        RECEIPT_VERSION => Ok(receipt),
+        other => Err(format!("{place} has the form {other}, this release knows {RECEIPT_VERSION}; {remedy}")),
     }
-    let version = receipt.version;
-    Err(format!(
-        "{place} has the form {version}, this release knows {RECEIPT_VERSION}: read it with the release that wrote it"
-    ))
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::{fmt, str::FromStr};
 
 use anyhow::Result;
-use jiff::civil::Date;
+use comfy_table::{ColumnConstraint, Table, Width};
+use jiff::{Timestamp, civil::Date};
 use levee_ledger::{
     Ledger,
     history::{End, KnownRun},
@@ -12,6 +13,9 @@ use levee_ledger::{
 use levee_page::text::{moment, visible};
 use levee_stage::Aws;
 use serde::Serialize;
+
+/// The width of a column of sentences.
+const WIDEST: u16 = 92;
 
 /// Which ledger is read.
 #[derive(Clone, Debug, clap::Args)]
@@ -125,7 +129,7 @@ pub struct RunDocument {
     /// The receipt's first line; null without one.
     pub headline: Option<String>,
     /// When the execution claimed the day first; null without a claim.
-    pub claimed_at: Option<String>,
+    pub claimed_at: Option<Timestamp>,
     /// The execution that has taken the day over.
     pub superseded_by: Option<String>,
     /// The stage of the last record of a run without receipt, and when that was written.
@@ -144,7 +148,7 @@ pub struct LastRecord {
     /// Its name below the run's folder.
     pub name: String,
     /// When.
-    pub written: String,
+    pub written: Timestamp,
 }
 
 /// What a receipt counts, as far as a line of it goes.
@@ -177,12 +181,12 @@ impl RunDocument {
             execution_arn: arn.or_else(|| receipt.map(|receipt| receipt.run.execution_arn.clone())),
             state: State::of(run),
             headline: receipt.map(|receipt| receipt.headline.clone()),
-            claimed_at: run.claims.first().map(|claim| claim.claimed_at.to_string()),
+            claimed_at: run.claims.first().map(|claim| claim.claimed_at),
             superseded_by: run.superseded_by.clone(),
             last_record: last.map(|record| LastRecord {
                 stage: record.stage().to_owned(),
                 name: record.name.clone(),
-                written: record.written.to_string(),
+                written: record.written,
             }),
             problem: match &run.end {
                 End::Unreadable(why) => Some(why.clone()),
@@ -196,6 +200,13 @@ impl RunDocument {
                 seconds: receipt.run.closed.duration_since(receipt.run.started).as_secs(),
             }),
         }
+    }
+}
+
+/// Lets no text make a column wider than a screen: causes and explanations are sentences.
+pub(crate) fn bounded(table: &mut Table, column: usize) {
+    if let Some(column) = table.column_mut(column) {
+        column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(WIDEST)));
     }
 }
 
@@ -242,7 +253,7 @@ mod tests {
     #[case::no_source("/2026-03-31", "names no run")]
     #[case::too_many("lake/2026-03-31/x/y", "names no run")]
     fn what_names_no_run_is_refused(#[case] text: &str, #[case] told: &str) {
-        let error = text.parse::<RunName>().unwrap_err();
-        assert!(error.contains(told), "{error}");
+        let read = text.parse::<RunName>();
+        assert!(read.as_ref().is_err_and(|error| error.contains(told)), "{read:?}");
     }
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::{
     exit,
-    history::{LedgerSettings, RunDocument, State, whereabouts},
+    history::{LedgerSettings, RunDocument, State, bounded, whereabouts},
 };
 
 /// Days that are looked into at a time.
@@ -103,7 +103,10 @@ fn table(runs: &[KnownRun]) -> Table {
         let row = RunDocument::new(run);
         let [tables, objects, bytes, took] = match &row.counts {
             Some(counts) => [
-                format!("{} of {}", count(counts.tables_whole), count(counts.tables)),
+                match counts.tables {
+                    0 => "none".to_owned(),
+                    tables => format!("{} of {}", count(counts.tables_whole), count(tables)),
+                },
                 count(counts.objects),
                 size(counts.bytes),
                 duration(u64::try_from(counts.seconds).unwrap_or(0)),
@@ -117,6 +120,7 @@ fn table(runs: &[KnownRun]) -> Table {
         let (date, source) = (row.backup_date.to_string(), visible(&row.source).into_owned());
         table.add_row([date, source, row.state.to_string(), tables, objects, bytes, took, execution]);
     }
+    bounded(&mut table, 7);
     for column in 3..=6 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use find::find;
+use jiff::Timestamp;
 use levee_delta_log::Verdict;
 use levee_ledger::{
     Ledger,
@@ -74,7 +75,7 @@ struct Shown {
 #[derive(Debug, Serialize)]
 struct RecordDocument {
     name: String,
-    written: String,
+    written: Timestamp,
     bytes: u64,
 }
 
@@ -152,6 +153,6 @@ async fn cause(ledger: &Ledger, run: &KnownRun, record: &Record) -> Result<Optio
 
 impl From<Record> for RecordDocument {
     fn from(record: Record) -> Self {
-        Self { name: record.name, written: record.written.to_string(), bytes: record.bytes }
+        Self { name: record.name, written: record.written, bytes: record.bytes }
     }
 }

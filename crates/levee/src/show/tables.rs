@@ -7,6 +7,8 @@ use levee_ledger::{Ledger, receipt::Receipt, state::TableLine};
 use levee_page::text::{count, minute_of, size, visible};
 use sha2::{Digest, Sha256};
 
+use crate::history::bounded;
+
 /// A verdict by its name, with hyphens or as in JSON.
 pub(super) fn verdict(text: &str) -> Result<Verdict, String> {
     let name = text.replace('-', "_");
@@ -66,6 +68,8 @@ pub(super) fn table(lines: &[TableLine]) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
+    bounded(&mut table, 0);
+    bounded(&mut table, 7);
     format!("{table}\n{}", levee_page::text::counted(total, "table", "tables"))
 }
 

@@ -6,6 +6,10 @@ use levee_ledger::{receipt::Receipt, state::VerdictCounts};
 use levee_page::text::{count, counted, duration, moment, size, visible};
 
 use super::Shown;
+use crate::history::{State, bounded};
+
+const NO_RECEIPT: &str =
+    "There is no receipt. Whether the execution still runs, Step Functions knows; a failed one can be redriven there.";
 
 /// Everything in the order in which somebody asks for it.
 pub(super) fn told(shown: &Shown) -> String {
@@ -19,10 +23,9 @@ pub(super) fn told(shown: &Shown) -> String {
             if !shown.records.is_empty() {
                 parts.push(records(shown).to_string());
             }
-            parts.push(
-                "There is no receipt. Whether the execution still runs, Step Functions knows; a failed one can be redriven there."
-                    .to_owned(),
-            );
+            if shown.run.state != State::Unreadable {
+                parts.push(NO_RECEIPT.to_owned());
+            }
         }
     }
     parts.join("\n")
@@ -62,11 +65,11 @@ fn facts(shown: &Shown) -> Table {
         add("its SHA-256", shown.receipt_sha256.as_deref().unwrap_or_default());
         add("its place in the chain", &receipt.sequence.to_string());
     } else {
-        if let Some(claimed) = &run.claimed_at {
-            add("claimed", claimed);
+        if let Some(claimed) = run.claimed_at {
+            add("claimed", &moment(claimed));
         }
         if let Some(last) = &run.last_record {
-            add("last stage", &format!("{}, at {}", last.stage, last.written));
+            add("last stage", &format!("{}, at {}", last.stage, moment(last.written)));
         }
         if let Some(cause) = &shown.cause {
             add("cause", cause);
@@ -75,6 +78,7 @@ fn facts(shown: &Shown) -> Table {
     if let Some(page) = &shown.page {
         add("page", page);
     }
+    bounded(&mut table, 1);
     table
 }
 
@@ -141,7 +145,7 @@ fn records(shown: &Shown) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header(["record", "written", "bytes"]);
     for record in &shown.records {
-        table.add_row([visible(&record.name).into_owned(), record.written.clone(), count(record.bytes)]);
+        table.add_row([visible(&record.name).into_owned(), moment(record.written), count(record.bytes)]);
     }
     if let Some(column) = table.column_mut(2) {
         column.set_cell_alignment(CellAlignment::Right);

@@ -15,6 +15,8 @@ use sha2::{Digest, Sha256};
 use super::support::{Served, run};
 
 const LEDGER: &str = "levee-ledger";
+/// What a failure says, with what would colour a terminal.
+const CAUSE: &str = "the job failed\u{1b}[31m: look at it";
 
 /// A ledger, and the command on it.
 struct World {
@@ -36,7 +38,7 @@ impl World {
         world.closed("lake-events", "2026-03-31", "events-31", "degraded", &tables).await;
         world.closed("lake-sales", "2026-03-31", "sales-31", "complete", &[]).await;
         world.claim("lake-events", "2026-04-01", 1, "events-01").await;
-        let failure = json!({ "attempt": 1, "cause": "the job failed\u{1b}[31m: look at it" });
+        let failure = json!({ "attempt": 1, "cause": format!("{CAUSE}{}", " and so on".repeat(40)) });
         world.put("runs/lake-events/2026-04-01/events-01/04-job-poll-attempt-1-failed.json", failure.to_string()).await;
         world.claim("lake-sales", "2026-04-01", 1, "sales-01").await;
         world.claim("lake-sales", "2026-04-01", 2, "sales-01-2").await;
@@ -259,7 +261,10 @@ async fn failed_run_is_shown_with_its_cause_and_nothing_that_a_terminal_obeys() 
         assert!(text.contains(part), "{part:?} is not in:\n{text}");
     }
     assert!(!text.contains('\u{1b}'), "an escape sequence of a record");
-    assert_eq!(world.json(&["show", "lake-events/2026-04-01"])["cause"], "the job failed\u{1b}[31m: look at it");
+    let widest = text.lines().map(|line| line.chars().count()).max();
+    assert!(widest < Some(130), "{widest:?} characters in a line:\n{text}");
+    let cause = world.json(&["show", "lake-events/2026-04-01"])["cause"].clone();
+    assert!(cause.as_str().unwrap().starts_with(CAUSE), "{cause}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
