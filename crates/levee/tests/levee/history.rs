@@ -313,7 +313,7 @@ async fn receipt_that_cannot_be_read_is_told_and_hides_no_other_run() {
     let done = world.levee(&["show", "lake-events/2026-03-31"]);
     let text = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(
-        done.status.code() == Some(1) && text.contains("does not read as what this release writes there"),
+        done.status.code() == Some(1) && text.contains("is no receipt that") && !text.contains("There is no receipt"),
         "{text}"
     );
 }
