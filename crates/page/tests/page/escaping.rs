@@ -1,5 +1,7 @@
 //! No text of a run leaves its place.
 
+use std::sync::LazyLock;
+
 use levee_delta_log::{MissingObject, MissingWhy};
 use levee_page::text::is_unseen;
 use proptest::prelude::*;
@@ -11,6 +13,8 @@ use super::{
 
 /// A text that is nowhere on a page by itself.
 const PLAIN: &str = "¤";
+
+static PLAIN_PAGE: LazyLock<Parsed> = LazyLock::new(|| Parsed::new(&with(PLAIN).page()));
 
 /// A page on which this text stands wherever a run has a text of its own.
 fn with(text: &str) -> Sample {
@@ -118,7 +122,7 @@ proptest! {
     #[test]
     fn any_text_stays_a_text_and_is_seen(text in any_text()) {
         let html = with(&text).page();
-        let (page, plain) = (Parsed::new(&html), Parsed::new(&with(PLAIN).page()));
+        let (page, plain) = (Parsed::new(&html), &*PLAIN_PAGE);
         prop_assert_eq!(&page.structure, &plain.structure);
         prop_assert_eq!(unseen(&html), None);
         let seen = levee_page::text::visible(&text);
