@@ -165,7 +165,7 @@ fn objects(receipt: &Receipt) -> Vec<Need> {
             "object in the snapshot has another size than the inventory says",
             "objects in the snapshot have other sizes than the inventory says",
         );
-        let to_do = "They were overwritten between inventory and copy. Tables hold no such files but _last_checkpoint; of other objects the copy is the newer one.";
+        let to_do = "They were overwritten between inventory and copy. Tables overwrite no file but _last_checkpoint; of other objects the copy is the newer one.";
         needs.push(Need::new(true, what, to_do).at(&snapshot.findings));
     }
     if snapshot.unexpected > 0 {

@@ -52,12 +52,11 @@
     const summary = element("summary", { textContent: row[DETAILS].map(([name]) => name).join(", ") });
     return [element("details", {}, summary, element("dl", { className: "details" }, ...facts))];
   };
-  const cells = (row) => {
+  const lines = (row) => {
     const verdict = verdicts[row[VERDICT]];
     const sign = element("span", { textContent: verdict.sign });
     sign.ariaHidden = "true";
-    const name = element("th", { scope: "row" }, element("span", { className: "key mono", textContent: row[PATH] }),
-      ...reason(row), ...details(row));
+    const name = element("th", { scope: "row" }, element("span", { className: "key mono", textContent: row[PATH] }));
     const tag = element("td", {}, element("span", { className: `tag ${verdict.class}` }, sign, ` ${verdict.word}`));
     tag.dataset.label = "Verdict";
     const others = columns.slice(2).map((column) => {
@@ -66,12 +65,14 @@
       cell.dataset.label = column.name;
       return cell;
     });
-    return element("tr", {}, name, tag, ...others);
+    const further = [...reason(row), ...details(row)];
+    const more = element("td", { colSpan: columns.length }, ...further);
+    return [element("tr", {}, name, tag, ...others), ...(further.length ? [element("tr", { className: "more" }, more)] : [])];
   };
 
   const show = (end) => {
     const part = document.createDocumentFragment();
-    for (const index of found.slice(shown, end)) part.append(cells(rows[index]));
+    for (const index of found.slice(shown, end)) part.append(...lines(rows[index]));
     body.append(part);
     shown = Math.min(end, found.length);
     const left = found.length - shown;
