@@ -52,13 +52,7 @@ pub async fn run(settings: &RunsSettings) -> Result<ExitCode> {
         Some(source) => return Ok(exit::usage(&no_source(&ledger, source, &sources))),
         None => sources,
     };
-    let mut runs = Vec::new();
-    for source in &chosen {
-        runs.extend(newest(&ledger, source, limit).await?);
-    }
-    // Stable: the runs of a day stay in their order.
-    runs.sort_by(|a, b| b.backup_date.cmp(&a.backup_date).then_with(|| a.source.cmp(&b.source)));
-    runs.truncate(limit);
+    let runs = newest(&ledger, &chosen, limit).await?;
     if settings.json {
         let documents: Vec<_> = runs.iter().map(RunDocument::new).collect();
         println!("{}", serde_json::to_string_pretty(&json!({ "ledger": ledger.bucket(), "runs": documents }))?);
@@ -71,10 +65,19 @@ pub async fn run(settings: &RunsSettings) -> Result<ExitCode> {
     Ok(if unreadable { ExitCode::from(exit::FAILED) } else { ExitCode::SUCCESS })
 }
 
-/// The newest runs of a source.
-pub(crate) async fn newest(ledger: &Ledger, source: &str, limit: usize) -> Result<Vec<KnownRun>, StageError> {
-    let days = ledger.days(source).await?;
-    let mut looked = stream::iter(days).map(|day| ledger.runs_of(source, day)).buffered(AT_A_TIME.min(limit));
+/// The newest runs of these sources; days without a run that is shown are not looked into.
+pub(crate) async fn newest(ledger: &Ledger, sources: &[String], limit: usize) -> Result<Vec<KnownRun>, StageError> {
+    let mut days = Vec::new();
+    let mut listed = stream::iter(sources)
+        .map(async |source| Ok::<_, StageError>((source, ledger.days(source).await?)))
+        .buffered(AT_A_TIME);
+    while let Some((source, of_source)) = listed.try_next().await? {
+        // More days than runs are never needed: each has one at least.
+        days.extend(of_source.into_iter().take(limit).map(|day| (day, source)));
+    }
+    days.sort_by(|(a, one), (b, other)| b.cmp(a).then_with(|| one.cmp(other)));
+    let looked = stream::iter(days).map(|(day, source)| ledger.runs_of(source, day));
+    let mut looked = looked.buffered(AT_A_TIME.min(limit));
     let mut runs = Vec::new();
     while let Some(of_day) = looked.try_next().await? {
         runs.extend(of_day);

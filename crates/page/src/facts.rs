@@ -28,13 +28,17 @@ pub(crate) fn facts(receipt: &Receipt) -> Vec<Fact> {
 }
 
 fn accounted(receipt: &Receipt) -> Fact {
-    let inventory = &receipt.inventory;
+    let (inventory, objects) = (&receipt.inventory, &receipt.objects);
+    let number = counted(inventory.objects, "object", "objects");
+    let fates = objects.copied.saturating_add(objects.vanished).saturating_add(objects.skipped);
+    let claim = if fates == inventory.objects {
+        format!("Each of the {number} of the inventory is copied, vanished or skipped.")
+    } else {
+        format!("Not proved: that each of the {number} of the inventory is copied, vanished or skipped.")
+    };
     Fact::new(
-        format!(
-            "Each of the {} of the inventory is copied, vanished or skipped.",
-            counted(inventory.objects, "object", "objects")
-        ),
-        "Rows of the inventory, of the plan, and of every completion report were counted and agree; no row was left unread.",
+        claim,
+        "Rows of the inventory, of the plan, and of every completion report were counted and have to agree; no row was left unread.",
         format!(
             "The list is of the time of the inventory's scan, which began at {}. What was written since is not in it, and S3 says that an inventory may lack objects that were written shortly before.",
             moment(inventory.scan_started)
@@ -105,8 +109,8 @@ fn tables(receipt: &Receipt) -> Vec<Fact> {
             "No reader has opened the tables. Readers differ in how they take damaged logs.",
         ),
         Fact::new(
-            "Each table is whole for itself.",
-            "Each log is judged alone.",
+            "Each verdict is about one table.",
+            "Each log is judged by itself, against the files of its own table.",
             "Tables are not of one instant: each is of the moment when its files were copied. What two tables say together, such as a key of one that is in the other, is not proved.",
         ),
     ];

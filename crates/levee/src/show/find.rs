@@ -39,7 +39,10 @@ async fn latest(ledger: &Ledger, source: Option<&str>) -> Result<Result<KnownRun
             return Ok(Err(anyhow!("latest needs --source, because there are several: {}", several.join(", "))));
         }
     };
-    let found = newest(ledger, source, 1).await?.pop();
+    let found = match sources.iter().any(|known| known == source) {
+        true => newest(ledger, &[source.to_owned()], 1).await?.pop(),
+        false => None,
+    };
     Ok(found.ok_or_else(|| no_source(ledger, source, &sources)))
 }
 

@@ -9,6 +9,8 @@ pub(crate) struct Parsed {
     pub(crate) structure: Vec<String>,
     /// What a reader sees, a piece for each text.
     pub(crate) texts: Vec<String>,
+    /// The headings, indented by their level.
+    pub(crate) headings: Vec<String>,
     /// The data for the script.
     pub(crate) data: Value,
     /// The address of every link.
@@ -24,8 +26,14 @@ fn text(bytes: &[u8]) -> String {
 
 impl Parsed {
     pub(crate) fn new(html: &str) -> Self {
-        let mut parsed = Self { structure: Vec::new(), texts: Vec::new(), data: Value::Null, links: Vec::new() };
-        let mut raw = None;
+        let mut parsed = Self {
+            structure: Vec::new(),
+            texts: Vec::new(),
+            headings: Vec::new(),
+            data: Value::Null,
+            links: Vec::new(),
+        };
+        let (mut raw, mut heading) = (None, false);
         let mut emitter = DefaultEmitter::default();
         // Styles and scripts are no markup.
         emitter.naively_switch_states(true);
@@ -37,6 +45,10 @@ impl Parsed {
                         tag.attributes.iter().map(|(name, value)| (text(name), text(&value.value))).collect();
                     attributes.sort();
                     let is = |wanted: &str| attributes.iter().any(|(name, value)| format!("{name}={value}") == wanted);
+                    if let Some(level) = name.strip_prefix('h').and_then(|level| level.parse::<usize>().ok()) {
+                        heading = true;
+                        parsed.headings.push("  ".repeat(level - 1));
+                    }
                     raw = match name.as_str() {
                         "style" => Some("style"),
                         "script" if is("type=application/json") => Some("data"),
@@ -53,12 +65,18 @@ impl Parsed {
                 }
                 Token::EndTag(tag) => {
                     raw = None;
+                    heading &= !tag.name.starts_with(b"h");
                     parsed.structure.push(format!("</{}>", text(&tag.name)));
                 }
                 Token::String(found) => match raw {
                     Some("data") => parsed.data = serde_json::from_slice(&found.value).unwrap(),
                     Some(_) => {}
-                    None => parsed.texts.push(text(&found.value)),
+                    None => {
+                        if let (true, Some(last)) = (heading, parsed.headings.last_mut()) {
+                            last.push_str(&text(&found.value));
+                        }
+                        parsed.texts.push(text(&found.value));
+                    }
                 },
                 Token::Error(error) => panic!("the page is no HTML: {error:?}"),
                 Token::Comment(_) => panic!("a comment"),

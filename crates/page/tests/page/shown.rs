@@ -39,6 +39,11 @@ fn equal_values_make_equal_text_whatever_the_order_of_the_tables() {
     assert_eq!(sample.page(), turned.page());
 }
 
+#[test]
+fn outcome_comes_first_then_what_to_mend_worst_first_then_the_rest() {
+    insta::assert_snapshot!(Parsed::new(&samples::degraded().page()).headings.join("\n"));
+}
+
 /// A complete run with one table of this kind.
 fn with_table(line: levee_ledger::state::TableLine) -> Sample {
     let mut sample = samples::first();
@@ -92,6 +97,14 @@ fn what_a_complete_run_must_not_have_is_told_and_it_is_not_shown_as_good(
     let text = Parsed::new(&page).text();
     assert!(text.contains(told) && text.contains("speaks against it") | text.contains("speak against it"), "{text}");
     assert!(page.contains(r#"<p class="state warn">"#) && !page.contains(r#"<p class="state good">"#));
+}
+
+#[test]
+fn counts_that_do_not_add_up_are_no_proof() {
+    let mut sample = samples::good();
+    sample.receipt.objects.vanished += 1;
+    let text = text(&sample);
+    assert!(text.contains("Not proved: that each of the 1,204,334 objects of the inventory is copied"), "{text}");
 }
 
 #[test]
