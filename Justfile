@@ -57,6 +57,10 @@ operate:
 page:
     .ci/page
 
+# look at pages of runs in headless Chromium; screenshots and PDFs in .tools/run-page
+run-page:
+    .ci/run-page
+
 # check the state machine with a public validator
 asl:
     .ci/asl

@@ -5,6 +5,7 @@ mod artefact;
 mod canonical;
 mod claim;
 pub mod dates;
+pub mod history;
 mod key;
 mod lines;
 pub mod names;

@@ -168,7 +168,7 @@ impl Ledger {
         }
     }
 
-    async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, ObjectPointer)>, StageError> {
+    pub(crate) async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, ObjectPointer)>, StageError> {
         let Some(output) = self.open(key).await? else { return Ok(None) };
         let pointer = self.pointer_to(key, output.e_tag, output.version_id);
         let body = output.body.collect().await.map_err(|error| {

@@ -3,6 +3,8 @@
 
 #[path = "ledger/dates.rs"]
 mod dates;
+#[path = "ledger/history.rs"]
+mod history;
 #[path = "ledger/names.rs"]
 mod names;
 #[path = "ledger/records.rs"]

@@ -5,7 +5,7 @@ use std::{ffi::OsString, process::ExitCode};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{cat, demo, doctor, exit, plan, rehearse, start, twin_command, verify, worker_command};
+use crate::{cat, demo, doctor, exit, plan, rehearse, runs, show, start, twin_command, verify, worker_command};
 
 /// Verified backups of Delta warehouses on S3.
 #[derive(Debug, Parser)]
@@ -44,6 +44,10 @@ enum Command {
     Plan(plan::PlanSettings),
     /// Check the Delta tables of a folder or a bucket by their logs, without changing anything
     Verify(verify::VerifySettings),
+    /// List the runs that the ledger knows, newest first
+    Runs(runs::RunsSettings),
+    /// Show what the ledger knows of one run
+    Show(show::ShowSettings),
     /// Read S3 Inventory reports
     Inventory(cat::InventoryCommand),
     /// Read completion reports of S3 Batch Operations
@@ -62,6 +66,8 @@ pub fn main() -> ExitCode {
         Command::Start(settings) => wait_for(start::run(&settings)),
         Command::Plan(settings) => wait_for(plan::run(&settings)),
         Command::Verify(settings) => wait_for(verify::run(&settings)),
+        Command::Runs(settings) => wait_for(runs::run(&settings)),
+        Command::Show(settings) => wait_for(show::run(&settings)),
         Command::Inventory(command) => wait_for(command.run()),
         Command::Report(command) => wait_for(command.run()),
     }

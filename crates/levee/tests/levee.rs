@@ -4,6 +4,7 @@
 mod levee {
     mod cat;
     mod doctor;
+    mod history;
     mod plan;
     mod samples;
     mod support;

@@ -1,0 +1,100 @@
+//! The tables of a run, from the list that its receipt pins.
+
+use anyhow::{Context, Result, bail};
+use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
+use levee_delta_log::Verdict;
+use levee_ledger::{Ledger, receipt::Receipt, state::TableLine};
+use levee_page::text::{count, minute_of, size, visible};
+use sha2::{Digest, Sha256};
+
+use crate::history::bounded;
+
+/// A verdict by its name, with hyphens or as in JSON.
+pub(super) fn verdict(text: &str) -> Result<Verdict, String> {
+    let name = text.replace('-', "_");
+    Verdict::ALL.into_iter().find(|verdict| verdict.name() == name).ok_or_else(|| {
+        let names: Vec<_> = Verdict::ALL.iter().map(|verdict| verdict.name().replace('_', "-")).collect();
+        format!("the verdicts are {}", names.join(", "))
+    })
+}
+
+/// The tables with one of these verdicts, or all; by path.
+///
+/// # Errors
+/// The list is not the one that the receipt pins, or cannot be read.
+pub(super) async fn read(ledger: &Ledger, receipt: &Receipt, verdicts: &[Verdict]) -> Result<Vec<TableLine>> {
+    let facts = &receipt.tables;
+    let Some(list) = &facts.tables.list else { return Ok(Vec::new()) };
+    let place = format!("s3://{}/{}", list.bucket, list.key);
+    if list.bucket != ledger.bucket() {
+        bail!("the list of tables {place} is not in the ledger {}: give the ledger that it is in", ledger.bucket());
+    }
+    let body = ledger.bytes(&list.key).await?;
+    let body = body.with_context(|| format!("the list of tables {place} is gone; see who can remove objects there"))?;
+    let bytes = body.collect().await.with_context(|| format!("reading {place} broke off; try again"))?.into_bytes();
+    let digest = hex::encode(Sha256::digest(&bytes));
+    if facts.list_sha256.as_ref() != Some(&digest) {
+        let pinned = facts.list_sha256.as_deref().unwrap_or("none");
+        bail!(
+            "the list of tables {place} is not the one that the receipt pins: its SHA-256 is {digest}, the receipt has {pinned}. Look at the versions of the object, and at who can write there"
+        );
+    }
+    let mut lines = Vec::new();
+    for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
+        let line: TableLine = serde_json::from_slice(line)
+            .with_context(|| format!("line {} of {place} is no table that this release knows", number + 1))?;
+        if verdicts.is_empty() || verdicts.contains(&line.verdict.verdict) {
+            lines.push(line);
+        }
+    }
+    lines.sort_by(|a, b| a.verdict.path.cmp(&b.verdict.path));
+    Ok(lines)
+}
+
+/// The tables for a terminal, and how many they are.
+pub(super) fn table(lines: &[TableLine]) -> String {
+    let total = u64::try_from(lines.len()).unwrap_or(u64::MAX);
+    if lines.is_empty() {
+        return "no tables".to_owned();
+    }
+    let mut table = Table::new();
+    let head = ["table", "verdict", "whole version", "committed", "files", "size", "missing", "why"];
+    table.load_style(UTF8_FULL_CONDENSED).set_header(head);
+    for line in lines {
+        table.add_row(row(line));
+    }
+    for column in [2, 4, 5, 6] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    bounded(&mut table, 0);
+    bounded(&mut table, 7);
+    format!("{table}\n{}", levee_page::text::counted(total, "table", "tables"))
+}
+
+fn row(line: &TableLine) -> [String; 8] {
+    let table = &line.verdict;
+    let whole = table.newest_whole.as_ref();
+    let path = if table.path.is_empty() { "(the root)" } else { &table.path };
+    let version = match (table.newest_whole_version, table.latest_version) {
+        (Some(whole), Some(latest)) if whole < latest => format!("{whole} of {latest}"),
+        (Some(whole), _) => whole.to_string(),
+        (None, Some(latest)) => format!("none of {latest}"),
+        (None, None) => String::new(),
+    };
+    let features = (!table.unsupported.is_empty()).then(|| format!("asks for {}", table.unsupported.join(", ")));
+    let elsewhere = table.absolute.as_ref().map(|absolute| format!("files in {}", absolute.places.join(", ")));
+    let why: Vec<_> = [line.explanation.clone(), features, elsewhere].into_iter().flatten().collect();
+    let missing = table.missing_in_all.objects;
+    [
+        visible(path).into_owned(),
+        table.verdict.name().replace('_', " "),
+        version,
+        whole.and_then(|version| minute_of(version.timestamp_ms?)).unwrap_or_default(),
+        whole.map(|version| count(version.files)).unwrap_or_default(),
+        whole.map(|version| size(version.bytes)).unwrap_or_default(),
+        if missing == 0 { String::new() } else { count(missing) },
+        visible(&why.join("; ")).into_owned(),
+    ]
+}
