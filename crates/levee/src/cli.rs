@@ -5,7 +5,7 @@ use std::{ffi::OsString, process::ExitCode};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{cat, demo, doctor, exit, plan, rehearse, start, twin_command, worker_command};
+use crate::{cat, demo, doctor, exit, plan, receipts, rehearse, start, twin_command, worker_command};
 
 /// Verified backups of Delta warehouses on S3.
 #[derive(Debug, Parser)]
@@ -46,6 +46,8 @@ enum Command {
     Inventory(cat::InventoryCommand),
     /// Read completion reports of S3 Batch Operations
     Report(cat::ReportCommand),
+    /// Check the receipts of runs
+    Receipts(receipts::ReceiptsCommand),
 }
 
 /// Runs the command that the arguments name.
@@ -61,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Plan(settings) => wait_for(plan::run(&settings)),
         Command::Inventory(command) => wait_for(command.run()),
         Command::Report(command) => wait_for(command.run()),
+        Command::Receipts(command) => wait_for(async { Ok(command.run().await) }),
     }
 }
 

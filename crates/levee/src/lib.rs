@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod hosts;
 pub mod lake;
 pub mod plan;
+pub mod receipts;
 pub mod rehearse;
 pub mod start;
 pub mod supervised;
