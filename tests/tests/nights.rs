@@ -10,6 +10,7 @@ mod nights {
     mod months;
     mod planned;
     mod plans;
+    mod receipts;
     mod refusals;
     mod retries;
     mod schedules;
@@ -86,6 +87,9 @@ async fn night_copies_every_object_and_accounts_for_every_row() {
         "04-job-poll-attempt-1.json",
         "05-report-parse-attempt-1.json",
         "07-snapshot-check-attempt-1.json",
+        "08-table-verify.json",
+        "receipt.json",
+        "00000001.json",
     ] {
         assert!(names.contains(&name), "{name} is not in {names:?}");
     }

@@ -27,7 +27,7 @@ pub struct Claim {
 pub enum OwnerState {
     /// Still running (or about to be redriven).
     Running,
-    /// Ended with success: the backup exists.
+    /// Ended with success, or after its receipt was written: the backup exists.
     Succeeded,
     /// Ended without success, or no longer known to Step Functions.
     Ended,
@@ -46,7 +46,7 @@ impl Ledger {
     /// Claims (source, backup date) for the run's execution; claiming again what one owns changes nothing.
     ///
     /// `owner_state` is asked, with the owner's execution ARN, only when another execution owns it: in production
-    /// [`execution_state`].
+    /// [`execution_state`]. One that ended without success, but has written its receipt, has finished the backup.
     ///
     /// # Errors
     /// `Levee.RunAlreadyClaimed` while the owner runs; `Levee.RunAlreadyDone` when it succeeded; AWS errors.
@@ -68,7 +68,7 @@ impl Ledger {
                     return Ok(Claimed { number: *number, taken_over: *number > 1 });
                 }
                 Some((number, owner)) => {
-                    let state = owner_state(owner.execution_arn.clone()).await?;
+                    let state = self.state_of(run, owner, &owner_state).await?;
                     may_take_over(run, owner, state)?;
                     number.saturating_add(1)
                 }
@@ -104,6 +104,21 @@ impl Ledger {
                 Err(StageError::permanent("Levee.RunNotClaimed", cause))
             }
         }
+    }
+
+    /// The owner's state: an execution that has written its receipt has finished the backup, however it ended after that.
+    async fn state_of(
+        &self,
+        run: &RunKey,
+        owner: &Claim,
+        ask: &impl AsyncFn(String) -> Result<OwnerState, StageError>,
+    ) -> Result<OwnerState, StageError> {
+        let state = ask(owner.execution_arn.clone()).await?;
+        let closed = async || self.find(&format!("{}{}/receipt.json", run.day_prefix(), owner.execution_name)).await;
+        if state == OwnerState::Ended && closed().await?.is_some() {
+            return Ok(OwnerState::Succeeded);
+        }
+        Ok(state)
     }
 
     /// The highest claim and its number.

@@ -3,6 +3,7 @@
 
 mod artefact;
 mod canonical;
+pub mod chain;
 mod claim;
 pub mod dates;
 pub mod history;
@@ -12,6 +13,7 @@ pub mod names;
 pub mod receipt;
 mod records;
 mod selection;
+pub mod signature;
 pub mod state;
 mod validate;
 

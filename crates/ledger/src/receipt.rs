@@ -96,7 +96,8 @@ pub struct InventoryFacts {
     pub decisions: BTreeMap<Decision, Amount>,
 }
 
-/// The objects, by what became of them. Every object of the inventory is in exactly one of `copied`, `vanished` and `skipped`.
+/// The objects, by what became of them. Every object of the inventory is in exactly one of `copied`, `vanished`, `skipped` and
+/// `excluded`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectFacts {
     /// Copied, by jobs and part by part.
@@ -107,11 +108,19 @@ pub struct ObjectFacts {
     pub vanished: u64,
     /// Not copied by policy, or because nobody else can read them.
     pub skipped: u64,
+    /// Not selected by the settings of the run.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub excluded: u64,
     /// Rows of completion reports that failed, over all attempts, by class. They are copied or explained since.
     pub failed_rows: BTreeMap<FailureClass, u64>,
     /// Lists of the vanished and of the skipped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lists: Vec<ObjectPointer>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A copy job.
@@ -177,4 +186,28 @@ pub struct StageFacts {
     /// When it was left; absent for the stage that writes the receipt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<Timestamp>,
+}
+
+/// `$.receipt`, by run-close: where the receipt is, and what it says first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// See [`Receipt::headline`].
+    pub headline: String,
+    /// See [`Receipt::outcome`].
+    pub outcome: Outcome,
+    /// See [`Receipt::sequence`].
+    pub sequence: u64,
+    /// SHA-256 of the receipt's bytes, in hexadecimal.
+    pub sha256: String,
+    /// The receipt among the records of the run.
+    #[serde(flatten)]
+    pub pointer: ObjectPointer,
+    /// The same bytes in the chain of the source.
+    pub chained: ObjectPointer,
+    /// The signature of the receipt; absent without a signing key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<ObjectPointer>,
+    /// The page of the run; absent when none is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<ObjectPointer>,
 }

@@ -14,6 +14,7 @@ use levee_stage::{
     aws_error,
 };
 use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
 
 use crate::{ArtefactWriter, RunKey, canonical_json, state::ObjectPointer};
 
@@ -140,8 +141,11 @@ impl Ledger {
         ArtefactWriter::new(self.clone(), key.into(), content_type)
     }
 
-    /// Puts an object unless the key has one. None when it has.
-    pub(crate) async fn put_new(
+    /// Puts an object unless the key has one (`If-None-Match: *`). None when it has.
+    ///
+    /// # Errors
+    /// AWS errors.
+    pub async fn put_new(
         &self,
         key: &str,
         bytes: Vec<u8>,
@@ -168,7 +172,11 @@ impl Ledger {
         }
     }
 
-    pub(crate) async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, ObjectPointer)>, StageError> {
+    /// The bytes of the object at a key and where it is, if there is one.
+    ///
+    /// # Errors
+    /// AWS errors.
+    pub async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, ObjectPointer)>, StageError> {
         let Some(output) = self.open(key).await? else { return Ok(None) };
         let pointer = self.pointer_to(key, output.e_tag, output.version_id);
         let body = output.body.collect().await.map_err(|error| {
@@ -184,6 +192,23 @@ impl Ledger {
     /// AWS errors.
     pub async fn bytes(&self, key: &str) -> Result<Option<ByteStream>, StageError> {
         Ok(self.open(key).await?.map(|output| output.body))
+    }
+
+    /// SHA-256 of the object at a key, in hexadecimal, if there is one. Memory holds what has arrived of it and no more.
+    ///
+    /// # Errors
+    /// AWS errors.
+    pub async fn sha256(&self, key: &str) -> Result<Option<String>, StageError> {
+        let Some(mut body) = self.bytes(key).await? else { return Ok(None) };
+        let mut hash = Sha256::new();
+        while let Some(bytes) = body.next().await {
+            let bytes = bytes.map_err(|error| {
+                let cause = format!("GetObject of {} broke off: {error}; it is tried again", self.place(key));
+                StageError::transient(StageError::AWS_UNAVAILABLE, cause)
+            })?;
+            hash.update(&bytes);
+        }
+        Ok(Some(hex::encode(hash.finalize())))
     }
 
     /// The object at a key, its body still to be read, if there is one.

@@ -5,7 +5,9 @@ use std::{ffi::OsString, process::ExitCode};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{cat, demo, doctor, exit, plan, rehearse, runs, show, start, twin_command, verify, worker_command};
+use crate::{
+    cat, demo, doctor, exit, plan, receipts, rehearse, runs, show, start, twin_command, verify, worker_command,
+};
 
 /// Verified backups of Delta warehouses on S3.
 #[derive(Debug, Parser)]
@@ -52,6 +54,8 @@ enum Command {
     Inventory(cat::InventoryCommand),
     /// Read completion reports of S3 Batch Operations
     Report(cat::ReportCommand),
+    /// Check the receipts of runs
+    Receipts(receipts::ReceiptsCommand),
 }
 
 /// Runs the command that the arguments name.
@@ -70,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Show(settings) => wait_for(show::run(&settings)),
         Command::Inventory(command) => wait_for(command.run()),
         Command::Report(command) => wait_for(command.run()),
+        Command::Receipts(command) => wait_for(async { Ok(command.run().await) }),
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Plan {
     pub queue_prefix: String,
     /// The principals, role ARNs or patterns of them, that may remove snapshots and change their protection.
     pub break_glass_arns: Vec<String>,
+    /// The key that receipts are signed with; none without it.
+    pub receipt_signing_key_arn: Option<String>,
 }
 
 impl Plan {
@@ -68,6 +70,7 @@ impl Plan {
             inventory_prefix: "inventory".to_owned(),
             copy_role_arn: "arn:aws:iam::222222222222:role/levee-batch-copy".to_owned(),
             queue_prefix: "levee-".to_owned(),
+            receipt_signing_key_arn: None,
             break_glass_arns: Vec::new(),
         }
     }

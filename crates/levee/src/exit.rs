@@ -29,6 +29,12 @@ fn report(error: &anyhow::Error, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Prints what was found to standard output.
+#[expect(clippy::print_stdout, reason = "the answer of a command goes to standard output")]
+pub fn print(text: &str) {
+    print!("{text}");
+}
+
 /// Prints help that was asked for.
 #[expect(clippy::print_stdout, reason = "help that was asked for goes to standard output")]
 pub fn help(text: &str) -> ExitCode {

@@ -95,6 +95,7 @@ pub struct Hosted {
     bucket_provision: levee_bucket_provision::Settings,
     job_submit: levee_job_submit::Settings,
     large_copy: levee_large_copy::Settings,
+    run_close: levee_run_close::Settings,
 }
 
 impl Hosted {
@@ -107,8 +108,9 @@ impl Hosted {
         bucket_provision: levee_bucket_provision::Settings,
         job_submit: levee_job_submit::Settings,
         large_copy: levee_large_copy::Settings,
+        run_close: levee_run_close::Settings,
     ) -> Self {
-        Self { aws, clock, common, bucket_provision, job_submit, large_copy }
+        Self { aws, clock, common, bucket_provision, job_submit, large_copy, run_close }
     }
 
     /// Workers for what [`deploy`](crate::deploy::deploy) has set up, with the settings that a deployment has by default.
@@ -133,6 +135,7 @@ impl Hosted {
                 report_bucket: plan.report_bucket.clone(),
             },
             large_copy: levee_large_copy::Settings::default(),
+            run_close: levee_run_close::Settings { receipt_signing_key_arn: plan.receipt_signing_key_arn.clone() },
         }
     }
 
@@ -154,7 +157,7 @@ impl Hosted {
             StageName::LargeCopy => self.boxed(LargeCopying::new(aws, common, &self.large_copy)),
             StageName::SnapshotCheck => self.boxed(SnapshotCheck::new(aws, common, none)),
             StageName::TableVerify => self.boxed(TableVerify::new(aws, common, none)),
-            StageName::RunClose => self.boxed(RunClose::new(aws, common, none)),
+            StageName::RunClose => self.boxed(RunClose::new(aws, common, &self.run_close)),
         }
     }
 

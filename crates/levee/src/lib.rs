@@ -12,6 +12,7 @@ pub mod history;
 pub mod hosts;
 pub mod lake;
 pub mod plan;
+pub mod receipts;
 pub mod rehearse;
 pub mod runs;
 pub mod show;

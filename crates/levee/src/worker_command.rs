@@ -32,6 +32,8 @@ struct Settings {
     bucket_provision: levee_bucket_provision::Settings,
     #[command(flatten)]
     large_copy: levee_large_copy::Settings,
+    #[command(flatten)]
+    run_close: levee_run_close::Settings,
 }
 
 /// The settings of a process with one: those alone have settings that must be given.
@@ -117,8 +119,8 @@ async fn work(stages: Vec<StageName>, settings: Settings, job_submit: levee_job_
         stages.iter().filter_map(ValueEnum::to_possible_value).map(|v| v.get_name().to_owned()).collect();
     tracing::info!(stages = names.join(","), "workers start");
     let aws = Aws::from_env().await;
-    let Settings { common, bucket_provision, large_copy } = settings;
-    let hosted = Hosted::new(aws, Clock::system(), common, bucket_provision, job_submit, large_copy);
+    let Settings { common, bucket_provision, large_copy, run_close } = settings;
+    let hosted = Hosted::new(aws, Clock::system(), common, bucket_provision, job_submit, large_copy, run_close);
     Ok(host(hosted.workers(&stages), shutdown).await?)
 }
 

@@ -31,6 +31,8 @@ pub struct Aws {
     pub sfn: aws_sdk_sfn::Client,
     /// Amazon EventBridge.
     pub events: aws_sdk_eventbridge::Client,
+    /// AWS Key Management Service.
+    pub kms: aws_sdk_kms::Client,
 }
 
 impl Aws {
@@ -49,6 +51,7 @@ impl Aws {
             sqs: aws_sdk_sqs::Client::new(&config),
             sfn: aws_sdk_sfn::Client::new(&config),
             events: aws_sdk_eventbridge::Client::new(&config),
+            kms: aws_sdk_kms::Client::new(&config),
         }
     }
 

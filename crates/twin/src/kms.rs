@@ -1,12 +1,13 @@
-//! AWS Key Management Service: symmetric keys with their state, policy and grants, in AWS JSON 1.1.
+//! AWS Key Management Service: keys with their state, policy and grants, in AWS JSON 1.1.
 //!
-//! The keys encrypt nothing. State, policy and grants decide whether S3 reads an object for somebody, and describe keys, so
+//! Symmetric keys encrypt nothing; asymmetric ones, on the curve P-256, sign. State, policy and grants decide whether S3 reads an object for somebody, and describe keys, so
 //! that a deployment can be checked. Calls from another account than the key's are refused, which on AWS the key's policy
 //! could allow. Aliases, key material, tags and everything that encrypts are refused by name.
 
 mod grants;
 mod key;
 mod permission;
+mod signing;
 
 use std::{
     collections::BTreeMap,
@@ -33,9 +34,11 @@ pub(crate) const OPERATIONS: &[&str] = &[
     "DisableKey",
     "EnableKey",
     "GetKeyPolicy",
+    "GetPublicKey",
     "ListGrants",
     "PutKeyPolicy",
     "ScheduleKeyDeletion",
+    "Sign",
 ];
 
 /// The KMS of the twin.
@@ -60,9 +63,11 @@ impl Kms {
             "DisableKey" => self.switch(caller, body, false),
             "EnableKey" => self.switch(caller, body, true),
             "GetKeyPolicy" => self.key_policy(caller, body),
+            "GetPublicKey" => self.public_key(caller, body),
             "ListGrants" => self.list_grants(caller, body),
             "PutKeyPolicy" => self.put_key_policy(caller, body),
             "ScheduleKeyDeletion" => self.schedule_deletion(caller, body),
+            "Sign" => self.sign(caller, body),
             _ => Err(ServiceError::not_modelled(format_args!("the KMS operation {operation}"))),
         }
     }

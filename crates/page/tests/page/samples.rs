@@ -376,6 +376,7 @@ pub(crate) fn degraded() -> Sample {
         copied_large: 12,
         vanished: 31,
         skipped: 401,
+        excluded: 0,
         failed_rows: [(FailureClass::Vanished, 31), (FailureClass::Throttled, 2_204), (FailureClass::Denied, 6)].into(),
         lists: vec![pointer("05-report-parse-attempt-2-vanished.jsonl"), pointer("01-plan-skipped.jsonl")],
     };

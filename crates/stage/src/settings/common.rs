@@ -5,8 +5,13 @@ use std::time::Duration;
 use crate::{LogFormat, WorkerSettings};
 
 /// Variables of Levee that a program may find in an environment which it shares with other programs of Levee.
-pub const SHARED_VARIABLES: &[&str] =
-    &["LEVEE_BREAK_GLASS_ARNS", "LEVEE_COPY_ROLE_ARN", "LEVEE_LARGE_COPY_PARTS_AT_A_TIME", "LEVEE_REPORT_BUCKET"];
+pub const SHARED_VARIABLES: &[&str] = &[
+    "LEVEE_BREAK_GLASS_ARNS",
+    "LEVEE_COPY_ROLE_ARN",
+    "LEVEE_LARGE_COPY_PARTS_AT_A_TIME",
+    "LEVEE_RECEIPT_SIGNING_KEY_ARN",
+    "LEVEE_REPORT_BUCKET",
+];
 
 /// The settings that every worker has. A worker's own settings are a further `clap::Args` beside it.
 #[derive(Clone, Debug, clap::Args)]

@@ -1,9 +1,10 @@
 //! Keys: their state and their policy.
 
+use aws_lc_rs::signature::EcdsaKeyPair;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Kms, Refusal, grants::Grant};
+use super::{Kms, Refusal, grants::Grant, signing};
 use crate::{
     events::input,
     service::{Caller, ServiceError},
@@ -18,7 +19,7 @@ const LARGEST_POLICY: usize = 32 * 1024;
 const WAITING_DAYS: i64 = 30;
 const WAITING_DAYS_ALLOWED: std::ops::RangeInclusive<i64> = 7..=30;
 
-/// A symmetric key.
+/// A key: symmetric, or a pair that signs.
 pub(super) struct Key {
     pub(super) account: String,
     pub(super) grants: Vec<Grant>,
@@ -26,6 +27,7 @@ pub(super) struct Key {
     description: String,
     policy: String,
     state: State,
+    pub(super) pair: Option<EcdsaKeyPair>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,11 +45,15 @@ impl Key {
             State::Disabled => "Disabled",
             State::PendingDeletion(_) => "PendingDeletion",
         };
+        let (spec, usage, algorithms, algorithm) = match &self.pair {
+            None => ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", "EncryptionAlgorithms", "SYMMETRIC_DEFAULT"),
+            Some(_) => (signing::KEY_SPEC, signing::KEY_USAGE, "SigningAlgorithms", signing::ALGORITHM),
+        };
         let mut metadata = json!({
             "AWSAccountId": self.account, "Arn": arn, "KeyId": id_of(arn), "CreationDate": epoch(self.created),
             "Description": self.description, "Enabled": self.state == State::Enabled, "KeyState": state,
-            "KeyManager": "CUSTOMER", "KeySpec": "SYMMETRIC_DEFAULT", "CustomerMasterKeySpec": "SYMMETRIC_DEFAULT",
-            "KeyUsage": "ENCRYPT_DECRYPT", "EncryptionAlgorithms": ["SYMMETRIC_DEFAULT"], "MultiRegion": false,
+            "KeyManager": "CUSTOMER", "KeySpec": spec, "CustomerMasterKeySpec": spec,
+            "KeyUsage": usage, algorithms: [algorithm], "MultiRegion": false,
             "Origin": "AWS_KMS",
         });
         if let (State::PendingDeletion(when), Some(members)) = (self.state, metadata.as_object_mut()) {
@@ -85,11 +91,17 @@ impl Key {
 impl Kms {
     pub(super) fn create_key(&self, caller: &Caller, body: &Value) -> Result<Value, ServiceError> {
         input::refuse(body, &["CustomKeyStoreId", "Origin", "Tags", "XksKeyId"], "keys")?;
-        for (member, only) in [("KeyUsage", "ENCRYPT_DECRYPT"), ("KeySpec", "SYMMETRIC_DEFAULT")] {
-            if let Some(other) = input::optional_text(body, member)?.filter(|value| *value != only) {
-                return Err(ServiceError::not_modelled(format_args!("keys with the {member} {other}")));
+        let usage = input::optional_text(body, "KeyUsage")?.unwrap_or("ENCRYPT_DECRYPT");
+        let spec = input::optional_text(body, "KeySpec")?.unwrap_or("SYMMETRIC_DEFAULT");
+        let pair = match (usage, spec) {
+            ("ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT") => None,
+            (signing::KEY_USAGE, signing::KEY_SPEC) => Some(signing::pair()?),
+            _ => {
+                return Err(ServiceError::not_modelled(format_args!(
+                    "keys with the usage {usage} and the spec {spec}"
+                )));
             }
-        }
+        };
         if body.get("MultiRegion") == Some(&Value::Bool(true)) {
             return Err(ServiceError::not_modelled("multi-Region keys"));
         }
@@ -105,6 +117,7 @@ impl Kms {
             description: input::optional_text(body, "Description")?.unwrap_or_default().to_owned(),
             policy,
             state: State::Enabled,
+            pair,
         };
         let answer = json!({"KeyMetadata": key.metadata(&arn)});
         self.keys().insert(arn, key);

@@ -13,9 +13,11 @@ pub(crate) fn needs(operation: &str, key: &str) -> Vec<Need> {
         "DisableKey" => on("kms:DisableKey"),
         "EnableKey" => on("kms:EnableKey"),
         "GetKeyPolicy" => on("kms:GetKeyPolicy"),
+        "GetPublicKey" => on("kms:GetPublicKey"),
         "ListGrants" => on("kms:ListGrants"),
         "PutKeyPolicy" => on("kms:PutKeyPolicy"),
         "ScheduleKeyDeletion" => on("kms:ScheduleKeyDeletion"),
+        "Sign" => on("kms:Sign"),
         _ => Vec::new(),
     }
 }

@@ -1,11 +1,14 @@
 //! Keys, their policies and their grants.
 
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use aws_sdk_kms::{
     Client,
-    types::{GrantOperation, KeyState},
+    primitives::Blob,
+    types::{GrantOperation, KeySpec, KeyState, KeyUsageType, MessageType, SigningAlgorithmSpec},
 };
 use levee_twin::{Twin, service::Principal};
 use rstest::rstest;
+use sha2::Digest;
 
 use super::common::{BACKUP, WAREHOUSE, twin};
 
@@ -110,4 +113,47 @@ async fn key_of_another_account_and_what_encrypts_is_refused_and_recorded() {
     assert_eq!(needs, [("kms:DescribeKey", arn.as_str())]);
     let encrypt = client(&twin, WAREHOUSE).generate_random().number_of_bytes(8).send().await.unwrap_err();
     assert_eq!(encrypt.as_service_error().and_then(|error| error.meta().code()), Some("NotImplemented"));
+}
+
+async fn signing_key(client: &Client) -> String {
+    let made = client.create_key().key_usage(KeyUsageType::SignVerify).key_spec(KeySpec::EccNistP256).send().await;
+    made.unwrap().key_metadata.unwrap().arn.unwrap()
+}
+
+/// The signature of a message, or the code of the error.
+async fn signed(client: &Client, key: &str, message: &[u8], kind: MessageType) -> Result<Vec<u8>, String> {
+    let call = client.sign().key_id(key).message(Blob::new(message)).message_type(kind);
+    let answer = call.signing_algorithm(SigningAlgorithmSpec::EcdsaSha256).send().await;
+    let code = |error: &aws_sdk_kms::operation::sign::SignError| error.meta().code().unwrap().to_owned();
+    answer.map(|answer| answer.signature.unwrap().into_inner()).map_err(|error| code(error.as_service_error().unwrap()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn signature_of_a_digest_and_of_its_message_are_verified_by_the_public_key() {
+    let kms = client(&twin(), BACKUP);
+    let arn = signing_key(&kms).await;
+    let found = kms.describe_key().key_id(&arn).send().await.unwrap().key_metadata.unwrap();
+    assert_eq!((found.key_usage(), found.key_spec()), (Some(&KeyUsageType::SignVerify), Some(&KeySpec::EccNistP256)));
+    let public = kms.get_public_key().key_id(&arn).send().await.unwrap().public_key.unwrap();
+    let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, public.into_inner());
+    let digest = sha2::Sha256::digest(b"a receipt");
+    for (message, kind) in [(&digest[..], MessageType::Digest), (b"a receipt", MessageType::Raw)] {
+        let signature = signed(&kms, &arn, message, kind).await.unwrap();
+        public.verify(b"a receipt", &signature).unwrap();
+        public.verify(b"another", &signature).unwrap_err();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn key_that_cannot_sign_or_may_not_is_refused() {
+    let kms = client(&twin(), BACKUP);
+    let symmetric = key(&kms).await;
+    let refused = signed(&kms, &symmetric, b"x", MessageType::Raw).await.unwrap_err();
+    assert_eq!(refused, "InvalidKeyUsageException");
+    let arn = signing_key(&kms).await;
+    assert_eq!(signed(&kms, &arn, b"short", MessageType::Digest).await.unwrap_err(), "ValidationException");
+    kms.disable_key().key_id(&arn).send().await.unwrap();
+    assert_eq!(signed(&kms, &arn, b"x", MessageType::Raw).await.unwrap_err(), "DisabledException");
+    kms.schedule_key_deletion().key_id(&arn).send().await.unwrap();
+    assert_eq!(signed(&kms, &arn, b"x", MessageType::Raw).await.unwrap_err(), "KMSInvalidStateException");
 }
