@@ -123,6 +123,14 @@ const fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
+impl ObjectFacts {
+    /// Objects whose end is known: as many as the inventory has, or the receipt contradicts itself.
+    #[must_use]
+    pub const fn accounted(&self) -> u64 {
+        self.copied.saturating_add(self.vanished).saturating_add(self.skipped).saturating_add(self.excluded)
+    }
+}
+
 /// A copy job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobFacts {

@@ -12,6 +12,7 @@ mod night;
 mod outcome;
 mod progress;
 mod settings;
+mod verdicts;
 
 use std::{io::Write, process::ExitCode, time::Instant};
 
@@ -22,6 +23,7 @@ pub use counts::CountedBy;
 pub use keep::{KeepError, file_name};
 pub use outcome::{ExecutionOutcome, FaultsOutcome, Outcome, StageTime};
 pub use settings::DemoSettings;
+pub use verdicts::TableOutcome;
 
 use crate::{exit, lake};
 

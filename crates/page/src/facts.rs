@@ -30,11 +30,11 @@ pub(crate) fn facts(receipt: &Receipt) -> Vec<Fact> {
 fn accounted(receipt: &Receipt) -> Fact {
     let (inventory, objects) = (&receipt.inventory, &receipt.objects);
     let number = counted(inventory.objects, "object", "objects");
-    let fates = objects.copied.saturating_add(objects.vanished).saturating_add(objects.skipped);
+    let fates = objects.accounted();
     let claim = if fates == inventory.objects {
-        format!("Each of the {number} of the inventory is copied, vanished or skipped.")
+        format!("Each of the {number} of the inventory is copied, vanished, skipped or not selected.")
     } else {
-        format!("Not proved: that each of the {number} of the inventory is copied, vanished or skipped.")
+        format!("Not proved: that each of the {number} of the inventory is copied, vanished, skipped or not selected.")
     };
     Fact::new(
         claim,

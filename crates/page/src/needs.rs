@@ -3,7 +3,7 @@
 use levee_delta_log::{TableVerdict, Verdict};
 use levee_ledger::{
     receipt::Receipt,
-    state::{Decision, ObjectPointer, TableLine},
+    state::{ObjectPointer, TableLine},
 };
 
 use crate::{
@@ -68,11 +68,11 @@ pub(crate) fn needs(receipt: &Receipt, lines: &[&TableLine]) -> Vec<Need> {
 /// A receipt that contradicts itself is not taken for a good one.
 fn arithmetic(receipt: &Receipt, lines: &[&TableLine]) -> Vec<Need> {
     let (objects, inventory) = (&receipt.objects, receipt.inventory.objects);
-    let fates = objects.copied.saturating_add(objects.vanished).saturating_add(objects.skipped);
+    let fates = objects.accounted();
     let mut needs = Vec::new();
     if fates != inventory {
         let what = format!(
-            "The counts do not add up: {} copied, vanished or skipped, {} in the inventory",
+            "The counts do not add up: {} copied, vanished, skipped or not selected, {} in the inventory",
             count(fates),
             count(inventory)
         );
@@ -150,9 +150,11 @@ fn because(line: &TableLine) -> String {
 
 fn objects(receipt: &Receipt) -> Vec<Need> {
     let mut needs = Vec::new();
-    // What nobody selected is no failing, although it counts among the skipped.
-    let excluded = receipt.inventory.decisions.get(&Decision::Excluded).map_or(0, |amount| amount.rows);
-    let skipped = receipt.objects.skipped.saturating_sub(excluded);
+    if let Some(why) = &receipt.tables.tables.not_checked {
+        let to_do = "What the tables of this copy are worth is not known. Restore the copies of one to a readable class, and give it a verdict with levee verify.";
+        needs.push(Need::new(true, format!("No table was checked: {}", visible(why)), to_do));
+    }
+    let skipped = receipt.objects.skipped;
     if skipped > 0 {
         let what = counted(skipped, "selected object was not copied", "selected objects were not copied");
         let to_do = "They are archived and the run skips such objects, or they are under a key of the customer's own. Each is in the list with its reason: have archived ones restored (the setting archived of the source), or leave them out by the selection.";
@@ -166,7 +168,7 @@ fn objects(receipt: &Receipt) -> Vec<Need> {
             "objects in the snapshot have other sizes than the inventory says",
         );
         let to_do = "They were overwritten between inventory and copy. Tables overwrite no file but _last_checkpoint; of other objects the copy is the newer one.";
-        needs.push(Need::new(true, what, to_do).at(&snapshot.findings));
+        needs.push(Need::new(false, what, to_do).at(&snapshot.findings));
     }
     if snapshot.unexpected > 0 {
         let what = counted(

@@ -78,13 +78,14 @@ impl Sizes {
 }
 
 fn parts(objects: &ObjectFacts) -> Vec<Part> {
-    let whole = objects.copied.saturating_add(objects.vanished).saturating_add(objects.skipped);
+    let whole = objects.accounted();
     let small = objects.copied.saturating_sub(objects.copied_large);
     let all = [
         ("copied", small, "copied by jobs"),
         ("large", objects.copied_large, "copied part by part"),
         ("vanished", objects.vanished, "vanished"),
         ("skipped", objects.skipped, "skipped"),
+        ("excluded", objects.excluded, "not selected"),
     ];
     let drawn = all.into_iter().filter(|(_, number, _)| *number > 0);
     let widths = drawn.clone().map(|(_, number, _)| share(number, whole).max(SMALLEST)).sum::<f64>();
@@ -116,6 +117,9 @@ fn rows(receipt: &Receipt) -> Vec<SizeRow> {
     }
     rows.push(fate("vanished from the source", "vanished", objects.vanished));
     rows.push(fate("skipped", "skipped", objects.skipped));
+    if objects.excluded > 0 {
+        rows.push(fate("not selected", "excluded", objects.excluded));
+    }
     if !inventory.decisions.is_empty() {
         let mut planned_in_all = Amount::default();
         inventory.decisions.values().for_each(|amount| planned_in_all.add(*amount));

@@ -127,6 +127,21 @@ async fn a_whole_table_is_whole_and_nothing_is_done_to_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn tables_whose_copies_are_archived_are_not_checked_and_it_is_said() {
+    let mut rig = rig().await;
+    rig.fill(orders()).await.unwrap();
+    inventory(&rig).await;
+    let mut input = rig.plan.execution_input(day(), 2);
+    input["run"]["snapshot"]["storage_class"] = json!("DEEP_ARCHIVE");
+    let execution = rig.start_with("night", &input).await.unwrap();
+    let ended = rig.until_ended(&execution).await.unwrap();
+    assert_succeeded(&ended);
+    let tables = &ended.output["tables"];
+    assert!(tables["not_checked"].as_str().unwrap().contains("DEEP_ARCHIVE"), "{tables}");
+    assert_eq!((&tables["tables"], &ended.output["receipt"]["outcome"]), (&json!(0), &json!("degraded")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_inventory_that_misses_the_newest_data_files_is_mended_from_the_source() {
     let mut rig = rig().await;
     let newest = ["c.parquet"].map(data);

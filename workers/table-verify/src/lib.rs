@@ -59,6 +59,13 @@ impl TableVerify {
         }
     }
 
+    /// Why the tables of a run cannot be looked at.
+    fn not_readable(run: &Run) -> Option<String> {
+        let class =
+            run.snapshot.storage_class.as_deref().filter(|class| ["GLACIER", "DEEP_ARCHIVE"].contains(class))?;
+        Some(format!("the copies are in {class} and cannot be read before they are restored"))
+    }
+
     async fn look(&self, context: &Context, list: &str, input: &Input) -> Result<Survey, StageError> {
         let (run, bucket) = (&input.run, &input.bucket);
         let snapshot = BucketStore::new(&self.aws.s3, &bucket.name, Some(bucket.account.clone()));
@@ -92,6 +99,12 @@ impl Stage for TableVerify {
         let record = run.record("08-table-verify.json");
         if let Some(found) = self.ledger.read::<state::Tables>(&record).await? {
             return Ok(Progress::Done(found.value));
+        }
+        if let Some(why) = Self::not_readable(&input.run) {
+            tracing::warn!(why, "the tables of the snapshot are not looked at");
+            let tables = state::Tables { not_checked: Some(why), ..state::Tables::default() };
+            let tables = self.ledger.write_once(&record, &tables).await?.into_stored(tables).value;
+            return Ok(Progress::Done(tables));
         }
         let redrives = context.execution.redrive_count;
         let look = run.record(&format!("08-table-verify-redrive-{redrives}"));

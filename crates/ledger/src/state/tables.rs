@@ -21,6 +21,9 @@ pub struct Tables {
     /// A line of [`TableLine`] for each table, by path; absent when there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list: Option<ObjectPointer>,
+    /// Why no table was looked at; absent when they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_checked: Option<String>,
 }
 
 /// Tables by verdict.

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use levee_clock::Clock;
-use levee_ledger::state::Manifest;
+use levee_ledger::{Ledger, receipt::Closed, state::Manifest};
 use levee_stage::Aws;
 use levee_twin::{FaultPlan, Twin, service::Principal};
 use serde_json::Value;
@@ -20,6 +20,7 @@ use super::{
     outcome::FaultsOutcome,
     progress::Progress,
     settings::SETTLE_DAYS,
+    verdicts,
 };
 use crate::{
     deploy::{Accounts, Deployed, Plan, deploy},
@@ -121,6 +122,10 @@ async fn finish(
         Some(out) => keep_all(accounts, plan, snapshot.as_deref(), out, progress).await?,
         None => format!("bucket {}, gone with the demo; --out DIR keeps it", plan.ledger_bucket),
     };
+    let records = Ledger::new(accounts.backup.s3.clone(), &plan.ledger_bucket);
+    let closed: Option<Closed> = part(&followed.state, "receipt")?;
+    let folder = settings.out.as_ref().map(|out| out.join("ledger"));
+    let page = verdicts::page(&records, closed.as_ref(), folder.as_deref()).await?;
     let manifest: Option<Manifest> = part(&followed.state, "manifest")?;
     let counts = Counts::of(accounts, plan, &followed.state, &plan.execution_name(settings.backup_date)).await?;
     Ok(Outcome {
@@ -137,6 +142,9 @@ async fn finish(
         backup_date: settings.backup_date.to_string(),
         identical: comparison.as_ref().is_some_and(Comparison::identical),
         comparison,
+        headline: closed.map(|closed| closed.headline),
+        tables: verdicts::tables(&records, &followed.state).await?,
+        page,
         stages: followed.stages,
         execution: followed.execution,
         ledger,

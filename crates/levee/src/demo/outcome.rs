@@ -6,7 +6,7 @@ use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use levee_twin::FaultPlan;
 use serde::Serialize;
 
-use super::{Comparison, CountedBy, progress::readable};
+use super::{Comparison, CountedBy, TableOutcome, progress::readable};
 use crate::supervised::Lives;
 
 /// What a night came to. The JSON form of the demo's outcome; fields are only ever added.
@@ -36,6 +36,12 @@ pub struct Outcome {
     pub identical: bool,
     /// The comparison behind `identical`; null when there is no snapshot bucket.
     pub comparison: Option<Comparison>,
+    /// What the night comes to, by its receipt; null when it was not closed.
+    pub headline: Option<String>,
+    /// The tables of the snapshot with their verdicts; empty when the night did not come so far.
+    pub tables: Vec<TableOutcome>,
+    /// The page of the run, as a file of this machine; null when there is none.
+    pub page: Option<String>,
     /// The stages that every night goes through, in its order.
     pub stages: Vec<StageTime>,
     /// How the execution ended.
@@ -102,6 +108,17 @@ impl Outcome {
     #[must_use]
     pub fn good(&self) -> bool {
         self.execution.status == "SUCCEEDED" && self.identical
+    }
+
+    fn table_of_tables(&self) -> Table {
+        let count = |count: Option<u64>| count.map_or_else(String::new, |count| count.to_string());
+        let mut tables = Table::new();
+        tables.load_style(UTF8_FULL_CONDENSED).set_header(["table", "verdict", "version", "files", "rows"]);
+        for table in &self.tables {
+            let verdict = table.verdict.name().replace('_', " ");
+            tables.add_row([table.path.clone(), verdict, count(table.version), count(table.files), count(table.rows)]);
+        }
+        tables
     }
 
     fn verdict(&self) -> String {
@@ -178,8 +195,18 @@ impl fmt::Display for Outcome {
         }
         stages.add_row(["the whole night", &self.execution.status.to_lowercase(), &duration(self.simulated_seconds)]);
         writeln!(f, "{facts}\n{stages}")?;
+        if !self.tables.is_empty() {
+            writeln!(f, "{}", self.table_of_tables())?;
+        }
         writeln!(f, "The night's times are simulated; in real time the demo took {:.1} s.", self.real_seconds)?;
-        write!(f, "{}", self.verdict())
+        write!(f, "{}", self.verdict())?;
+        if let Some(headline) = &self.headline {
+            write!(f, "\n{headline}")?;
+        }
+        if let Some(page) = &self.page {
+            write!(f, "\nThe page of the run: {page}")?;
+        }
+        Ok(())
     }
 }
 

@@ -111,7 +111,7 @@ fn counts_that_do_not_add_up_are_no_proof() {
 fn objects_that_nobody_selected_are_no_failing() {
     let mut sample = samples::good();
     sample.receipt.objects.copied -= 7;
-    sample.receipt.objects.skipped = 7;
+    sample.receipt.objects.excluded = 7;
     sample.receipt.inventory.decisions = [(Decision::Excluded, Amount { rows: 7, bytes: 70 })].into();
     let page = sample.page();
     assert!(page.contains(r#"<p class="state good">"#) && !page.contains("selected objects were not copied"));
