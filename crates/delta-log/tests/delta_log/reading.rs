@@ -128,3 +128,35 @@ fn order_of_bases_is_the_readers_and_any_usable_one_will_do() {
     let answer = verdict("t", &table.listing(), &table, &Options::default()).unwrap();
     assert_eq!((answer.verdict, answer.opens_in_place.yes), (Verdict::Whole, false), "{answer:#?}");
 }
+
+/// Nulls cost nothing to write, and time to read.
+#[test]
+fn checkpoint_of_more_rows_than_bytes_is_passed_over() {
+    let mut rows = head();
+    rows.resize(300_000, Row::Nothing);
+    let mut table = Table::default();
+    table.put(&classic_key(7), parquet(&rows));
+    let answer = verdict("t", &table.listing(), &table, &Options::default()).unwrap();
+    assert_eq!(answer.latest_loadable_version, None);
+    assert!(answer.notes.iter().any(|note| note.contains("it has more rows than bytes")), "{answer:#?}");
+}
+
+#[test]
+fn line_above_the_limit_makes_a_commit_unusable() {
+    let mut table = Table::plain(2);
+    let mut options = Options::default();
+    options.line_limit = table.objects[&commit_key(0)].len();
+    table.commit(2, &[json!({"txn": {"appId": "a".repeat(options.line_limit)}})]);
+    let answer = verdict("t", &table.listing(), &table, &options).unwrap();
+    assert_eq!(answer.newest_whole_version, Some(1), "{answer:#?}");
+}
+
+/// The parser of JSON has no bound of its own for values that are passed over.
+#[test]
+fn endless_nesting_is_passed_over_or_refused_without_a_crash() {
+    let mut table = Table::plain(2);
+    let deep = format!(r#"{{"add":{{"path":"f0","size":10,"tags":{}1{}}}}}"#, "[".repeat(1 << 20), "]".repeat(1 << 20));
+    table.put(&commit_key(2), deep);
+    let answer = verdict("t", &table.listing(), &table, &Options::default()).unwrap();
+    assert!(answer.newest_whole_version >= Some(1), "{answer:#?}");
+}
