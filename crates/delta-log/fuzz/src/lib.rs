@@ -5,6 +5,12 @@ use std::{collections::BTreeMap, io::Read};
 use bytes::Bytes;
 use levee_delta_log::{Listing, LogReader, Options, ReadError, Verdict, at_version, verdict};
 
+/// libFuzzer ends at any panic, be it caught; that the crate `parquet` trips over something and is caught is as it should be. A panic
+/// that is not caught ends the run all the same.
+pub fn allow_caught_panics() {
+    std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
+}
+
 /// Objects below a table's root.
 #[derive(Clone, Debug, Default)]
 pub struct Table(pub BTreeMap<String, Bytes>);

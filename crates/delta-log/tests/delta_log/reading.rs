@@ -99,25 +99,23 @@ fn every_way_of_writing_a_checkpoint_is_read_alike(#[case] properties: WriterPro
     assert_eq!(facts.bytes, (0..files).map(|number| number % 100).sum::<u64>());
 }
 
-/// Every byte of a small checkpoint changed, and every length of it: never a panic, and never a whole version of other files.
+/// Every byte of a small checkpoint changed, and every length of it.
 #[test]
 fn checkpoint_with_any_byte_changed_or_cut_off_is_read_or_passed_over() {
     let mut table = Table::plain(3).without_commits(0..=3);
     let sound = checkpoint(&Table::plain_files(3));
     let mut read = 0;
     for at in 0..sound.len() {
-        for flip in [0x01, 0x80, 0xff] {
-            let mut bytes = sound.to_vec();
-            bytes[at] ^= flip;
-            table.put(&classic_key(3), bytes);
-            let answer = verdict("t", &table.listing(), &table, &Options::default()).unwrap();
-            read += usize::from(answer.latest_loadable_version.is_some());
-        }
+        let mut bytes = sound.to_vec();
+        bytes[at] ^= [0x01, 0x80, 0xff][at % 3];
+        table.put(&classic_key(3), bytes);
+        let answer = verdict("t", &table.listing(), &table, &Options::default()).unwrap();
+        read += usize::from(answer.latest_loadable_version.is_some());
         table.put(&classic_key(3), sound.slice(..at));
         let answer = verdict("t", &table.listing(), &table, &Options::default()).unwrap();
         assert_eq!(answer.verdict, Verdict::Torn, "cut to {at}");
     }
-    assert!(read > 0 && read < sound.len() * 3, "{read} of {}", sound.len() * 3);
+    assert!(read > 0 && read < sound.len(), "{read} of {}", sound.len());
 }
 
 #[test]
