@@ -27,7 +27,7 @@ use std::{
 use bytes::Bytes;
 use levee_delta_log::{Listing, LogReader, Options, ReadError, verdict};
 use parquet::{
-    data_type::{ByteArray, ByteArrayType, Int32Type, Int64Type},
+    data_type::{BoolType, ByteArray, ByteArrayType, Int32Type, Int64Type},
     file::{properties::WriterProperties, writer::SerializedFileWriter},
     schema::parser::parse_message_type,
 };
@@ -135,70 +135,61 @@ const CHECKPOINT_SCHEMA: &str = "message checkpoint {
   }
 }";
 
-/// Writes the checkpoint: protocol, metadata, then files. Levels: 0 where a struct is not there.
+enum Values {
+    Flags(Vec<bool>),
+    Narrow(Vec<i32>),
+    Wide(Vec<i64>),
+    Texts(Vec<ByteArray>),
+}
+
+/// Says whether a row has something.
+type Rows = fn(usize) -> bool;
+
+/// The values of a column, the definition level of the rows that have one, and which rows those are.
+fn values(path: &str, files: &[File]) -> (Values, i16, Rows) {
+    let text = |text: &str| Values::Texts(vec![text.into()]);
+    let of_files = |text: fn(&File) -> &str| Values::Texts(files.iter().map(|file| text(file).into()).collect());
+    let first: Rows = |row| row == 0;
+    let second: Rows = |row| row == 1;
+    let others: Rows = |row| row >= 2;
+    match path {
+        "protocol.minReaderVersion" => (Values::Narrow(vec![1]), 1, first),
+        "protocol.minWriterVersion" => (Values::Narrow(vec![2]), 1, first),
+        "metaData.id" => (text("00000000-0000-4000-8000-000000000000"), 1, second),
+        "metaData.format.provider" => (text("parquet"), 1, second),
+        "metaData.schemaString" => (text(SCHEMA_STRING), 1, second),
+        "metaData.partitionColumns.list.element" => (text("date"), 2, second),
+        "metaData.createdTime" => (Values::Wide(Vec::new()), 1, second),
+        // Maps that are there and empty.
+        map if map.starts_with("metaData.") => (Values::Texts(Vec::new()), 2, second),
+        "add.partitionValues.key_value.key" => (of_files(|_| "date"), 3, others),
+        "add.partitionValues.key_value.value" => (of_files(|file| &file.path[5..15]), 4, others),
+        "add.path" => (of_files(|file| &file.path), 1, others),
+        "add.stats" => (of_files(|file| &file.stats), 2, others),
+        "add.size" => (Values::Wide(files.iter().map(|file| file.size as i64).collect()), 1, others),
+        "add.modificationTime" => (Values::Wide(vec![1_700_000_000_000; files.len()]), 1, others),
+        "add.dataChange" => (Values::Flags(vec![true; files.len()]), 1, others),
+        other => panic!("{other}"),
+    }
+}
+
+/// Writes the checkpoint: protocol, metadata, then files.
 fn write_checkpoint(to: &Path, files: &[File]) {
     let schema = Arc::new(parse_message_type(CHECKPOINT_SCHEMA).unwrap());
     let out = fs::File::create(to).unwrap();
     let mut writer = SerializedFileWriter::new(out, schema, Arc::new(WriterProperties::builder().build())).unwrap();
     let rows = files.len() + 2;
-    let only = |row: usize, level: i16| (0..rows).map(|at| if at == row { level } else { 0 }).collect::<Vec<i16>>();
-    let adds = |level: i16| (0..rows).map(|at| if at >= 2 { level } else { 0 }).collect::<Vec<i16>>();
-    let text = |text: &str| vec![ByteArray::from(text)];
+    let reps = vec![0; rows];
     let mut group = writer.next_row_group().unwrap();
     while let Some(mut column) = group.next_column().unwrap() {
-        let path = column.untyped_column_path();
-        match path.as_str() {
-            "protocol.minReaderVersion" => column.typed::<Int32Type>().write_batch(&[1], Some(&only(0, 1)), None),
-            "protocol.minWriterVersion" => column.typed::<Int32Type>().write_batch(&[2], Some(&only(0, 1)), None),
-            "metaData.id" => column.typed::<ByteArrayType>().write_batch(
-                &text("00000000-0000-4000-8000-000000000000"),
-                Some(&only(1, 1)),
-                None,
-            ),
-            "metaData.format.provider" => {
-                column.typed::<ByteArrayType>().write_batch(&text("parquet"), Some(&only(1, 1)), None)
-            }
-            "metaData.schemaString" => {
-                column.typed::<ByteArrayType>().write_batch(&text(SCHEMA_STRING), Some(&only(1, 1)), None)
-            }
-            "metaData.partitionColumns.list.element" => {
-                let reps = vec![0; rows];
-                column.typed::<ByteArrayType>().write_batch(&text("date"), Some(&only(1, 2)), Some(&reps))
-            }
-            "metaData.createdTime" => column.typed::<Int64Type>().write_batch(&[], Some(&only(1, 1)), None),
-            empty if empty.starts_with("metaData.format.options") || empty.starts_with("metaData.configuration") => {
-                column.typed::<ByteArrayType>().write_batch(&[], Some(&only(1, 2)), Some(&vec![0; rows]))
-            }
-            "add.partitionValues.key_value.key" => {
-                let values = vec![ByteArray::from("date"); files.len()];
-                column.typed::<ByteArrayType>().write_batch(&values, Some(&adds(3)), Some(&vec![0; rows]))
-            }
-            "add.partitionValues.key_value.value" => {
-                let values: Vec<ByteArray> =
-                    files.iter().map(|file| file.path.get(5..15).unwrap_or_default().into()).collect();
-                column.typed::<ByteArrayType>().write_batch(&values, Some(&adds(4)), Some(&vec![0; rows]))
-            }
-            "add.path" => {
-                let values: Vec<ByteArray> = files.iter().map(|file| file.path.as_str().into()).collect();
-                column.typed::<ByteArrayType>().write_batch(&values, Some(&adds(1)), None)
-            }
-            "add.stats" => {
-                let values: Vec<ByteArray> = files.iter().map(|file| file.stats.as_str().into()).collect();
-                column.typed::<ByteArrayType>().write_batch(&values, Some(&adds(2)), None)
-            }
-            "add.size" => {
-                let values: Vec<i64> = files.iter().map(|file| file.size as i64).collect();
-                column.typed::<Int64Type>().write_batch(&values, Some(&adds(1)), None)
-            }
-            "add.modificationTime" => {
-                column.typed::<Int64Type>().write_batch(&vec![1_700_000_000_000; files.len()], Some(&adds(1)), None)
-            }
-            "add.dataChange" => column.typed::<parquet::data_type::BoolType>().write_batch(
-                &vec![true; files.len()],
-                Some(&adds(1)),
-                None,
-            ),
-            other => panic!("{other}"),
+        let (values, level, has) = values(&column.untyped_column_path(), files);
+        let defs: Vec<i16> = (0..rows).map(|row| if has(row) { level } else { 0 }).collect();
+        let (defs, reps) = (Some(defs.as_slice()), Some(reps.as_slice()));
+        match values {
+            Values::Flags(values) => column.typed::<BoolType>().write_batch(&values, defs, reps),
+            Values::Narrow(values) => column.typed::<Int32Type>().write_batch(&values, defs, reps),
+            Values::Wide(values) => column.typed::<Int64Type>().write_batch(&values, defs, reps),
+            Values::Texts(values) => column.typed::<ByteArrayType>().write_batch(&values, defs, reps),
         }
         .unwrap();
         column.close().unwrap();
@@ -269,6 +260,12 @@ fn status(name: &str) -> u64 {
     line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
+/// Seconds that this thread has been on a processor, which other programs do not lengthen as they do the time by the clock.
+fn on_processor() -> f64 {
+    let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    stat.split_whitespace().next().and_then(|nanoseconds| nanoseconds.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
+}
+
 fn main() {
     let arguments = arguments();
     let temporary = tempfile::tempdir().unwrap();
@@ -277,7 +274,7 @@ fn main() {
     // The peak from here on; making the table took more.
     let _ = fs::write("/proc/self/clear_refs", "5");
     let before = status("VmRSS");
-    let start = Instant::now();
+    let (start, on_processor_before) = (Instant::now(), on_processor());
     let mut listing = Listing::new();
     for (number, (key, size)) in objects.iter().enumerate() {
         if !arguments.torn || key.starts_with('_') || number % 1000 != 0 {
@@ -286,7 +283,7 @@ fn main() {
     }
     let listed = start.elapsed();
     let answer = verdict("bench", &listing, &Folder(folder), &Options::default()).unwrap();
-    let took = start.elapsed();
+    let (took, on_processor) = (start.elapsed(), on_processor() - on_processor_before);
     let facts = answer.newest_whole.as_ref();
     println!(
         "{}",
@@ -296,7 +293,7 @@ fn main() {
             "live": facts.map(|facts| facts.files), "rows": facts.and_then(|facts| facts.rows),
             "missing": answer.missing_in_all.objects,
             "listing_s": listed.as_secs_f64(), "verdict_s": (took - listed).as_secs_f64(),
-            "files_per_s": (arguments.files as f64 / took.as_secs_f64()) as u64,
+            "cpu_s": on_processor, "files_per_s": (arguments.files as f64 / took.as_secs_f64()) as u64,
             "listing_mib": listing.memory() >> 20, "before_mib": before, "peak_mib": status("VmHWM"),
         })
     );

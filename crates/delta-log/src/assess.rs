@@ -340,7 +340,9 @@ pub(crate) fn facts(
 ) -> Result<VersionFacts, CannotCheck> {
     let timestamp_ms = match time {
         Some(time) => Some(time),
-        None => replay.commit_time(version)?,
+        // Only the commit beside the checkpoint has not been read.
+        None if base == Some(version) => replay.commit_time(version)?,
+        None => replay.names.commits().get(&version).and_then(|file| file.modified_ms),
     };
     Ok(VersionFacts {
         timestamp_ms,

@@ -9,52 +9,73 @@ use parquet::{
     errors::{ParquetError, Result},
 };
 
+/// The most that a byte of LZ4 stands for, about: a length of 255 in each further byte.
+const LZ4_EXPANSION: usize = 256;
+/// What is allocated before anything has come out of a stream.
+const FIRST: usize = 1 << 20;
+
 /// Decompresses a page, or a part of one, that has to have `size` bytes.
 pub(super) fn decompress(codec: CompressionCodec, input: &[u8], size: usize) -> Result<Vec<u8>> {
-    let mut output = vec![0; size];
-    let whole = match codec {
-        CompressionCodec::UNCOMPRESSED => exactly(&mut { input }, &mut output),
-        CompressionCodec::SNAPPY => {
-            snap::raw::Decoder::new().decompress(input, &mut output).is_ok_and(|got| got == size)
-        }
-        CompressionCodec::GZIP => exactly(&mut flate2::bufread::MultiGzDecoder::new(input), &mut output),
-        CompressionCodec::ZSTD => zstd(input, &mut output),
-        CompressionCodec::BROTLI => exactly(&mut brotli_decompressor::Decompressor::new(input, 4096), &mut output),
-        CompressionCodec::LZ4_RAW => raw_lz4(input, &mut output),
-        CompressionCodec::LZ4 => hadoop_lz4(input, &mut output).is_some() || raw_lz4(input, &mut output),
+    let output = match codec {
+        CompressionCodec::UNCOMPRESSED => Some(input.to_vec()),
+        CompressionCodec::SNAPPY => snappy(input, size),
+        CompressionCodec::GZIP => stream(flate2::bufread::MultiGzDecoder::new(input), size),
+        CompressionCodec::ZSTD => zstd(input, size),
+        CompressionCodec::BROTLI => stream(brotli_decompressor::Decompressor::new(input, 4096), size),
+        CompressionCodec::LZ4_RAW => lz4(input, size),
+        CompressionCodec::LZ4 => hadoop_lz4(input, size).or_else(|| lz4(input, size)),
         CompressionCodec::LZO => return Err(ParquetError::NYI("pages compressed with LZO".into())),
     };
-    if whole { Ok(output) } else { Err(ParquetError::General(format!("a page is no {codec:?} of {size} bytes"))) }
+    let whole = output.filter(|output| output.len() == size);
+    whole.ok_or_else(|| ParquetError::General(format!("a page is no {codec:?} of {size} bytes")))
 }
 
-/// Fills the output from a stream that ends there.
-fn exactly(stream: &mut dyn Read, output: &mut [u8]) -> bool {
-    stream.read_exact(output).is_ok() && matches!(stream.read(&mut [0]), Ok(0))
+/// What comes out of a stream, one byte more than it should be at most. Memory grows with what has come.
+fn stream(stream: impl Read, size: usize) -> Option<Vec<u8>> {
+    let mut output = Vec::with_capacity(size.min(FIRST));
+    stream.take(size as u64 + 1).read_to_end(&mut output).ok()?;
+    Some(output)
+}
+
+fn snappy(input: &[u8], size: usize) -> Option<Vec<u8>> {
+    // The length is in front; that so few bytes stand for so many is for the decoder to say.
+    (snap::raw::decompress_len(input).ok()? == size && size / LZ4_EXPANSION <= input.len()).then_some(())?;
+    snap::raw::Decoder::new().decompress_vec(input).ok()
 }
 
 /// Frames one behind another, and none with a window that is larger than the output by much.
-fn zstd(input: &[u8], output: &mut [u8]) -> bool {
-    let mut decoder = ruzstd::decoding::FrameDecoder::new();
-    decoder.set_max_window_size((output.len() as u64).max(8 << 20));
-    decoder.decode_all(input, output).is_ok_and(|got| got == output.len())
+fn zstd(mut input: &[u8], size: usize) -> Option<Vec<u8>> {
+    let mut output = Vec::new();
+    while !input.is_empty() {
+        let left = (size + 1).checked_sub(output.len())?;
+        let window = (size as u64).max(8 << 20);
+        let mut frame = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(&mut input, window).ok()?;
+        Read::by_ref(&mut frame).take(left as u64).read_to_end(&mut output).ok()?;
+        frame.into_frame_decoder().is_finished().then_some(())?;
+    }
+    Some(output)
 }
 
-fn raw_lz4(input: &[u8], output: &mut [u8]) -> bool {
-    lz4_flex::block::decompress_into(input, output).is_ok_and(|got| got == output.len())
+fn lz4(input: &[u8], size: usize) -> Option<Vec<u8>> {
+    (size / LZ4_EXPANSION <= input.len()).then_some(())?;
+    let mut output = vec![0; size];
+    let got = lz4_flex::block::decompress_into(input, &mut output).ok()?;
+    (got == size).then_some(output)
 }
 
 /// Hadoop's framing: the sizes of output and input in four bytes each, big end first, before each block.
-fn hadoop_lz4(mut input: &[u8], output: &mut [u8]) -> Option<()> {
-    let mut filled = 0;
+fn hadoop_lz4(mut input: &[u8], size: usize) -> Option<Vec<u8>> {
+    let mut output = Vec::new();
     while !input.is_empty() {
         let (to, rest) = input.split_first_chunk::<4>()?;
         let (from, rest) = rest.split_first_chunk::<4>()?;
         let (block, rest) = rest.split_at_checked(u32::from_be_bytes(*from) as usize)?;
-        let end = filled + u32::from_be_bytes(*to) as usize;
-        raw_lz4(block, output.get_mut(filled..end)?).then_some(())?;
-        (filled, input) = (end, rest);
+        let to = u32::from_be_bytes(*to) as usize;
+        (to <= size.checked_sub(output.len())?).then_some(())?;
+        output.append(&mut lz4(block, to)?);
+        input = rest;
     }
-    (filled == output.len()).then_some(())
+    Some(output)
 }
 
 #[cfg(test)]
@@ -68,7 +89,7 @@ mod tests {
 
     use super::*;
 
-    fn lz4(data: &[u8]) -> Vec<u8> {
+    fn raw_lz4(data: &[u8]) -> Vec<u8> {
         lz4_flex::block::compress(data)
     }
 
@@ -76,7 +97,7 @@ mod tests {
         let (first, second) = data.split_at(data.len() / 2);
         let mut framed = Vec::new();
         for half in [first, second] {
-            let block = lz4(half);
+            let block = raw_lz4(half);
             framed.extend(u32::try_from(half.len()).unwrap().to_be_bytes());
             framed.extend(u32::try_from(block.len()).unwrap().to_be_bytes());
             framed.extend(block);
@@ -90,12 +111,17 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    fn zstd(data: &[u8]) -> Vec<u8> {
+    fn zstd_frame(data: &[u8]) -> Vec<u8> {
         ruzstd::encoding::compress_to_vec(data, ruzstd::encoding::CompressionLevel::Fastest)
     }
 
-    fn snappy(data: &[u8]) -> Vec<u8> {
-        snap::raw::Encoder::new().compress_vec(data).unwrap()
+    fn zstd_frames(data: &[u8]) -> Vec<u8> {
+        let (first, second) = data.split_at(data.len() / 3);
+        [zstd_frame(first), zstd_frame(second)].concat()
+    }
+
+    fn snap(data: &[u8]) -> Vec<u8> {
+        ::snap::raw::Encoder::new().compress_vec(data).unwrap()
     }
 
     /// Three blocks that are not compressed, as RFC 7932, 9.2 has them.
@@ -115,12 +141,13 @@ mod tests {
     }
 
     #[rstest]
-    #[case(CompressionCodec::SNAPPY, snappy)]
+    #[case(CompressionCodec::SNAPPY, snap)]
     #[case(CompressionCodec::GZIP, gzip)]
-    #[case(CompressionCodec::ZSTD, zstd)]
+    #[case(CompressionCodec::ZSTD, zstd_frame)]
+    #[case(CompressionCodec::ZSTD, zstd_frames)]
     #[case(CompressionCodec::BROTLI, brotli)]
-    #[case(CompressionCodec::LZ4_RAW, lz4)]
-    #[case(CompressionCodec::LZ4, lz4)]
+    #[case(CompressionCodec::LZ4_RAW, raw_lz4)]
+    #[case(CompressionCodec::LZ4, raw_lz4)]
     #[case(CompressionCodec::LZ4, hadoop)]
     #[case(CompressionCodec::UNCOMPRESSED, <[u8]>::to_vec)]
     fn pages_come_back_and_only_in_their_size(#[case] codec: CompressionCodec, #[case] compress: fn(&[u8]) -> Vec<u8>) {

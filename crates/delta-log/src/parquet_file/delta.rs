@@ -66,6 +66,10 @@ pub(super) fn plain(
     limit: usize,
     out: &mut Vec<u8>,
 ) -> Option<()> {
+    if bytes.is_empty() {
+        // A page of nulls.
+        return Some(());
+    }
     match (form, shape.kind) {
         (Form::Numbers, Type::INT32 | Type::INT64) => {
             let width = if shape.kind == Type::INT32 { 4 } else { 8 };
@@ -178,4 +182,61 @@ fn unpack(packed: &[u8], width: u8, number: usize) -> Option<i64> {
     window.get_mut(..taken)?.copy_from_slice(from.get(..taken)?);
     let value = u128::from_le_bytes(window) >> (bit % 8);
     Some((value as u64 & (u64::MAX >> (64 - width))) as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    const TEXT: Shape = Shape { kind: Type::BYTE_ARRAY, levels: [false, false] };
+    const WIDE: Shape = Shape { kind: Type::INT64, levels: [false, false] };
+
+    /// The second example of Encodings.md: 7, 5, 3, 1, 2, 3, 4, 5, of which the deltas above the least, -2, take two bits each.
+    #[test]
+    fn numbers_are_those_of_the_formats_example() {
+        let mut bytes = vec![0x80, 0x01, 0x04, 0x08, 0x0e, 0x03, 0x02, 0x00, 0x00, 0x00];
+        bytes.extend([0b1100_0000, 0b0011_1111, 0, 0, 0, 0, 0, 0]);
+        bytes.push(0x77);
+        let (values, rest) = numbers(&bytes, 8).unwrap();
+        assert_eq!((values, rest), (vec![7, 5, 3, 1, 2, 3, 4, 5], [0x77].as_slice()));
+        assert_eq!(numbers(&bytes, 7), None, "more than the page has");
+    }
+
+    #[rstest]
+    #[case::count_that_is_a_lie(Form::Numbers, WIDE, &[0x80, 0x01, 0x04, 0xff, 0xff, 0xff, 0xff, 0x7f, 0x00])]
+    #[case::no_miniblocks(Form::Numbers, WIDE, &[0x80, 0x01, 0x00, 0x08, 0x0e])]
+    #[case::numbers_of_text(Form::Numbers, TEXT, &[0x80, 0x01, 0x04, 0x01, 0x0e])]
+    #[case::text_behind_the_end(Form::Lengths, TEXT, &[0x80, 0x01, 0x04, 0x01, 0x0e, b'a'])]
+    #[case::prefix_of_nothing(Form::Prefixes, TEXT, &[0x80, 0x01, 0x04, 0x01, 0x02, 0x80, 0x01, 0x04, 0x01, 0x02, b'a'])]
+    fn what_contradicts_itself_is_refused(#[case] form: Form, #[case] shape: Shape, #[case] bytes: &[u8]) {
+        assert_eq!(plain(form, shape, bytes, 100, 1000, &mut Vec::new()), None);
+    }
+
+    #[test]
+    fn texts_are_written_out_to_the_limit() {
+        // One value, of length 3.
+        let bytes = [0x80, 0x01, 0x04, 0x01, 0x06, b'a', b'b', b'c'];
+        let mut out = Vec::new();
+        assert_eq!(plain(Form::Lengths, TEXT, &bytes, 1, 100, &mut out), Some(()));
+        assert_eq!(out, [3, 0, 0, 0, b'a', b'b', b'c']);
+        assert_eq!(plain(Form::Lengths, TEXT, &bytes, 1, 2, &mut Vec::new()), None);
+        assert_eq!(plain(Form::Prefixes, TEXT, &[], 1, 2, &mut Vec::new()), Some(()), "a page of nulls");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_written_out_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), count in 0..1000_usize) {
+            for (form, shape) in [(Form::Numbers, WIDE), (Form::Lengths, TEXT), (Form::Prefixes, TEXT)] {
+                let mut out = Vec::new();
+                if plain(form, shape, &bytes, count, 10_000, &mut out).is_some() {
+                    prop_assert!(out.len() <= 10_000 + 8 * count);
+                }
+            }
+        }
+    }
 }

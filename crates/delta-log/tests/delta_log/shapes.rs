@@ -316,14 +316,7 @@ fn whole_table_is_read_once() {
     table.put(&classic_key(6), checkpoint(&Table::plain_files(6)));
     table.put("_delta_log/_last_checkpoint", hint(6));
     assert_eq!(judge(&table).verdict, Verdict::Whole);
-    let expected = [
-        classic_key(6),
-        commit_key(7),
-        commit_key(8),
-        commit_key(9),
-        "_delta_log/_last_checkpoint".into(),
-        commit_key(9),
-    ];
+    let expected = [classic_key(6), commit_key(7), commit_key(8), commit_key(9), "_delta_log/_last_checkpoint".into()];
     assert_eq!(*table.read.borrow(), expected);
 }
 

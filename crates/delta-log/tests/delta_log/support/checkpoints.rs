@@ -16,10 +16,16 @@ use super::log::{Add, Vector};
 #[derive(Clone, Debug)]
 pub enum Row {
     Protocol(i32, Option<Vec<String>>),
-    Metadata { id: String, name: Option<String>, retention: Option<String> },
+    Metadata {
+        id: String,
+        name: Option<String>,
+        retention: Option<String>,
+    },
     Add(Add),
     Remove(String),
     Sidecar(String, i64),
+    /// A row of which everything is null.
+    Nothing,
 }
 
 const SCHEMA: &str = "message checkpoint {
