@@ -3,7 +3,6 @@
 use std::{fmt, str::FromStr};
 
 use anyhow::Result;
-use comfy_table::{ColumnConstraint, Table, Width};
 use jiff::{Timestamp, civil::Date};
 use levee_ledger::{
     Ledger,
@@ -14,8 +13,8 @@ use levee_page::text::{moment, visible};
 use levee_stage::Aws;
 use serde::Serialize;
 
-/// The width of a column of sentences.
-const WIDEST: u16 = 92;
+/// The width of a column of sentences, in characters.
+const WIDEST: usize = 76;
 
 /// Which ledger is read.
 #[derive(Clone, Debug, clap::Args)]
@@ -203,11 +202,19 @@ impl RunDocument {
     }
 }
 
-/// Lets no text make a column wider than a screen: causes and explanations are sentences.
-pub(crate) fn bounded(table: &mut Table, column: usize) {
-    if let Some(column) = table.column_mut(column) {
-        column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(WIDEST)));
+/// A sentence in lines that a screen has room for. Words stay whole, so that names and addresses can be copied.
+pub(crate) fn folded(text: &str) -> String {
+    let mut lines = Vec::<String>::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + word.chars().count() < WIDEST => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
     }
+    lines.join("\n")
 }
 
 /// What is known of a run without a receipt, in a sentence for a person.
@@ -236,6 +243,16 @@ mod tests {
     fn of(source: &str, execution: Option<&str>) -> RunName {
         let backup_date = jiff::civil::date(2026, 3, 31);
         RunName::Of { source: source.to_owned(), backup_date, execution: execution.map(str::to_owned) }
+    }
+
+    #[test]
+    fn sentences_are_folded_between_words_and_addresses_stay_whole() {
+        let address = format!("s3://ledger/{}", "x".repeat(90));
+        let text = format!("{} {address} {}", "word ".repeat(30).trim_end(), "word ".repeat(3).trim_end());
+        let folded = folded(&text);
+        assert_eq!(folded.replace('\n', " "), text);
+        let long: Vec<_> = folded.lines().filter(|line| line.len() > WIDEST).collect();
+        assert_eq!((long, folded.lines().count()), (vec![address.as_str()], 4));
     }
 
     #[rstest]

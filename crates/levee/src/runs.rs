@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::{
     exit,
-    history::{LedgerSettings, RunDocument, State, bounded, whereabouts},
+    history::{LedgerSettings, RunDocument, State, folded, whereabouts},
 };
 
 /// Days that are looked into at a time.
@@ -117,13 +117,12 @@ fn table(runs: &[KnownRun]) -> Table {
             None => ["", "", "", ""].map(str::to_owned),
         };
         let execution = match whereabouts(run) {
-            Some(whereabouts) => format!("{}\n{whereabouts}", visible(&row.execution_name)),
+            Some(whereabouts) => format!("{}\n{}", visible(&row.execution_name), folded(&whereabouts)),
             None => visible(&row.execution_name).into_owned(),
         };
         let (date, source) = (row.backup_date.to_string(), visible(&row.source).into_owned());
         table.add_row([date, source, row.state.to_string(), tables, objects, bytes, took, execution]);
     }
-    bounded(&mut table, 7);
     for column in 3..=6 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);

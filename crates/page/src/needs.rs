@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Tables or places that an item names.
-const NAMED: usize = 10;
+const NAMED: usize = 5;
 
 /// One thing to look at.
 pub(crate) struct Need {

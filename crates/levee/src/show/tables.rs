@@ -7,7 +7,7 @@ use levee_ledger::{Ledger, receipt::Receipt, state::TableLine};
 use levee_page::text::{count, minute_of, size, visible};
 use sha2::{Digest, Sha256};
 
-use crate::history::bounded;
+use crate::history::folded;
 
 /// A verdict by its name, with hyphens or as in JSON.
 pub(super) fn verdict(text: &str) -> Result<Verdict, String> {
@@ -68,8 +68,6 @@ pub(super) fn table(lines: &[TableLine]) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    bounded(&mut table, 0);
-    bounded(&mut table, 7);
     format!("{table}\n{}", levee_page::text::counted(total, "table", "tables"))
 }
 
@@ -95,6 +93,6 @@ fn row(line: &TableLine) -> [String; 8] {
         whole.map(|version| count(version.files)).unwrap_or_default(),
         whole.map(|version| size(version.bytes)).unwrap_or_default(),
         if missing == 0 { String::new() } else { count(missing) },
-        visible(&why.join("; ")).into_owned(),
+        folded(&visible(&why.join("; "))),
     ]
 }

@@ -6,7 +6,7 @@ use levee_ledger::{receipt::Receipt, state::VerdictCounts};
 use levee_page::text::{count, counted, duration, moment, size, visible};
 
 use super::Shown;
-use crate::history::{State, bounded};
+use crate::history::{State, folded};
 
 const NO_RECEIPT: &str =
     "There is no receipt. Whether the execution still runs, Step Functions knows; a failed one can be redriven there.";
@@ -44,7 +44,7 @@ fn facts(shown: &Shown) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header(["", "this run"]);
     let mut add = |name: &str, text: &str| {
-        table.add_row([name, visible(text).as_ref()]);
+        table.add_row([name, &folded(&visible(text))]);
     };
     add("outcome", &run.state.to_string());
     add("source", &run.source);
@@ -78,7 +78,6 @@ fn facts(shown: &Shown) -> Table {
     if let Some(page) = &shown.page {
         add("page", page);
     }
-    bounded(&mut table, 1);
     table
 }
 

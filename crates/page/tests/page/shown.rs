@@ -67,6 +67,17 @@ fn what_happened_to_a_table_is_told_with_the_reason(#[case] sample: Sample, #[ca
 }
 
 #[test]
+fn of_many_tables_the_first_are_named_and_the_others_counted() {
+    let text = text(&samples::many());
+    let torn = text.split("to mend 10 tables are torn").nth(1).unwrap().split("to mend").next().unwrap();
+    assert_eq!(
+        (torn.matches("31 objects are missing").count(), torn.contains("and 5 more in the list")),
+        (5, true),
+        "{torn}"
+    );
+}
+
+#[test]
 fn whole_table_that_does_not_open_in_place_and_remarks_are_worth_knowing() {
     let mut line = whole(1);
     line.verdict.opens_in_place.yes = false;
