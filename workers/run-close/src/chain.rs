@@ -38,7 +38,7 @@ pub(crate) struct End {
 /// What a chain has for a run.
 pub(crate) enum Found {
     /// The run's own receipt.
-    Own(Chained),
+    Own(Box<Chained>),
     /// None; the chain ends there.
     End(End),
 }
@@ -94,7 +94,7 @@ pub(crate) async fn find(ledger: &Ledger, run: &RunKey, started: Timestamp) -> R
         let Some((bytes, pointer)) = ledger.get(&key).await? else { continue };
         let head = head(ledger, &key, &bytes)?;
         if head.execution_arn == run.execution_arn {
-            return own(ledger, run, &key, bytes, pointer).map(Found::Own);
+            return own(ledger, run, &key, bytes, pointer).map(|own| Found::Own(Box::new(own)));
         }
         if end.sequence == 0 {
             end = End { sequence: number, sha256: Some(digest(&bytes)) };

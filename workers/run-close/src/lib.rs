@@ -74,7 +74,7 @@ impl RunClose {
         }
         let found = chain::find(&self.ledger, run, context.execution.start_time).await?;
         let end = match found {
-            chain::Found::Own(own) => return Ok(Some(own)),
+            chain::Found::Own(own) => return Ok(Some(*own)),
             chain::Found::End(end) => end,
         };
         let Some(stages) = history::stages(&self.aws.sfn, context).await? else { return Ok(None) };
