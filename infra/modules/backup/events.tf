@@ -9,109 +9,151 @@ locals {
   console     = "https://${var.region}.console.aws.amazon.com"
   run_console = "${local.console}/states/home?region=${var.region}#/v2/executions/details/<execution>"
 
-  rules = merge(
-    {
-      run-started = {
-        rule        = local.levee_rules["run-started"]
-        bus         = local.event_bus_name
-        description = "The inventory of a backup date is there and checked"
-        pattern     = { source = ["levee"], "detail-type" = ["Run Started"] }
-        paths = {
-          source      = "$.detail.source"
-          backup_date = "$.detail.backup_date"
-          execution   = "$.detail.execution"
-          objects     = "$.detail.objects"
-          ledger      = "$.detail.ledger"
-        }
-        message = {
-          severity    = "info"
-          event       = "Run Started"
-          source      = "<source>"
-          backup_date = "<backup_date>"
-          execution   = "<execution>"
-          objects     = "<objects>"
-          ledger      = "s3://${local.buckets.ledger}/<ledger>"
-          console     = local.run_console
-        }
+  # Those that tell the topic.
+  telling_rules = {
+    run-started = {
+      rule        = local.levee_rules["run-started"]
+      bus         = local.event_bus_name
+      description = "The inventory of a backup date is there and checked"
+      pattern     = { source = ["levee"], "detail-type" = ["Run Started"] }
+      paths = {
+        source      = "$.detail.source"
+        backup_date = "$.detail.backup_date"
+        execution   = "$.detail.execution"
+        objects     = "$.detail.objects"
+        ledger      = "$.detail.ledger"
       }
-      copy-failures = {
-        rule        = local.levee_rules["copy-failures"]
-        bus         = local.event_bus_name
-        description = "Objects were not copied"
-        pattern     = { source = ["levee"], "detail-type" = ["Copy Failures"] }
-        paths = {
-          source       = "$.detail.source"
-          backup_date  = "$.detail.backup_date"
-          execution    = "$.detail.execution"
-          attempt      = "$.detail.attempt"
-          rows         = "$.detail.rows"
-          failed       = "$.detail.failed"
-          failure_list = "$.detail.failure_list.key"
-        }
-        message = {
-          severity     = "warning"
-          event        = "Copy Failures"
-          source       = "<source>"
-          backup_date  = "<backup_date>"
-          execution    = "<execution>"
-          attempt      = "<attempt>"
-          rows         = "<rows>"
-          failed       = "<failed>"
-          failure_list = "s3://${local.buckets.ledger}/<failure_list>"
-          console      = local.run_console
-          what_to_do   = "Correct what the failure list names, then redrive the execution: exactly these rows are copied again. See docs/operate.md."
-        }
+      message = {
+        severity    = "info"
+        event       = "Run Started"
+        source      = "<source>"
+        backup_date = "<backup_date>"
+        execution   = "<execution>"
+        objects     = "<objects>"
+        ledger      = "s3://${local.buckets.ledger}/<ledger>"
+        console     = local.run_console
       }
-      run-failed = {
-        rule        = local.failed_rule
-        bus         = "default"
-        description = "A run of Levee ended without success"
-        pattern = {
-          source        = ["aws.states"]
-          "detail-type" = ["Step Functions Execution Status Change"]
-          detail        = { stateMachineArn = [local.state_machine_arn], status = ["FAILED", "TIMED_OUT", "ABORTED"] }
-        }
-        paths = { run = "$.detail.name", execution = "$.detail.executionArn", status = "$.detail.status", error = "$.detail.error" }
-        message = {
-          severity   = "critical"
-          event      = "Run Failed"
-          run        = "<run>"
-          execution  = "<execution>"
-          status     = "<status>"
-          error      = "<error>"
-          console    = local.run_console
-          what_to_do = "Read the cause in the console, correct what it names, then redrive the execution. See docs/operate.md."
-        }
+    }
+    copy-failures = {
+      rule        = local.levee_rules["copy-failures"]
+      bus         = local.event_bus_name
+      description = "Objects were not copied"
+      pattern     = { source = ["levee"], "detail-type" = ["Copy Failures"] }
+      paths = {
+        source       = "$.detail.source"
+        backup_date  = "$.detail.backup_date"
+        execution    = "$.detail.execution"
+        attempt      = "$.detail.attempt"
+        rows         = "$.detail.rows"
+        failed       = "$.detail.failed"
+        failure_list = "$.detail.failure_list.key"
       }
-    },
-    { for source, rule in local.completed_rules : "completed ${source}" => {
-      rule        = rule
+      message = {
+        severity     = "warning"
+        event        = "Copy Failures"
+        source       = "<source>"
+        backup_date  = "<backup_date>"
+        execution    = "<execution>"
+        attempt      = "<attempt>"
+        rows         = "<rows>"
+        failed       = "<failed>"
+        failure_list = "s3://${local.buckets.ledger}/<failure_list>"
+        console      = local.run_console
+        what_to_do   = "Correct what the failure list names, then redrive the execution: exactly these rows are copied again. See docs/operate.md."
+      }
+    }
+    run-failed = {
+      rule        = local.failed_rule
       bus         = "default"
-      description = "A backup of ${source} is complete"
+      description = "A run of Levee ended without success"
       pattern = {
         source        = ["aws.states"]
         "detail-type" = ["Step Functions Execution Status Change"]
-        detail = {
-          stateMachineArn = [local.state_machine_arn]
-          status          = ["SUCCEEDED"]
-          # The input is a text in the event. A person may have written it with a space.
-          input = [{ wildcard = "*\"source\":\"${source}\"*" }, { wildcard = "*\"source\": \"${source}\"*" }]
-        }
+        detail        = { stateMachineArn = [local.state_machine_arn], status = ["FAILED", "TIMED_OUT", "ABORTED"] }
       }
-      paths = { run = "$.detail.name", execution = "$.detail.executionArn" }
+      paths = { run = "$.detail.name", execution = "$.detail.executionArn", status = "$.detail.status", error = "$.detail.error" }
       message = {
-        severity  = "info"
-        event     = "Run Completed"
-        source    = source
-        run       = "<run>"
-        execution = "<execution>"
-        console   = local.run_console
+        severity   = "critical"
+        event      = "Run Failed"
+        run        = "<run>"
+        execution  = "<execution>"
+        status     = "<status>"
+        error      = "<error>"
+        console    = local.run_console
+        what_to_do = "Read the cause in the console, correct what it names, then redrive the execution. See docs/operate.md."
       }
-    } },
+    }
+    run-completed = {
+      rule        = local.levee_rules["run-completed"]
+      bus         = local.event_bus_name
+      description = "A run is closed, and everything is as it should be"
+      pattern     = { source = ["levee"], "detail-type" = ["Run Completed"], detail = { outcome = ["complete"] } }
+      paths       = local.closed_paths
+      message     = merge(local.closed_message, { severity = "info" })
+    }
+    run-degraded = {
+      rule        = local.levee_rules["run-degraded"]
+      bus         = local.event_bus_name
+      description = "A run is closed, and something of it is to be looked at"
+      pattern     = { source = ["levee"], "detail-type" = ["Run Completed"], detail = { outcome = [{ anything-but = "complete" }] } }
+      paths       = local.closed_paths
+      message = merge(local.closed_message, {
+        severity   = "warning"
+        what_to_do = "The receipt has the counts, and names the lists of what is to be looked at. See docs/receipts.md."
+      })
+    }
+  }
+
+  # What workers/run-close says of a run that is closed.
+  closed_paths = {
+    headline    = "$.detail.headline"
+    outcome     = "$.detail.outcome"
+    source      = "$.detail.source"
+    backup_date = "$.detail.backup_date"
+    execution   = "$.detail.execution"
+    receipt     = "$.detail.receipt.key"
+    digest      = "$.detail.receipt.sha256"
+  }
+  closed_message = {
+    event       = "Run Completed"
+    outcome     = "<outcome>"
+    source      = "<source>"
+    backup_date = "<backup_date>"
+    execution   = "<execution>"
+    receipt     = "s3://${local.buckets.ledger}/<receipt>"
+    sha256      = "<digest>"
+    console     = local.run_console
+  }
+
+  # That a run has succeeded is also seen from outside, without a worker: for the log and for the alarm of silence.
+  seen_rules = { for source, rule in local.completed_rules : "completed ${source}" => {
+    rule        = rule
+    bus         = "default"
+    description = "A backup of ${source} is complete"
+    pattern = {
+      source        = ["aws.states"]
+      "detail-type" = ["Step Functions Execution Status Change"]
+      detail = {
+        stateMachineArn = [local.state_machine_arn]
+        status          = ["SUCCEEDED"]
+        # The input is a text in the event. A person may have written it with a space.
+        input = [{ wildcard = "*\"source\":\"${source}\"*" }, { wildcard = "*\"source\": \"${source}\"*" }]
+      }
+    }
+  } }
+
+  # Patterns as texts, since each rule has one of its own shape.
+  rules = merge(
+    { for key, rule in local.telling_rules : key => { rule = rule.rule, bus = rule.bus, description = rule.description, pattern = jsonencode(rule.pattern) } },
+    { for key, rule in local.seen_rules : key => { rule = rule.rule, bus = rule.bus, description = rule.description, pattern = jsonencode(rule.pattern) } },
   )
 
   # As above: jsonencode would hide the placeholders.
-  templates = { for key, rule in local.rules : key => replace(replace(replace(jsonencode(rule.message), "\\u003c", "<"), "\\u003e", ">"), "\\u0026", "&") }
+  plain_templates = { for key, rule in local.telling_rules : key => replace(replace(replace(jsonencode(rule.message), "\\u003c", "<"), "\\u003e", ">"), "\\u0026", "&") }
+  # jsonencode sorts by name; what a person reads first stands first.
+  templates = { for key, template in local.plain_templates : key =>
+    contains(keys(local.telling_rules[key].paths), "headline") ? "{\"headline\":\"<headline>\",${substr(template, 1, -1)}" : template
+  }
 
   events_log_policy = jsonencode({
     Version = "2012-10-17"
@@ -146,14 +188,14 @@ resource "aws_cloudwatch_event_rule" "this" {
   name           = each.value.rule
   event_bus_name = each.value.bus
   description    = each.value.description
-  event_pattern  = jsonencode(each.value.pattern)
+  event_pattern  = each.value.pattern
   tags           = local.tags
 
   depends_on = [aws_cloudwatch_event_bus.levee]
 }
 
 resource "aws_cloudwatch_event_target" "topic" {
-  for_each = local.rules
+  for_each = local.telling_rules
 
   rule           = aws_cloudwatch_event_rule.this[each.key].name
   event_bus_name = each.value.bus

@@ -50,7 +50,7 @@ locals {
   topic_arn      = "arn:aws:sns:${var.region}:${var.account_id}:${local.topic_name}"
 
   # Rules of Levee's bus, of the default bus, and the one per source that sees its runs complete.
-  levee_rules = { "run-started" = "${var.name}-run-started", "copy-failures" = "${var.name}-copy-failures" }
+  levee_rules = { for what in ["copy-failures", "run-completed", "run-degraded", "run-started"] : what => "${var.name}-${what}" }
   failed_rule = "${var.name}-run-failed"
   # A rule's name has 64 characters at most: what is left for the source, but 40 at most, tells a person which it is, and the
   # digest tells any two apart.
@@ -58,11 +58,13 @@ locals {
     "${var.name}-completed-${substr(source, 0, min(40, 44 - length(var.name)))}-${substr(sha256(source), 0, 8)}"
   }
   rule_arn_prefix = "arn:aws:events:${var.region}:${var.account_id}:rule/"
-  # The rules of completed runs as a pattern: the policies that name them have limits, the number of sources has none.
-  rule_arns = concat(
+  # Those that tell the topic.
+  telling_rule_arns = concat(
     [for rule in values(local.levee_rules) : "${local.rule_arn_prefix}${local.event_bus_name}/${rule}"],
-    [for rule in [local.failed_rule, "${var.name}-completed-*"] : "${local.rule_arn_prefix}${rule}"],
+    ["${local.rule_arn_prefix}${local.failed_rule}"],
   )
+  # The rules of completed runs as a pattern: the policies that name them have limits, the number of sources has none.
+  rule_arns = concat(local.telling_rule_arns, ["${local.rule_arn_prefix}${var.name}-completed-*"])
 
   log_groups = {
     state-machine = "/aws/vendedlogs/states/${local.state_machine_name}"

@@ -295,7 +295,7 @@ variable "subscriptions" {
     Who is told, by any name.
       protocol    email, https or sqs
       endpoint    the address, the URL or the queue's ARN
-      severities  of critical (a run failed, an alarm), warning (objects were not copied), info (a run started or completed); all without it
+      severities  of critical (a run failed, an alarm), warning (objects were not copied, a run completed with something to look at), info (a run started or completed); all without it
   EOT
   type = map(object({
     protocol   = string

@@ -92,36 +92,42 @@ never("plain HTTP is nobody's way", ADMIN, "sns:Publish", TOPIC, { facts: { "aws
 const LOOKING = own("worker-report-parse");
 // large-copy copies there what is too large for a job.
 const LARGE = own("worker-large-copy");
+// table-verify reads both sides, and copies what a table lacks.
+const VERIFY = own("worker-table-verify");
 // thaw looks, by HEAD, whether archived objects are restored, in sources that have them restored.
 const THAWING = own("worker-thaw");
 never("who waits for archived objects looks where they are restored, and does nothing else there", THAWING, ["s3:GetObjectVersion", "s3:GetObjectTagging", "s3:RestoreObject", "s3:PutObject", "s3:DeleteObject"], SOURCES);
 never("archived objects are waited for where they are restored", THAWING, ["s3:GetObject", "s3:ListBucket"], bucket("lake-events"));
 never("archived objects are restored where a source asks for it", COPY, "s3:RestoreObject", bucket("lake-events"));
 never("archived objects are restored by copy jobs", ROLES.filter((arn) => arn !== COPY), "s3:RestoreObject", SOURCES);
-never("workers read no data of the warehouse", WORKERS.filter((arn) => ![LOOKING, LARGE, THAWING].includes(arn)), ["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"], SOURCES);
+never("workers read no data of the warehouse", WORKERS.filter((arn) => ![LOOKING, LARGE, VERIFY, THAWING].includes(arn)), ["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"], SOURCES);
 never("who looks for objects has no other business with them", LOOKING, ["s3:GetObjectVersion", "s3:GetObjectTagging", "s3:PutObject", "s3:DeleteObject", "s3:GetBucketPolicy"], SOURCES);
-never("large-copy has no other business with sources", LARGE, ["s3:GetObjectAcl", "s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetBucketPolicy"], SOURCES);
+never("who copies has no other business with sources", [LARGE, VERIFY], ["s3:GetObjectAcl", "s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetBucketPolicy"], SOURCES);
 never("workers read no copies; large-copy looks at the newest, by HEAD", LARGE, ["s3:GetObjectVersion", "s3:GetObjectTagging"], SNAPSHOTS);
-never("workers read no copies", WORKERS.filter((arn) => arn !== LARGE), ["s3:GetObject", "s3:GetObjectVersion"], SNAPSHOTS);
-never("each worker reads its own things", ["bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy"].map((stage) => own(`worker-${stage}`)), ["s3:GetObject", "s3:ListBucket"], MANIFESTS);
+never("workers read no copies", WORKERS.filter((arn) => ![LARGE, VERIFY].includes(arn)), ["s3:GetObject", "s3:GetObjectVersion"], SNAPSHOTS);
+never("each worker reads its own things", ["bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "run-close"].map((stage) => own(`worker-${stage}`)), ["s3:GetObject", "s3:ListBucket"], MANIFESTS);
 never("each worker reads its own things", ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "large-copy", "snapshot-check", "table-verify"].map((stage) => own(`worker-${stage}`)), ["s3:GetObject", "s3:ListBucket"], REPORTS);
-never("the manifests of its plan are pinned: who compares with them looks for no others", own("worker-snapshot-check"), "s3:ListBucket", MANIFESTS);
+never("the manifests of its plan are pinned: who compares with them looks for no others", [own("worker-snapshot-check"), VERIFY], "s3:ListBucket", MANIFESTS);
 never("other buckets are nobody's business", ROLES, ["s3:GetObject", "s3:ListBucket", "s3:PutObject", "s3:GetBucketPolicy"], [bucket("payroll"), bucket("lake-orders"), bucket("lake-eventsource-31-mar-2026")]);
 never("the copy role reads what it copies, not what it has copied, nor the ledger", COPY, "s3:GetObject", [...SNAPSHOTS, LEDGER, REPORTS]);
 never("the list of all buckets says what there is to attack", ROLES.filter((arn) => arn !== own("doctor")), "s3:ListAllMyBuckets", "*");
 
 // Writing.
-never("a bucket of that name may be a stranger's", LARGE, ["s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload"], SNAPSHOTS, { owner: "333333333333" });
+never("a bucket of that name may be a stranger's", [LARGE, VERIFY], ["s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload"], SNAPSHOTS, { owner: "333333333333" });
 never("a bucket of that name may be a stranger's", COPY, ["s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectAcl"], [...SNAPSHOTS, REPORTS], { owner: "333333333333" });
 never("what is copied is not written back", COPY, ["s3:PutObject", "s3:PutObjectTagging"], [...SOURCES, MANIFESTS, LEDGER]);
-never("copies are written by copy jobs and large-copy alone", [...WORKERS.filter((arn) => arn !== LARGE), own("doctor"), own("state-machine")], "s3:PutObject", SNAPSHOTS);
+never("copies are written by copy jobs, large-copy and table-verify alone", [...WORKERS.filter((arn) => ![LARGE, VERIFY].includes(arn)), own("doctor"), own("state-machine")], "s3:PutObject", SNAPSHOTS);
 never("inventories are written by S3, reports by copy jobs", WORKERS, "s3:PutObject", [MANIFESTS, REPORTS]);
-for (const [stage, record] of [["manifest-ready", "05-report-parse-attempt-1.json"], ["bucket-provision", "claim-0002.json"], ["job-submit", "04-job-poll-attempt-1.json"], ["job-poll", "05-report-parse-attempt-1.json"], ["report-parse", "01-manifest-ready.json"], ["thaw", "05-report-parse-attempt-1.json"], ["large-copy", "05-report-parse-attempt-1.json"], ["snapshot-check", "05-report-parse-attempt-1.json"]]) {
+for (const [stage, record] of [["manifest-ready", "05-report-parse-attempt-1.json"], ["bucket-provision", "claim-0002.json"], ["job-submit", "04-job-poll-attempt-1.json"], ["job-poll", "05-report-parse-attempt-1.json"], ["report-parse", "01-manifest-ready.json"], ["thaw", "05-report-parse-attempt-1.json"], ["large-copy", "05-report-parse-attempt-1.json"], ["snapshot-check", "05-report-parse-attempt-1.json"], ["table-verify", "07-snapshot-check-attempt-1.json"], ["run-close", "08-table-verify.json"], ["table-verify", "receipt.json"]]) {
   all.push({ principal: own(`worker-${stage}`), account: "222222222222", action: "s3:PutObject", resource: `${LEDGER}/runs/lake-events/2026-03-31/night/${record}`, owner: "222222222222", facts: {}, why: "a stage writes its own records and no other's" });
 }
 never("snapshot buckets are the only ones that are made", own("worker-bucket-provision"), ["s3:CreateBucket", "s3:PutBucketPolicy", "s3:PutLifecycleConfiguration"], [bucket("payroll"), bucket("lake-events-copy"), bucket("lake-orders-31-mar-2026"), ...SOURCES]);
 never("making buckets is one worker's job", ROLES.filter((arn) => arn !== own("worker-bucket-provision")), "s3:CreateBucket", SNAPSHOTS);
 never("Object Lock is written where it is asked for", own("worker-bucket-provision"), "s3:PutBucketObjectLockConfiguration", SNAPSHOTS[0], { bare: true });
+
+never("receipts are written by the stage that closes runs", ROLES.filter((arn) => arn !== own("worker-run-close")), ["s3:PutObject", "s3:GetObject"], `${LEDGER}/receipts/lake-events`);
+never("without a signing key nobody signs", ROLES, "kms:Sign", Object.values(KEYS));
+never("histories are read by the stage that closes runs", ROLES.filter((arn) => arn !== own("worker-run-close")), "states:GetExecutionHistory", EXECUTION);
 
 // Roles, jobs, executions.
 const MAKING = [own("worker-job-submit"), own("worker-thaw")];
@@ -152,8 +158,8 @@ never("schedules send nothing to stages", own("scheduler"), "sqs:SendMessage", S
 never("only those with something to tell tell it", ["bucket-provision", "job-submit", "job-poll"].map((stage) => own(`worker-${stage}`)), "events:PutEvents", BUS);
 never("Levee's bus is the only one", WORKERS, "events:PutEvents", "arn:aws:events:us-east-1:222222222222:event-bus/default");
 never("nobody publishes past the rules, or subscribes himself", ROLES, ["sns:Publish", "sns:Subscribe", "sns:SetTopicAttributes", "sns:DeleteTopic"], TOPIC);
-never("a key of the warehouse opens data of the warehouse", [...WORKERS.filter((arn) => arn !== LARGE), own("state-machine"), own("scheduler")], "kms:Decrypt", KEYS.source);
-never("workers open no copies", WORKERS.filter((arn) => arn !== LARGE), "kms:Decrypt", KEYS.snapshots);
+never("a key of the warehouse opens data of the warehouse", [...WORKERS.filter((arn) => ![LARGE, VERIFY].includes(arn)), own("state-machine"), own("scheduler")], "kms:Decrypt", KEYS.source);
+never("workers open no copies", WORKERS.filter((arn) => ![LARGE, VERIFY].includes(arn)), "kms:Decrypt", KEYS.snapshots);
 never("nobody does away with keys", ROLES, ["kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:PutKeyPolicy", "kms:CreateGrant"], Object.values(KEYS));
 never("logs stay", ROLES, "logs:DeleteLogGroup", "arn:aws:logs:us-east-1:222222222222:log-group:/aws/events/levee/completed");
 

@@ -36,9 +36,12 @@ pub(crate) async fn subscribe(rig: &Rig) -> Result<()> {
     let ended = ["FAILED", "TIMED_OUT", "ABORTED"];
     let of_this_source = [false, true]
         .map(|space| json!({ "wildcard": format!("*\"source\":{}\"{source}\"*", if space { " " } else { "" }) }));
+    let closed = |outcomes: Value| json!({ "source": ["levee"], "detail-type": ["Run Completed"], "detail": { "outcome": outcomes } });
     let rules = [
         (BUS, "levee-run-started", json!({ "source": ["levee"], "detail-type": ["Run Started"] })),
         (BUS, "levee-copy-failures", json!({ "source": ["levee"], "detail-type": ["Copy Failures"] })),
+        (BUS, "levee-run-completed", closed(json!(["complete"]))),
+        (BUS, "levee-run-degraded", closed(json!([{ "anything-but": "complete" }]))),
         (DEFAULT_BUS, "levee-run-failed", status(json!({ "stateMachineArn": [machine], "status": ended }))),
         (
             DEFAULT_BUS,
@@ -49,6 +52,10 @@ pub(crate) async fn subscribe(rig: &Rig) -> Result<()> {
     let events = &rig.accounts.backup.events;
     for (bus, rule, pattern) in rules {
         events.put_rule().name(rule).event_bus_name(bus).event_pattern(pattern.to_string()).send().await?;
+        // Completed runs are seen for the alarm of silence; run-close tells of them.
+        if rule == completed {
+            continue;
+        }
         let aside = DeadLetterConfig::builder().arn(&events_dlq).build();
         let target = Target::builder().id("topic").arn(topic).dead_letter_config(aside).build()?;
         events.put_targets().rule(rule).event_bus_name(bus).targets(target).send().await?;

@@ -159,7 +159,9 @@ async fn runs_that_close_at_the_same_time_are_two_links_of_one_chain() {
     let mut executions = Vec::new();
     for backup_date in [day(), date(2026, 3, 30)] {
         executions.push(rig.start_alone(backup_date).await.unwrap());
-        rig.capture("run-close").await.unwrap();
+    }
+    while rig.messages_in("run-close").await.unwrap() < executions.len() as u64 {
+        rig.clock.sleep(std::time::Duration::from_secs(30)).await;
     }
     // The first of them has looked for the end of the chain when it has to wait.
     rig.set_faults(fault("s3", "PutObject", Some("receipts/"), Some(1), FaultAnswer::slow_down()));

@@ -19,6 +19,8 @@ const STRIKES: u64 = 5;
 #[case::job_poll("s3control", "DescribeJob", None, FaultAnswer::internal_error())]
 #[case::report_parse("s3", "GetObject", Some("levee-reports"), FaultAnswer::slow_down())]
 #[case::snapshot_check("s3", "ListObjectsV2", Some("lake-events-31-mar-2026"), FaultAnswer::internal_error())]
+#[case::table_verify("s3", "PutObject", Some("08-table-verify"), FaultAnswer::slow_down())]
+#[case::run_close("s3", "PutObject", Some("receipts/"), FaultAnswer::internal_error())]
 #[tokio::test(start_paused = true)]
 async fn transient_errors_are_retried_and_the_night_succeeds(
     #[case] service: &str,
@@ -42,6 +44,8 @@ async fn transient_errors_are_retried_and_the_night_succeeds(
 #[case::job_poll("job-poll", "s3control", "DescribeJob", None, "Levee.AwsRefused")]
 #[case::report_parse("report-parse", "s3", "GetObject", Some("levee-reports"), "Levee.AwsRefused")]
 #[case::snapshot_check("snapshot-check", "s3", "ListObjectsV2", Some("lake-events-31-mar-2026"), "Levee.AwsRefused")]
+#[case::table_verify("table-verify", "s3", "PutObject", Some("08-table-verify"), "Levee.AwsRefused")]
+#[case::run_close("run-close", "states", "GetExecutionHistory", None, "Levee.AwsRefused")]
 #[tokio::test(start_paused = true)]
 async fn permanent_error_names_the_cause_and_a_redrive_after_the_mend_repeats_only_that_stage(
     #[case] stage: &str,

@@ -77,8 +77,8 @@ pub(crate) fn assert_failed(ended: &Ended, error: &str, words: &[&str]) -> Strin
     cause
 }
 
-/// Asserts that every object is in the snapshot bucket, byte for byte, by one job and in one bucket, and that no message is
-/// left anywhere.
+/// Asserts that every object is in the snapshot bucket, byte for byte, by one job and in one bucket, that the run has one
+/// receipt, and that no message is left anywhere.
 pub(crate) async fn assert_whole(rig: &Rig, objects: &[(String, Vec<u8>)], jobs: usize) {
     for (key, body) in objects {
         let copy = rig.object(&rig.accounts.backup, SNAPSHOT, key).await.unwrap();
@@ -86,6 +86,9 @@ pub(crate) async fn assert_whole(rig: &Rig, objects: &[(String, Vec<u8>)], jobs:
     }
     assert_eq!(rig.jobs().await.unwrap().len(), jobs);
     assert_eq!(rig.snapshot_buckets().await.unwrap(), [SNAPSHOT]);
+    let keys = rig.ledger_keys().await.unwrap();
+    let receipts: Vec<_> = keys.iter().filter(|key| key.starts_with("receipts/")).collect();
+    assert_eq!(receipts, [&format!("receipts/{SOURCE}/00000001.json")]);
     for stage in StageName::ALL.map(StageName::name) {
         assert_eq!(rig.messages_in(&format!("{stage}-dlq")).await.unwrap(), 0, "dead letters of {stage}");
     }

@@ -67,3 +67,94 @@ pub(crate) fn check(run: &RunKey, input: &Input, objects: &ObjectFacts) -> Resul
     );
     Err(StageError::permanent(RECEIPT_DOES_NOT_ADD_UP, cause))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+    use jiff::civil::date;
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// The state of a run of 20 objects: 12 copied by jobs, 2 part by part, 1 vanished of each, 1 skipped, 1 unsupported, 2 excluded.
+    fn state() -> Value {
+        let pointer = json!({ "bucket": "ledger", "key": "summary.json", "etag": "e" });
+        let amount = |rows: u64| json!({ "rows": rows, "bytes": rows });
+        json!({
+            "run": { "source": "lake", "source_account": "111111111111", "inventory": { "bucket": "b", "id": "i" } },
+            "manifest": {
+                "backup_date": "2026-03-31", "bucket": "b", "key": "k", "etag": "e", "scan_started": "2026-04-02T01:00:00Z",
+                "schema": ["Bucket", "Key"], "files": 1, "objects": 20, "bytes": null, "too_large": null, "archived": null,
+                "plan": { "summary": pointer, "decisions": {
+                    "batch": amount(13), "large": amount(3), "skipped_archived": amount(1), "unsupported": amount(1),
+                    "excluded": amount(2),
+                } },
+            },
+            "bucket": { "name": "lake-31-mar-2026", "account": "222222222222", "region": "us-east-1" },
+            "job": {
+                "attempt": 1, "id": "job", "report_bucket": "r", "report_prefix": "p",
+                "manifest": { "kind": "csv", "bucket": "b", "key": "k", "etag": "e", "rows": 13 },
+            },
+            "report": {
+                "attempt": 1, "rows": 13, "succeeded": 12, "failed": 1, "failed_by_class": { "vanished": 1 },
+                "copied_in_all": 12, "vanished_in_all": 1, "next": "done",
+            },
+            "large": { "objects": 3, "copied": 2, "bytes": 2, "parts": 2, "changed": 0, "vanished": 1 },
+            "snapshot": {
+                "attempt": 1, "objects": 15, "bytes": 15, "planned": 14, "missing": 0, "changed": 0, "unexpected": 1,
+                "sizes_compared": true, "next": "done",
+            },
+            "tables": { "tables": 0, "verdicts": {}, "repaired": 0, "repaired_objects": 0, "repaired_bytes": 0 },
+        })
+    }
+
+    fn checked(state: Value) -> Result<(), StageError> {
+        let run = RunKey {
+            source: "lake".to_owned(),
+            backup_date: date(2026, 3, 31),
+            execution_arn: "arn".to_owned(),
+            execution_name: "night".to_owned(),
+        };
+        let input: Input = serde_json::from_value(state).unwrap();
+        check(&run, &input, &objects(&input))
+    }
+
+    #[test]
+    fn counts_that_agree_close_a_run_with_a_plan_and_without() {
+        assert_eq!(checked(state()), Ok(()));
+        let mut empty = state();
+        empty["manifest"]["plan"] = Value::Null;
+        empty["manifest"]["objects"] = json!(0);
+        for absent in ["report", "large"] {
+            empty[absent] = Value::Null;
+        }
+        for none in ["objects", "planned", "unexpected"] {
+            empty["snapshot"][none] = json!(0);
+        }
+        assert_eq!(checked(empty), Ok(()));
+    }
+
+    #[rstest]
+    #[case::object_without_an_end("/manifest/objects", 21, "are not the 21 of the inventory")]
+    #[case::object_with_two_ends("/report/vanished_in_all", 2, "are not the 20 of the inventory")]
+    #[case::skipped_twice("/manifest/plan/decisions/unsupported/rows", 2, "3 skipped")]
+    #[case::copied_too_often("/large/copied", 3, "14 objects were looked for in the snapshot bucket, 15 were copied")]
+    #[case::missing("/snapshot/missing", 1, "1 objects are missing")]
+    #[case::more_in_the_bucket("/snapshot/objects", 16, "the snapshot bucket has 16 objects")]
+    #[case::outstanding("/report/outstanding", 0, "7 rows of completion reports are outstanding")]
+    #[case::sums_beyond_all_bounds("/report/copied_in_all", u64::MAX, "of the inventory")]
+    fn counts_that_contradict_each_other_close_nothing(#[case] at: &str, #[case] count: u64, #[case] told: &str) {
+        let mut state = state();
+        match at.strip_prefix("/report/outstanding") {
+            Some(_) => state["report"]["outstanding"] = json!({ "denied": 7 }),
+            None => *state.pointer_mut(at).unwrap() = json!(count),
+        }
+        let error = checked(state).unwrap_err();
+        assert_eq!(error.name, RECEIPT_DOES_NOT_ADD_UP);
+        for part in [told, "start a new execution", "runs/lake/2026-03-31/night/"] {
+            assert!(error.cause.contains(part), "{part:?} is not in: {}", error.cause);
+        }
+    }
+}

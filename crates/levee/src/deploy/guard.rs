@@ -167,6 +167,8 @@ struct Rule<'a> {
     pattern: Value,
     severity: &'a str,
     event: &'a str,
+    /// Whether the topic is told; else only the alarm of silence counts what the rule matches.
+    tells: bool,
 }
 
 async fn rules(accounts: &Accounts, plans: &[Plan], deployment: &Deployment) -> Result<()> {
@@ -176,6 +178,11 @@ async fn rules(accounts: &Accounts, plans: &[Plan], deployment: &Deployment) -> 
         pattern: json!({ "source": ["levee"], "detail-type": [event] }),
         severity,
         event,
+        tells: true,
+    };
+    let closed = |what: &str, outcomes: Value, severity: &'static str| Rule {
+        pattern: json!({ "source": ["levee"], "detail-type": ["Run Completed"], "detail": { "outcome": outcomes } }),
+        ..own(what, "Run Completed", severity)
     };
     let machine = &deployment.state_machine_arn;
     let ended = |statuses: &[&str]| {
@@ -188,12 +195,15 @@ async fn rules(accounts: &Accounts, plans: &[Plan], deployment: &Deployment) -> 
     let mut rules = vec![
         own("run-started", "Run Started", "info"),
         own("copy-failures", "Copy Failures", "warning"),
+        closed("run-completed", json!(["complete"]), "info"),
+        closed("run-degraded", json!([{ "anything-but": "complete" }]), "warning"),
         Rule {
             bus: DEFAULT_BUS,
             name: format!("{NAME}-run-failed"),
             pattern: ended(&["FAILED", "TIMED_OUT", "ABORTED"]),
             severity: "critical",
             event: "Run Failed",
+            tells: true,
         },
     ];
     for plan in plans {
@@ -203,7 +213,7 @@ async fn rules(accounts: &Accounts, plans: &[Plan], deployment: &Deployment) -> 
             detail.insert("input".to_owned(), json!([quoted(""), quoted(" ")]));
         }
         let name = completed_rule(NAME, &plan.source);
-        rules.push(Rule { bus: DEFAULT_BUS, name, pattern, severity: "info", event: "Run Completed" });
+        rules.push(Rule { bus: DEFAULT_BUS, name, pattern, severity: "info", event: "Run Completed", tells: false });
     }
     for rule in rules {
         put(accounts, &rule, &deployment.topic_arn)
@@ -217,6 +227,9 @@ async fn put(accounts: &Accounts, rule: &Rule<'_>, topic: &str) -> Result<()> {
     let events = &accounts.backup.events;
     let make = events.put_rule().name(&rule.name).event_bus_name(rule.bus).event_pattern(rule.pattern.to_string());
     make.send().await?;
+    if !rule.tells {
+        return Ok(());
+    }
     let template =
         format!(r#"{{"severity":"{}","event":"{}","time":<time>,"detail":<detail>}}"#, rule.severity, rule.event);
     let transformer = InputTransformer::builder()

@@ -18,6 +18,8 @@ run "rules_see_what_runs_and_workers_say" {
     condition = { for key, rule in aws_cloudwatch_event_rule.this : rule.name => [rule.event_bus_name, jsondecode(rule.event_pattern)] } == {
       levee-run-started   = ["levee", { source = ["levee"], "detail-type" = ["Run Started"] }]
       levee-copy-failures = ["levee", { source = ["levee"], "detail-type" = ["Copy Failures"] }]
+      levee-run-completed = ["levee", { source = ["levee"], "detail-type" = ["Run Completed"], detail = { outcome = ["complete"] } }]
+      levee-run-degraded  = ["levee", { source = ["levee"], "detail-type" = ["Run Completed"], detail = { outcome = [{ anything-but = "complete" }] } }]
       levee-run-failed = ["default", {
         source        = ["aws.states"]
         "detail-type" = ["Step Functions Execution Status Change"]
@@ -51,7 +53,7 @@ run "rules_see_what_runs_and_workers_say" {
       && target.rule == aws_cloudwatch_event_rule.this[key].name
       && target.event_bus_name == aws_cloudwatch_event_rule.this[key].event_bus_name
       && target.dead_letter_config[0].arn == "arn:aws:sqs:us-east-1:222222222222:levee-events-dlq"
-    ]) && toset(keys(aws_cloudwatch_event_target.topic)) == toset(keys(aws_cloudwatch_event_rule.this))
+    ]) && toset(keys(aws_cloudwatch_event_target.topic)) == toset([for key in keys(aws_cloudwatch_event_rule.this) : key if !startswith(key, "completed ")])
     error_message = "A rule does not reach the topic, or loses what it cannot deliver."
   }
 
@@ -71,7 +73,7 @@ run "names_of_rules_are_short_enough_and_differ" {
   }
 
   assert {
-    condition     = alltrue([for rule in aws_cloudwatch_event_rule.this : length(rule.name) <= 64]) && length(distinct([for rule in aws_cloudwatch_event_rule.this : rule.name])) == 5
+    condition     = alltrue([for rule in aws_cloudwatch_event_rule.this : length(rule.name) <= 64]) && length(distinct([for rule in aws_cloudwatch_event_rule.this : rule.name])) == 7
     error_message = "EventBridge allows 64 characters."
   }
 
@@ -99,11 +101,11 @@ run "notifications_are_json_with_a_severity_and_an_event" {
 
   assert {
     condition = { for key, target in aws_cloudwatch_event_target.topic : key => "${jsondecode(target.input_transformer[0].input_template).severity}: ${jsondecode(target.input_transformer[0].input_template).event}" } == {
-      run-started             = "info: Run Started"
-      copy-failures           = "warning: Copy Failures"
-      run-failed              = "critical: Run Failed"
-      "completed lake-events" = "info: Run Completed"
-      "completed lake-orders" = "info: Run Completed"
+      run-started   = "info: Run Started"
+      copy-failures = "warning: Copy Failures"
+      run-failed    = "critical: Run Failed"
+      run-completed = "info: Run Completed"
+      run-degraded  = "warning: Run Completed"
     }
     error_message = "Severity and event of a notification."
   }
@@ -119,8 +121,13 @@ run "notifications_are_json_with_a_severity_and_an_event" {
   }
 
   assert {
-    condition     = { for key, target in aws_cloudwatch_event_target.topic : key => lookup(jsondecode(target.input_transformer[0].input_template), "source", "") } == { run-started = "<source>", copy-failures = "<source>", run-failed = "", "completed lake-events" = "lake-events", "completed lake-orders" = "lake-orders" }
+    condition     = { for key, target in aws_cloudwatch_event_target.topic : key => lookup(jsondecode(target.input_transformer[0].input_template), "source", "") } == { run-started = "<source>", copy-failures = "<source>", run-failed = "", run-completed = "<source>", run-degraded = "<source>" }
     error_message = "The source of a notification."
+  }
+
+  assert {
+    condition     = alltrue([for key in ["run-completed", "run-degraded"] : startswith(aws_cloudwatch_event_target.topic[key].input_transformer[0].input_template, "{\"headline\":\"<headline>\",\"")])
+    error_message = "The headline does not stand first."
   }
 
   assert {

@@ -64,9 +64,10 @@ run "queues_take_tls_alone_and_services_send_to_their_own" {
         Resource  = "arn:aws:sqs:us-east-1:222222222222:levee-events-dlq"
         Condition = { ArnLike = { "aws:SourceArn" = [
           "arn:aws:events:us-east-1:222222222222:rule/levee/levee-copy-failures",
+          "arn:aws:events:us-east-1:222222222222:rule/levee/levee-run-completed",
+          "arn:aws:events:us-east-1:222222222222:rule/levee/levee-run-degraded",
           "arn:aws:events:us-east-1:222222222222:rule/levee/levee-run-started",
           "arn:aws:events:us-east-1:222222222222:rule/levee-run-failed",
-          "arn:aws:events:us-east-1:222222222222:rule/levee-completed-*",
         ] } }
       }]
       notifications-dlq = [{

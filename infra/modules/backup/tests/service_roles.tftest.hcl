@@ -144,7 +144,7 @@ run "doctor_reads_settings_and_makes_the_canary" {
       ReadsTheStateMachine     = "Allow states:DescribeStateMachine on arn:aws:states:us-east-1:222222222222:stateMachine:levee-backup"
       ReadsSchedules           = "Allow scheduler:GetSchedule on arn:aws:scheduler:us-east-1:222222222222:schedule/default/levee-*"
       ReadsTheBus              = "Allow events:DescribeEventBus on arn:aws:events:us-east-1:222222222222:event-bus/levee"
-      ReadsRules               = "Allow events:DescribeRule events:ListTargetsByRule on arn:aws:events:us-east-1:222222222222:rule/levee/levee-copy-failures arn:aws:events:us-east-1:222222222222:rule/levee/levee-run-started arn:aws:events:us-east-1:222222222222:rule/levee-run-failed arn:aws:events:us-east-1:222222222222:rule/levee-completed-*"
+      ReadsRules               = "Allow events:DescribeRule events:ListTargetsByRule on arn:aws:events:us-east-1:222222222222:rule/levee/levee-copy-failures arn:aws:events:us-east-1:222222222222:rule/levee/levee-run-completed arn:aws:events:us-east-1:222222222222:rule/levee/levee-run-degraded arn:aws:events:us-east-1:222222222222:rule/levee/levee-run-started arn:aws:events:us-east-1:222222222222:rule/levee-run-failed arn:aws:events:us-east-1:222222222222:rule/levee-completed-*"
       ReadsTheTopic            = "Allow sns:GetTopicAttributes sns:ListSubscriptionsByTopic on arn:aws:sns:us-east-1:222222222222:levee-notifications"
       ListsSources             = "Allow s3:ListBucket on arn:aws:s3:::lake-events arn:aws:s3:::lake-orders"
       ReadsSources             = "Allow s3:GetObject on arn:aws:s3:::lake-events/* arn:aws:s3:::lake-orders/*"
