@@ -13,10 +13,11 @@ use serde_json::Value;
 
 use super::support::Table;
 
-/// The folder of the data: that of the variable, or the one beside the workspace.
+/// The folder of the data: that of the variable, or the one in the folder that the other samples are in.
 fn folder() -> Option<PathBuf> {
-    let beside = || [env!("CARGO_MANIFEST_DIR"), "../../../shared/conformance"].iter().collect::<PathBuf>();
-    let folder = std::env::var_os("LEVEE_CONFORMANCE").map_or_else(beside, PathBuf::from).join("delta");
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let shared = || std::env::var_os("LEVEE_SHARED").map_or_else(beside, PathBuf::from).join("conformance");
+    let folder = std::env::var_os("LEVEE_CONFORMANCE").map_or_else(shared, PathBuf::from).join("delta");
     if folder.join("tables.tar.gz").is_file() {
         return Some(folder);
     }
