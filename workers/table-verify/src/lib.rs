@@ -108,7 +108,7 @@ impl Stage for TableVerify {
         }
         let redrives = context.execution.redrive_count;
         let look = run.record(&format!("08-table-verify-redrive-{redrives}"));
-        let torn = format!("{look}-torn.json");
+        let torn = format!("{look}-incomplete.json");
         if let Some(found) = self.ledger.read::<Torn>(&torn).await? {
             return Err(StageError::permanent(TABLES_TORN, found.value.cause));
         }

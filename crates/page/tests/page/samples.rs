@@ -50,6 +50,7 @@ impl Sample {
             repaired_objects: repairs.iter().map(|repair| repair.objects).sum(),
             repaired_bytes: repairs.iter().map(|repair| repair.bytes).sum(),
             list: (!self.tables.is_empty()).then(|| pointer("08-table-verify.jsonl")),
+            not_checked: None,
         };
         if let Some(last) = self.trend.last_mut() {
             *last = TrendPoint::from(&self.receipt);
@@ -156,6 +157,7 @@ fn receipt() -> Receipt {
                 repaired_objects: 0,
                 repaired_bytes: 0,
                 list: None,
+                not_checked: None,
             },
             list_sha256: None,
         },
