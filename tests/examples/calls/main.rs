@@ -24,6 +24,7 @@ mod notify;
 mod shapes;
 mod special;
 mod table;
+mod tables;
 
 use std::{future::Future, io::Read, pin::Pin};
 

@@ -25,6 +25,7 @@ use crate::{
     large,
     night::{BREAK_GLASS, GOOD, LOCKED, PLAIN, Played, builder, day, deliver, expect, furnished, ready},
     notify::SUBSCRIBERS_QUEUE,
+    tables,
 };
 
 const SNAPSHOT: &str = "lake-events-31-mar-2026";
@@ -47,6 +48,9 @@ pub(crate) fn nights() -> Vec<(&'static str, Play)> {
         ("list of large objects in parts", Box::pin(large::long_list())),
         ("archived objects", Box::pin(cold::restored())),
         ("copy that is hidden", Box::pin(hidden_copy())),
+        ("tables that are mended", Box::pin(tables::mended(PLAIN))),
+        ("tables under a key that are mended", Box::pin(tables::mended(LOCKED))),
+        ("counts that contradict each other", Box::pin(tables::contradicted())),
         ("plan in parts", Box::pin(large_plan())),
         ("nobody can be told", Box::pin(undeliverable())),
         ("doctor", Box::pin(examined(false))),

@@ -15,7 +15,7 @@ use levee_ledger::{
     state::{self, ArchivedPolicy, Bucket, Manifest, Run},
 };
 use levee_stage::{Aws, CommonSettings, Context, EventBus, NoSettings, Progress, Stage, StageError};
-use levee_tables::{BucketStore, roots};
+use levee_tables::{BucketStore, CANNOT_CHECK, roots};
 use mend::Mender;
 use serde::{Deserialize, Serialize};
 use survey::{Survey, survey};
@@ -112,7 +112,12 @@ impl Stage for TableVerify {
         if let Some(found) = self.ledger.read::<Torn>(&torn).await? {
             return Err(StageError::permanent(TABLES_TORN, found.value.cause));
         }
-        let Survey { tables, told } = self.look(context, &format!("{look}-tables.jsonl"), &input).await?;
+        let looked = self.look(context, &format!("{look}-tables.jsonl"), &input).await;
+        let Survey { tables, told } = looked.map_err(|error| match error.name {
+            // A table without a verdict is none that can be called whole.
+            CANNOT_CHECK => StageError::permanent(TABLES_TORN, error.cause),
+            _ => error,
+        })?;
         if tables.verdicts.torn + tables.verdicts.behind > 0 {
             self.bus.send("Tables Torn", &tell::event(&run, redrives, &tables, &told)).await?;
         }
