@@ -62,6 +62,33 @@ locals {
         what_to_do   = "Correct what the failure list names, then redrive the execution: exactly these rows are copied again. See docs/operate.md."
       }
     }
+    tables-torn = {
+      rule        = local.levee_rules["tables-torn"]
+      bus         = local.event_bus_name
+      description = "Tables of a snapshot are not wholly there in their newest version"
+      pattern     = { source = ["levee"], "detail-type" = ["Tables Torn"] }
+      paths = {
+        headline    = "$.detail.headline"
+        source      = "$.detail.source"
+        backup_date = "$.detail.backup_date"
+        execution   = "$.detail.execution"
+        torn        = "$.detail.verdicts.torn"
+        behind      = "$.detail.verdicts.behind"
+        table_list  = "$.detail.table_list.key"
+      }
+      message = {
+        severity    = "warning"
+        event       = "Tables Torn"
+        source      = "<source>"
+        backup_date = "<backup_date>"
+        execution   = "<execution>"
+        torn        = "<torn>"
+        behind      = "<behind>"
+        table_list  = "s3://${local.buckets.ledger}/<table_list>"
+        console     = local.run_console
+        what_to_do  = "The list says of each table what its copy lacks and why. If the run failed, do what its cause says and redrive it: copies are mended from the source. See docs/verify.md."
+      }
+    }
     run-failed = {
       rule        = local.failed_rule
       bus         = "default"

@@ -198,22 +198,21 @@ locals {
     ]
     table-verify = concat(
       [
-        { Sid = "TableVerifyReadsInventories", Effect = "Allow", Action = ["s3:GetObject", "s3:GetObjectVersion"], Resource = "${local.bucket_arns.manifests}/*" },
         # Logs and checkpoints are read, and every object is listed.
-        { Sid = "TableVerifyReadsCopies", Effect = "Allow", Action = ["s3:GetObject", "s3:GetObjectVersion"], Resource = [for arn in local.snapshot_bucket_arns : "${arn}/*"] },
+        { Sid = "TableVerifyReadsCopies", Effect = "Allow", Action = "s3:GetObject", Resource = [for arn in local.snapshot_bucket_arns : "${arn}/*"] },
         { Sid = "TableVerifyListsCopies", Effect = "Allow", Action = "s3:ListBucket", Resource = local.snapshot_bucket_arns },
         # What a copy of a table lacks is copied from the source, whose log says what that is.
         {
           Sid      = "TableVerifyReadsSources"
           Effect   = "Allow"
-          Action   = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"]
+          Action   = ["s3:GetObject", "s3:GetObjectTagging"]
           Resource = [for arn in local.source_bucket_arns : "${arn}/*"]
         },
         { Sid = "TableVerifyListsSources", Effect = "Allow", Action = "s3:ListBucket", Resource = local.source_bucket_arns },
         {
           Sid       = "TableVerifyWritesCopies"
           Effect    = "Allow"
-          Action    = ["s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload"]
+          Action    = ["s3:PutObject", "s3:PutObjectTagging"]
           Resource  = [for arn in local.snapshot_bucket_arns : "${arn}/*"]
           Condition = local.own_account_only
         },

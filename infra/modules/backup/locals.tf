@@ -50,7 +50,7 @@ locals {
   topic_arn      = "arn:aws:sns:${var.region}:${var.account_id}:${local.topic_name}"
 
   # Rules of Levee's bus, of the default bus, and the one per source that sees its runs complete.
-  levee_rules = { for what in ["copy-failures", "run-completed", "run-degraded", "run-started"] : what => "${var.name}-${what}" }
+  levee_rules = { for what in ["copy-failures", "run-completed", "run-degraded", "run-started", "tables-torn"] : what => "${var.name}-${what}" }
   failed_rule = "${var.name}-run-failed"
   # A rule's name has 64 characters at most: what is left for the source, but 40 at most, tells a person which it is, and the
   # digest tells any two apart.

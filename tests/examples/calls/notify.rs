@@ -40,6 +40,7 @@ pub(crate) async fn subscribe(rig: &Rig) -> Result<()> {
     let rules = [
         (BUS, "levee-run-started", json!({ "source": ["levee"], "detail-type": ["Run Started"] })),
         (BUS, "levee-copy-failures", json!({ "source": ["levee"], "detail-type": ["Copy Failures"] })),
+        (BUS, "levee-tables-torn", json!({ "source": ["levee"], "detail-type": ["Tables Torn"] })),
         (BUS, "levee-run-completed", closed(json!(["complete"]))),
         (BUS, "levee-run-degraded", closed(json!([{ "anything-but": "complete" }]))),
         (DEFAULT_BUS, "levee-run-failed", status(json!({ "stateMachineArn": [machine], "status": ended }))),

@@ -48,9 +48,10 @@ pub(crate) async fn write(
             return Ok(None);
         }
     };
-    let mut page = ledger.artefact(key, "text/html; charset=utf-8");
-    page.write(html.as_bytes()).await?;
-    Ok(Some(page.finish().await?.pointer))
+    match ledger.put_new(&key, html.into_bytes(), "text/html; charset=utf-8").await? {
+        Some(written) => Ok(Some(written)),
+        None => ledger.find(&key).await,
+    }
 }
 
 /// The lines of the tables, at most [`TABLES`] of them: first those that somebody should look at.

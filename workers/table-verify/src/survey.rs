@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use levee_ledger::{
-    Ledger,
+    ArtefactWriter, Ledger,
     state::{ObjectPointer, TableLine, Tables},
 };
 use levee_stage::StageError;
@@ -40,8 +40,23 @@ pub(crate) async fn survey(
         let task = tokio::spawn(async move { mender.settle(&root).await });
         async move { AbortOnDropHandle::new(task).await.unwrap_or_else(|error| Err(panicked(&error))) }
     });
-    let mut settled = settled.buffered(AT_ONCE);
+    let mut settled = std::pin::pin!(settled.buffered(AT_ONCE));
     let mut list = ledger.artefact(key.to_owned(), "application/x-ndjson");
+    if let Err(error) = write(&mut list, settled.as_mut(), roots).await {
+        if let Err(left) = list.abort().await {
+            tracing::warn!(error = %left, key, "an unfinished upload is left to the bucket's lifecycle rule");
+        }
+        return Err(error);
+    }
+    let pointer = list.finish().await?.pointer;
+    read(ledger, pointer).await
+}
+
+async fn write(
+    list: &mut ArtefactWriter,
+    mut settled: impl Stream<Item = Result<TableLine, StageError>> + Unpin,
+    roots: &BTreeSet<String>,
+) -> Result<(), StageError> {
     while let Some(mut line) = settled.try_next().await? {
         line.verdict.notes.extend(nested(&line.verdict.path, roots));
         let mut bytes = serde_json::to_vec(&line).map_err(|error| {
@@ -50,8 +65,7 @@ pub(crate) async fn survey(
         bytes.push(b'\n');
         list.write(&bytes).await?;
     }
-    let pointer = list.finish().await?.pointer;
-    read(ledger, pointer).await
+    Ok(())
 }
 
 /// Counts what a list says.

@@ -195,6 +195,7 @@ async fn rules(accounts: &Accounts, plans: &[Plan], deployment: &Deployment) -> 
     let mut rules = vec![
         own("run-started", "Run Started", "info"),
         own("copy-failures", "Copy Failures", "warning"),
+        own("tables-torn", "Tables Torn", "warning"),
         closed("run-completed", json!(["complete"]), "info"),
         closed("run-degraded", json!([{ "anything-but": "complete" }]), "warning"),
         Rule {

@@ -28,7 +28,7 @@ struct RuleName {
 }
 
 /// The rules on the bus of the deployment, without its name.
-const OWN_RULES: [&str; 4] = ["run-started", "copy-failures", "run-completed", "run-degraded"];
+const OWN_RULES: [&str; 5] = ["run-started", "copy-failures", "tables-torn", "run-completed", "run-degraded"];
 
 impl Examination<'_> {
     /// The bus and every rule.

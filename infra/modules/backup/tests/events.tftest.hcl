@@ -18,6 +18,7 @@ run "rules_see_what_runs_and_workers_say" {
     condition = { for key, rule in aws_cloudwatch_event_rule.this : rule.name => [rule.event_bus_name, jsondecode(rule.event_pattern)] } == {
       levee-run-started   = ["levee", { source = ["levee"], "detail-type" = ["Run Started"] }]
       levee-copy-failures = ["levee", { source = ["levee"], "detail-type" = ["Copy Failures"] }]
+      levee-tables-torn   = ["levee", { source = ["levee"], "detail-type" = ["Tables Torn"] }]
       levee-run-completed = ["levee", { source = ["levee"], "detail-type" = ["Run Completed"], detail = { outcome = ["complete"] } }]
       levee-run-degraded  = ["levee", { source = ["levee"], "detail-type" = ["Run Completed"], detail = { outcome = [{ anything-but = "complete" }] } }]
       levee-run-failed = ["default", {
@@ -73,7 +74,7 @@ run "names_of_rules_are_short_enough_and_differ" {
   }
 
   assert {
-    condition     = alltrue([for rule in aws_cloudwatch_event_rule.this : length(rule.name) <= 64]) && length(distinct([for rule in aws_cloudwatch_event_rule.this : rule.name])) == 7
+    condition     = alltrue([for rule in aws_cloudwatch_event_rule.this : length(rule.name) <= 64]) && length(distinct([for rule in aws_cloudwatch_event_rule.this : rule.name])) == 8
     error_message = "EventBridge allows 64 characters."
   }
 
@@ -103,6 +104,7 @@ run "notifications_are_json_with_a_severity_and_an_event" {
     condition = { for key, target in aws_cloudwatch_event_target.topic : key => "${jsondecode(target.input_transformer[0].input_template).severity}: ${jsondecode(target.input_transformer[0].input_template).event}" } == {
       run-started   = "info: Run Started"
       copy-failures = "warning: Copy Failures"
+      tables-torn   = "warning: Tables Torn"
       run-failed    = "critical: Run Failed"
       run-completed = "info: Run Completed"
       run-degraded  = "warning: Run Completed"
@@ -121,12 +123,12 @@ run "notifications_are_json_with_a_severity_and_an_event" {
   }
 
   assert {
-    condition     = { for key, target in aws_cloudwatch_event_target.topic : key => lookup(jsondecode(target.input_transformer[0].input_template), "source", "") } == { run-started = "<source>", copy-failures = "<source>", run-failed = "", run-completed = "<source>", run-degraded = "<source>" }
+    condition     = { for key, target in aws_cloudwatch_event_target.topic : key => lookup(jsondecode(target.input_transformer[0].input_template), "source", "") } == { run-started = "<source>", copy-failures = "<source>", tables-torn = "<source>", run-failed = "", run-completed = "<source>", run-degraded = "<source>" }
     error_message = "The source of a notification."
   }
 
   assert {
-    condition     = alltrue([for key in ["run-completed", "run-degraded"] : startswith(aws_cloudwatch_event_target.topic[key].input_transformer[0].input_template, "{\"headline\":\"<headline>\",\"")])
+    condition     = alltrue([for key in ["tables-torn", "run-completed", "run-degraded"] : startswith(aws_cloudwatch_event_target.topic[key].input_transformer[0].input_template, "{\"headline\":\"<headline>\",\"")])
     error_message = "The headline does not stand first."
   }
 

@@ -67,6 +67,7 @@ run "queues_take_tls_alone_and_services_send_to_their_own" {
           "arn:aws:events:us-east-1:222222222222:rule/levee/levee-run-completed",
           "arn:aws:events:us-east-1:222222222222:rule/levee/levee-run-degraded",
           "arn:aws:events:us-east-1:222222222222:rule/levee/levee-run-started",
+          "arn:aws:events:us-east-1:222222222222:rule/levee/levee-tables-torn",
           "arn:aws:events:us-east-1:222222222222:rule/levee-run-failed",
         ] } }
       }]
