@@ -1,12 +1,13 @@
 //! The log of one table: replayed on a thread of its own, which asks for files; they are fetched on the runtime.
 //!
-//! The replay is synchronous. While it works, a blocking task of the runtime waits for its next question, so that a paused clock
-//! stands still meanwhile; while a file is fetched none does, so that time-outs and pauses of the S3 client pass.
+//! The replay is synchronous. While it works, the task that serves it waits for its next question on its own thread, as if it
+//! replayed itself: so a paused clock stands still meanwhile, and what many replays do comes in the same order every time. While a
+//! file is fetched it awaits, so that time-outs and pauses of the S3 client pass.
 
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, PoisonError,
+        Mutex, PoisonError,
         mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
     },
 };
@@ -14,6 +15,7 @@ use std::{
 use bytes::Bytes;
 use levee_delta_log::{LogReader, ReadError};
 use levee_stage::StageError;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{check::prefix, store::Store};
@@ -67,42 +69,41 @@ pub(crate) async fn with_log<S: Store, T: Send + 'static>(
     let thread = thread.map_err(|error| {
         StageError::transient(StageError::STAGE_PANICKED, format!("no thread can be started for a replay: {error}"))
     })?;
-    let mut ahead = Ahead::new(store, root);
-    let served = serve(&mut ahead, asked, &answer).await;
+    let asked = Mutex::new(asked);
+    let served = serve(&mut Ahead::new(store, root), &asked, &answer).await;
     // The thread has ended, or ends as soon as it asks: nobody answers any more.
-    drop(answer);
-    let done = tokio::task::spawn_blocking(move || thread.join()).await;
+    drop((asked, answer));
+    let done = wait(|| thread.join());
     served?;
-    match done {
-        Ok(Ok(done)) => Ok(done),
-        _ => Err(StageError::transient(StageError::STAGE_PANICKED, "the replay of a log broke off")),
-    }
+    done.map_err(|_| StageError::transient(StageError::STAGE_PANICKED, "the replay of a log broke off"))
 }
 
 /// Answers until the replay has ended; the first error of the store ends it.
 async fn serve<S: Store>(
     ahead: &mut Ahead<S>,
-    asked: Receiver<Question>,
+    asked: &Mutex<Receiver<Question>>,
     answer: &SyncSender<Result<Bytes, ReadError>>,
 ) -> Result<(), StageError> {
-    let asked = Arc::new(Mutex::new(asked));
     loop {
-        let waiting = Arc::clone(&asked);
-        let question =
-            tokio::task::spawn_blocking(move || waiting.lock().unwrap_or_else(PoisonError::into_inner).recv().ok());
-        match question.await {
-            Ok(Some(Question::WillRead(paths))) => ahead.tell(paths),
-            Ok(Some(Question::Read(path))) => {
+        let question = wait(|| asked.lock().unwrap_or_else(PoisonError::into_inner).recv());
+        match question {
+            Ok(Question::WillRead(paths)) => ahead.tell(paths),
+            Ok(Question::Read(path)) => {
                 let bytes = ahead.read(&path).await?;
                 if answer.send(bytes.ok_or(ReadError::Gone)).is_err() {
                     return Ok(());
                 }
             }
-            Ok(None) => return Ok(()),
-            Err(_) => {
-                return Err(StageError::transient(StageError::STAGE_PANICKED, "the reading of a log was stopped"));
-            }
+            Err(_) => return Ok(()),
         }
+    }
+}
+
+/// Waits on this thread; a runtime of several gives its other tasks to another one meanwhile.
+fn wait<T>(wait: impl FnOnce() -> T) -> T {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::CurrentThread => wait(),
+        _ => tokio::task::block_in_place(wait),
     }
 }
 

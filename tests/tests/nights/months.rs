@@ -12,7 +12,7 @@ fn same_seed_leaves_the_same_ledger_and_another_seed_another() {
     let [first, again, other] = [7, 7, 8].map(|seed| rehearse(seed, (2, 2), Faults::None));
     for outcome in [&first, &other] {
         assert_eq!((outcome.runs, outcome.succeeded_at_once, outcome.alarms), (4, 4, 0), "{outcome}");
-        assert!(outcome.good() && outcome.ledger_records == 40, "{outcome}");
+        assert!(outcome.good() && outcome.ledger_records == 48, "{outcome}");
     }
     assert_eq!((&first.ledger_sha256, first.calls), (&again.ledger_sha256, again.calls), "\n{first}\n{again}");
     assert_ne!(first.ledger_sha256, other.ledger_sha256);

@@ -20,7 +20,9 @@ use levee_twin::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::support::{SNAPSHOT, SOURCE, assert_failed, assert_succeeded, day, fault, others, ready, stage_named};
+use super::support::{
+    SNAPSHOT, SOURCE, assert_failed, assert_succeeded, day, fault, others, ready, stage_named, worker_of,
+};
 
 const ORDERS: [&str; 4] = [
     "sales/orders/_delta_log/0.json",
@@ -349,7 +351,10 @@ async fn dies_after(calls: u64) -> (bool, Plan) {
     let rig = sales().await;
     let (connector, died) = rig.twin.connector().dying_after(calls);
     let doomed = Aws::new(&rig.twin.sdk_config_on(connector, &rig.plan.backup_account, &Principal::Root));
-    let _others = rig.hands(&others("manifest-ready"), &rig.accounts.backup);
+    let verify = stage_named("table-verify");
+    let others: Vec<_> = others("manifest-ready").into_iter().filter(|stage| *stage != verify).collect();
+    let _others = rig.hands(&others, &rig.accounts.backup);
+    let _verify = rig.hands(&[verify], &worker_of(&rig, "table-verify"));
     let input = input(&rig, json!({ "selection": select_orders(), "archived": "skip" }));
     let start = rig.accounts.backup.sfn.start_execution().state_machine_arn(&rig.deployed.state_machine_arn);
     let execution = start.name("killed").input(input.to_string()).send().await.unwrap().execution_arn;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::support::{
     SNAPSHOT, SOURCE, assert_failed, assert_succeeded, assert_whole, copy_failures, day, fault, objects, others, ready,
-    stage_named,
+    stage_named, worker_of,
 };
 
 /// The records of an attempt, without those of its rows.
@@ -236,8 +236,7 @@ async fn vanished_objects_that_may_not_be_looked_for_are_denied_with_the_permiss
 
 /// Clients of the worker of report-parse.
 fn worker(rig: &Rig) -> Aws {
-    let role = Principal::Role(rig.plan.worker_role_arn("report-parse"));
-    Aws::new(&rig.twin.sdk_config(&rig.plan.backup_account, &role))
+    worker_of(rig, "report-parse")
 }
 
 #[tokio::test(start_paused = true)]

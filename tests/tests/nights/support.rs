@@ -3,10 +3,12 @@
 use aws_sdk_sfn::types::ExecutionStatus;
 use jiff::civil::{Date, date};
 use levee::hosts::StageName;
+use levee_stage::Aws;
 use levee_tests::{Ended, Rig};
 use levee_twin::{
     FaultPlan,
     gate::{CallFault, FaultAnswer, When},
+    service::Principal,
 };
 use serde_json::Value;
 
@@ -30,6 +32,12 @@ pub(crate) async fn ready() -> Rig {
 
 pub(crate) fn stage_named(name: &str) -> StageName {
     StageName::ALL.into_iter().find(|stage| stage.name() == name).unwrap()
+}
+
+/// Clients of the worker of a stage.
+pub(crate) fn worker_of(rig: &Rig, stage: &str) -> Aws {
+    let role = Principal::Role(rig.plan.worker_role_arn(stage));
+    Aws::new(&rig.twin.sdk_config(&rig.plan.backup_account, &role))
 }
 
 pub(crate) fn others(name: &str) -> Vec<StageName> {

@@ -3,10 +3,10 @@
 use levee_ledger::state::TableLine;
 use levee_stage::Aws;
 use levee_tests::{Ended, Hands, Rig, RigBuilder};
-use levee_twin::{faults::FaultAnswer, service::Principal};
+use levee_twin::faults::FaultAnswer;
 use serde_json::{Value, json};
 
-use super::support::{SNAPSHOT, SOURCE, assert_failed, assert_succeeded, day, fault, others, stage_named};
+use super::support::{SNAPSHOT, SOURCE, assert_failed, assert_succeeded, day, fault, others, stage_named, worker_of};
 
 const TABLE: &str = "sales/orders";
 
@@ -201,13 +201,8 @@ async fn before_the_look() -> (Rig, Hands, String) {
     (rig, others, execution)
 }
 
-fn worker(rig: &Rig) -> Aws {
-    let role = Principal::Role(rig.plan.worker_role_arn("table-verify"));
-    Aws::new(&rig.twin.sdk_config(&rig.plan.backup_account, &role))
-}
-
 async fn look(rig: &Rig, execution: &str) -> Ended {
-    let _hands = rig.hands(&[stage_named("table-verify")], &worker(rig));
+    let _hands = rig.hands(&[stage_named("table-verify")], &worker_of(rig, "table-verify"));
     rig.until_ended(execution).await.unwrap()
 }
 

@@ -45,10 +45,9 @@ pub(crate) fn impossible(copy: &TableVerdict, source: &TableVerdict) -> Option<S
     }
     if source.newest_whole_version.is_none() {
         return Some(format!(
-            "the table is torn at the source as well: version {} lacks {} objects there. Look at who vacuums or deletes below \
-             it; an earlier backup may have it whole",
-            source.latest_loadable_version.unwrap_or(newest),
-            source.missing_in_all.objects
+            "the table is torn at the source as well: {} there. Look at who vacuums or deletes below it; an earlier backup may \
+             have it whole",
+            lacks(source)
         ));
     }
     if copy.verdict.is_good() {
@@ -102,11 +101,7 @@ pub(crate) fn table(
             "readers must know {}, which is not known here: the objects were copied, but nothing is proved of them",
             after.unsupported.join(", ")
         )),
-        Verdict::Behind | Verdict::Torn if told.is_empty() => told.push(format!(
-            "version {} lacks {} objects",
-            after.latest_loadable_version.or(after.latest_version).unwrap_or_default(),
-            after.missing_in_all.objects
-        )),
+        Verdict::Behind | Verdict::Torn if told.is_empty() => told.push(lacks(after)),
         _ => {}
     }
     if !after.opens_in_place.yes && after.newest_whole_version.is_some() {
@@ -116,14 +111,18 @@ pub(crate) fn table(
     (!told.is_empty()).then(|| format!("{}.", told.join(". ")))
 }
 
+fn lacks(table: &TableVerdict) -> String {
+    match table.latest_loadable_version {
+        Some(version) => format!("version {version} lacks {} objects", table.missing_in_all.objects),
+        None => "no version can be loaded from what the log has".to_owned(),
+    }
+}
+
 fn repaired(before: &TableVerdict, after: &TableVerdict, repair: &Repair, circumstances: &Circumstances) -> String {
-    let lacked = match before.latest_loadable_version {
-        Some(version) => format!("version {version} lacked {} objects", before.missing_in_all.objects),
-        None => "no version could be loaded".to_owned(),
-    };
+    let lacked = lacks(before);
     let now = after.newest_whole_version.map_or_else(|| "still none".to_owned(), |version| version.to_string());
     format!(
-        "the copy was {} ({lacked}): what the inventory of {} did not have yet, or what was gone from the source since, left a \
+        "the copy was {}, since {lacked}: what the inventory of {} did not have yet, or what was gone from the source since, left a \
          gap. {} objects were copied from the source as it is now, and the newest whole version is {now}",
         before.verdict.name(),
         circumstances.scan_started,
