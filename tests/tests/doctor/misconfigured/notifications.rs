@@ -33,7 +33,7 @@ async fn bus_that_is_not_there_is_found_with_the_rules_that_should_be_on_it() {
     let outcome = ward.examined().await;
     let problems = with(&outcome, Verdict::Problem);
     let ids: Vec<&str> = problems.iter().map(|finding| finding.check.as_str()).collect();
-    assert_eq!(ids, ["bus/exists", "rule/enabled", "rule/enabled", "rule/enabled", "rule/enabled"]);
+    assert_eq!(ids, ["bus/exists", "rule/enabled", "rule/enabled", "rule/enabled", "rule/enabled", "rule/enabled"]);
 }
 
 #[rstest]
