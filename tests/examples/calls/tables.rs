@@ -18,8 +18,8 @@ const HINT: &str = "curated/planes/_delta_log/_last_checkpoint";
 const CHECKPOINT: &str = "curated/planes/_delta_log/00000000000000000008.checkpoint.parquet";
 const COMMIT: &str = "curated/planes/_delta_log/00000000000000000007.json";
 
-/// A table of which the inventory misses a commit and the checkpoint, and whose hint is newer than the copy: it is mended, its
-/// hint only once somebody allows it.
+/// A table of which the inventory misses a commit and the checkpoint, and whose hint is newer than the copy: it is mended once
+/// somebody allows it. Then the night of the next day.
 pub(crate) async fn mended(source: &'static str) -> Result<Played> {
     let mut rig = furnished(builder(source)?).await?;
     let files = lake::sample()?.into_iter().filter(|file| file.key.starts_with(TABLE));
@@ -33,13 +33,17 @@ pub(crate) async fn mended(source: &'static str) -> Result<Played> {
     let tagged = rig.accounts.warehouse.s3.put_object().bucket(source).key(CHECKPOINT).tagging("table=planes");
     tagged.body(checkpoint.clone().into()).send().await?;
     rig.fill([(HINT.to_owned(), br#"{"version":99,"size":3}"#.to_vec())]).await?;
-    let denied = CallFault { resource: Some(HINT.to_owned()), ..CallFault::new(FaultAnswer::Denied) };
-    rig.set_faults(denied.of("s3", "PutObject").into());
+    let denied = CallFault { resource: Some(CHECKPOINT.to_owned()), ..CallFault::new(FaultAnswer::Denied) };
+    rig.set_faults(denied.of("s3", "CopyObject").into());
     let execution = rig.start(day()).await?;
     expect(&rig, &execution, "Levee.TablesTorn").await?;
     rig.set_faults(FaultPlan::default());
     rig.redrive(&execution).await?;
     expect(&rig, &execution, GOOD).await?;
+    // The receipt of the next day is chained to the one of this day.
+    rig.deliver("2026-04-03T01:00:00Z".parse()?).await?;
+    let next = rig.start(day().tomorrow()?).await?;
+    expect(&rig, &next, GOOD).await?;
     Played::of(&rig).await
 }
 
