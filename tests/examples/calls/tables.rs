@@ -44,7 +44,10 @@ pub(crate) async fn mended(source: &'static str) -> Result<Played> {
     rig.deliver("2026-04-03T01:00:00Z".parse()?).await?;
     let next = rig.start(day().tomorrow()?).await?;
     expect(&rig, &next, GOOD).await?;
-    Played::of(&rig).await
+    let mut played = Played::of(&rig).await?;
+    // The wall of a snapshot bucket is looked at with one bucket.
+    played.policies.retain(|bucket, _| bucket.ends_with("-31-mar-2026"));
+    Ok(played)
 }
 
 /// A state whose counts contradict each other is not closed.
