@@ -50,7 +50,7 @@ pub struct Receipt {
 pub enum Outcome {
     /// Every object is copied or gone from the source, and every table is whole.
     Complete,
-    /// The run has ended, but objects were skipped or differ, or a table is not whole: see the counts.
+    /// The run has ended, but objects were skipped or were not planned, or a table is not whole or was not checked: see the counts.
     Degraded,
 }
 
