@@ -34,7 +34,7 @@ bench-plan ROWS="10000000":
     target/release/bench_plan --levee target/release/levee --rows {{ ROWS }}
 
 # play SEEDS months with random faults, from the seed FIRST on, and audit them
-rehearse SEEDS="20" FIRST="1":
+rehearse SEEDS="12" FIRST="1":
     cargo build --release --bin levee
     .ci/rehearse {{ SEEDS }} {{ FIRST }}
 
