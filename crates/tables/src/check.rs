@@ -3,17 +3,13 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt, stream};
 use levee_delta_log::{AtVersion, CannotCheck, Listing, LogReader, Need, NeedKind, Options, TableVerdict, root_of};
 use levee_stage::StageError;
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::{log::with_log, store::Store};
 
 /// The name of the error of a table that could not be checked.
 pub const CANNOT_CHECK: &str = "Levee.CannotCheck";
-/// Tables that are checked at the same time.
-const AT_ONCE: usize = 16;
 
 /// An object that a version needs, see [`Need`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,18 +61,10 @@ pub async fn listing<S: Store>(store: &S, root: &str) -> Result<Arc<Listing>, St
     Ok(Arc::new(listing))
 }
 
-/// Lists a table and gives it a verdict.
-///
-/// # Errors
-/// The place cannot be listed or read; the log asks for more than is done for one table.
-pub async fn check<S: Store>(store: &S, root: &str, options: &Options) -> Result<TableVerdict, StageError> {
-    verdict(store, root, &listing(store, root).await?, options).await
-}
-
 /// The verdict on a table that was listed.
 ///
 /// # Errors
-/// As [`check`].
+/// The place cannot be read; the log asks for more than is done for one table.
 pub async fn verdict<S: Store>(
     store: &S,
     root: &str,
@@ -90,7 +78,7 @@ pub async fn verdict<S: Store>(
 /// Whether one version of a table is whole.
 ///
 /// # Errors
-/// As [`check`].
+/// As [`verdict`].
 pub async fn at_version<S: Store>(
     store: &S,
     root: &str,
@@ -105,7 +93,7 @@ pub async fn at_version<S: Store>(
 /// Of what a version needs below the table's root, what `keep` keeps, in the order in which it is to be written.
 ///
 /// # Errors
-/// As [`check`]; the version cannot be loaded.
+/// As [`verdict`]; the version cannot be loaded.
 pub async fn needs<S: Store>(
     store: &S,
     root: &str,
@@ -133,7 +121,7 @@ pub async fn needs<S: Store>(
 /// The bytes of a `_last_checkpoint` that names the checkpoint of a version; none when there is no such checkpoint.
 ///
 /// # Errors
-/// As [`check`].
+/// As [`verdict`].
 pub async fn last_checkpoint<S: Store>(
     store: &S,
     root: &str,
@@ -141,23 +129,6 @@ pub async fn last_checkpoint<S: Store>(
     version: u64,
 ) -> Result<Option<Bytes>, StageError> {
     replay(store, root, listing, move |listing, log| levee_delta_log::last_checkpoint_for(listing, log, version)).await
-}
-
-/// The verdicts on tables, side by side, in the order of `roots`.
-pub fn check_all<S: Store>(
-    store: &S,
-    roots: impl IntoIterator<Item = String>,
-    options: &Options,
-) -> impl Stream<Item = (String, Result<TableVerdict, StageError>)> {
-    let begin = move |root: String| {
-        let (store, options, name) = (store.clone(), options.clone(), root.clone());
-        let task = tokio::spawn(async move { check(&store, &root, &options).await });
-        async move {
-            let checked = AbortOnDropHandle::new(task).await;
-            (name, checked.unwrap_or_else(|error| Err(panicked(&error))))
-        }
-    };
-    stream::iter(roots).map(begin).buffered(AT_ONCE)
 }
 
 async fn replay<S: Store, T: Send + 'static>(
@@ -172,8 +143,4 @@ async fn replay<S: Store, T: Send + 'static>(
         let cause = format!("the table {} could not be checked: {error}", store.place(root));
         StageError::permanent(CANNOT_CHECK, cause)
     })
-}
-
-fn panicked(error: &tokio::task::JoinError) -> StageError {
-    StageError::transient(StageError::STAGE_PANICKED, format!("the check of a table broke off: {error}"))
 }

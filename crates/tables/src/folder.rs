@@ -10,7 +10,10 @@ use bytes::Bytes;
 use levee_stage::StageError;
 use walkdir::WalkDir;
 
-use crate::store::{Object, Store};
+use crate::{
+    check::CANNOT_CHECK,
+    store::{Object, Store},
+};
 
 /// What is below a folder. Keys are paths relative to it, with `/` between names.
 #[derive(Clone, Debug)]
@@ -80,5 +83,5 @@ impl Store for FolderStore {
 }
 
 fn refused(cause: &str) -> StageError {
-    StageError::permanent("Levee.CannotCheck", cause.to_owned())
+    StageError::permanent(CANNOT_CHECK, cause.to_owned())
 }

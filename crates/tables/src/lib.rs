@@ -9,9 +9,7 @@ mod ranges;
 mod store;
 
 pub use bucket::BucketStore;
-pub use check::{
-    CANNOT_CHECK, Needed, at_version, check, check_all, last_checkpoint, listing, needs, prefix, roots, verdict,
-};
+pub use check::{CANNOT_CHECK, Needed, at_version, last_checkpoint, listing, needs, prefix, roots, verdict};
 pub use folder::FolderStore;
 pub use ranges::{Range, ranges};
 pub use store::{Object, Store};

@@ -5,6 +5,7 @@ use levee_ledger::{
     receipt::{ObjectFacts, Outcome, Receipt, SnapshotFacts},
     state::{Tables, VerdictCounts},
 };
+use levee_page::text::{count as grouped, counted};
 
 /// What a headline is made of.
 pub(crate) struct Told<'a> {
@@ -82,23 +83,6 @@ fn verdicts(counts: &VerdictCounts) -> Vec<(u64, &'static str)> {
         (counts.behind, "behind"),
     ];
     bad.into_iter().filter(|(count, _)| *count > 0).collect()
-}
-
-fn counted(count: u64, one: &str, more: &str) -> String {
-    format!("{} {}", grouped(count), if count == 1 { one } else { more })
-}
-
-/// A count with commas between thousands.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]
