@@ -37,9 +37,15 @@ pub(crate) fn logical_id(file: Id, vector: Option<&Vector<'_>>) -> Id {
 
 /// The hash of a path of the log, and whether it is absolute.
 pub(crate) fn file_id(path: &str) -> (Id, bool) {
-    match locate(path) {
-        Located::Relative(key) => (Id::of(Kind::Key, &key), false),
-        Located::Absolute(path) => (Id::of(Kind::Absolute, &canonical(path)), true),
+    let located = locate(path);
+    (located_id(&located), matches!(located, Located::Absolute(_)))
+}
+
+/// The hash of what a path of the log leads to.
+pub(crate) fn located_id(located: &Located<'_>) -> Id {
+    match located {
+        Located::Relative(key) => Id::of(Kind::Key, key),
+        Located::Absolute(path) => Id::of(Kind::Absolute, &canonical(path)),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     reader::{CannotCheck, LogReader, Options},
     replay::{DAY_MS, Point, Replay, Segment, Stop},
     state::{Counts, Presence},
-    verdict::{OpensInPlace, TableVerdict, Verdict, VersionFacts},
+    verdict::{Behind, OpensInPlace, TableVerdict, Verdict, VersionFacts},
 };
 
 /// The verdict on the table at `root`, of which `listing` has every object and `reader` reads the log.
@@ -244,6 +244,7 @@ impl<'a> Assessment<'a> {
         self.note_times();
         let opens_in_place = self.opens(newest_version, detail.as_ref(), &unsupported, managed)?;
         let newest_whole = newest.map(|(base, point)| self.facts(base, &point)).transpose()?;
+        let behind = self.behind(newest_version, newest_whole.as_ref())?;
         Ok(TableVerdict {
             path: root.to_owned(),
             verdict,
@@ -251,6 +252,7 @@ impl<'a> Assessment<'a> {
             latest_loadable_version: detail.as_ref().map(|detail| detail.version),
             newest_whole_version: newest_version,
             newest_whole,
+            behind,
             self_contained,
             absolute: detail.as_ref().and_then(Detail::absolute),
             unsupported,
@@ -270,6 +272,15 @@ impl<'a> Assessment<'a> {
     fn facts(&self, base: Option<u64>, point: &Point) -> Result<VersionFacts, CannotCheck> {
         let replay = Replay::new(&self.names, self.reader, self.options);
         facts(&replay, point.version, base, point.time, &point.counts)
+    }
+
+    fn behind(&self, whole: Option<u64>, facts: Option<&VersionFacts>) -> Result<Option<Behind>, CannotCheck> {
+        let Some((whole, latest)) = whole.zip(self.names.latest()).filter(|(whole, latest)| whole < latest) else {
+            return Ok(None);
+        };
+        let replay = Replay::new(&self.names, self.reader, self.options);
+        let committed = facts.and_then(|facts| facts.timestamp_ms).zip(replay.commit_time(latest)?);
+        Ok(Some(Behind { versions: latest - whole, ms: committed.map(|(whole, latest)| latest.saturating_sub(whole)) }))
     }
 
     fn opens(

@@ -14,9 +14,11 @@ mod latest;
 mod listing;
 mod names;
 mod notes;
+mod objects;
 mod opens;
 mod parquet_file;
 mod path;
+mod place;
 mod reader;
 mod replay;
 mod state;
@@ -29,5 +31,8 @@ pub use at_version::{AtVersion, Need, NeedKind, Needs, at_version, needs};
 pub use hint::{hint_is_sound, last_checkpoint_for};
 pub use listing::Listing;
 pub use names::root_of;
+pub use place::PlaceListing;
 pub use reader::{CannotCheck, LogReader, Options, ReadError};
-pub use verdict::{Absolute, Missing, MissingObject, MissingWhy, OpensInPlace, TableVerdict, Verdict, VersionFacts};
+pub use verdict::{
+    Absolute, Behind, Missing, MissingObject, MissingWhy, OpensInPlace, TableVerdict, Verdict, VersionFacts,
+};

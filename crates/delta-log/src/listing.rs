@@ -1,10 +1,11 @@
 //! What is below a table's root.
 
-use std::sync::OnceLock;
+use std::sync::Arc;
 
 use crate::{
     ids::{Id, Kind, Shard},
     names::{LOG, LogFile, LogName, Names},
+    objects::Objects,
 };
 
 /// What is below a table's root, fed from a listing in any order.
@@ -14,18 +15,12 @@ use crate::{
 /// forbids a table to have files there.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
-    objects: Vec<Object>,
-    /// Places in `objects` by hash, made when first asked for: an open table of which 0 is the empty place.
-    index: OnceLock<Box<[u32]>>,
+    objects: Arc<Objects>,
+    /// What the keys of the objects begin with that is not of the table: of a listing that tables share, the table's root.
+    below: Box<str>,
     names: Names,
     shard: Option<Shard>,
     pushed: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Object {
-    id: Id,
-    size: u64,
 }
 
 impl Listing {
@@ -42,6 +37,13 @@ impl Listing {
         Self { shard: Some(Shard::new(index, of)), ..Self::default() }
     }
 
+    /// The listing of a table at `root` of which the objects are among those of others.
+    pub(crate) fn of_shared(root: &str, objects: Arc<Objects>, names: Names) -> Self {
+        let below = if root.is_empty() { Box::default() } else { format!("{root}/").into() };
+        let pushed = objects.len() as u64;
+        Self { objects, below, names, shard: None, pushed }
+    }
+
     /// Takes in an object: its key below the root, decoded, without a slash in front; its bytes; when it was last changed, in
     /// milliseconds since 1970, where that is known. Of an object that is given twice the later one counts.
     pub fn push(&mut self, relative_key: &str, size: u64, last_modified_ms: Option<i64>) {
@@ -50,22 +52,20 @@ impl Listing {
         if let Some(name) = in_log.and_then(LogName::parse) {
             self.names.insert(name, LogFile { size, modified_ms: last_modified_ms });
         }
-        let id = Id::of(Kind::Key, relative_key.as_bytes());
+        let id = self.id(relative_key.as_bytes());
         if in_log.is_some() || self.shard.is_none_or(|shard| shard.has(id)) {
-            self.index.take();
-            self.objects.push(Object { id, size });
+            Arc::make_mut(&mut self.objects).push(id, size);
         }
     }
 
     /// Takes in all of another listing of the same table.
     pub fn merge(&mut self, other: Self) {
-        self.index.take();
-        self.objects.extend(other.objects);
+        Arc::make_mut(&mut self.objects).extend(&other.objects);
         self.names.merge(other.names);
         self.pushed += other.pushed;
     }
 
-    /// Objects that were given to it, whether it keeps them or not.
+    /// Objects that were given to it, whether it keeps them or not; of a listing that tables share, those of all.
     #[must_use]
     pub const fn objects(&self) -> u64 {
         self.pushed
@@ -74,19 +74,18 @@ impl Listing {
     /// Bytes in memory, about.
     #[must_use]
     pub fn memory(&self) -> usize {
-        let index = self.index.get().map_or(0, |index| index.len() * size_of::<u32>());
-        self.objects.capacity() * size_of::<Object>() + index + self.names.memory()
+        self.objects.memory() + self.names.memory()
     }
 
     /// The bytes of the object at a key below the root, when it is there and kept.
     #[must_use]
     pub fn size_at(&self, relative_key: &str) -> Option<u64> {
-        self.size_of(Id::of(Kind::Key, relative_key.as_bytes()))
+        self.size_of(Id::of(Kind::Key, relative_key.as_bytes()), relative_key.as_bytes())
     }
 
-    /// Objects that are kept.
-    pub(crate) const fn kept(&self) -> usize {
-        self.objects.len()
+    /// Objects that are kept of the table; of a listing that tables share, nobody knows before the log is read.
+    pub(crate) fn kept(&self) -> usize {
+        if self.below.is_empty() { self.objects.len() } else { 0 }
     }
 
     /// Whether there are more objects than the index has numbers for.
@@ -98,43 +97,19 @@ impl Listing {
         &self.names
     }
 
-    /// The size of the object of this key, when it is there.
-    pub(crate) fn size_of(&self, id: Id) -> Option<u64> {
-        let index = self.index.get_or_init(|| index(&self.objects));
-        let mask = index.len().checked_sub(1)?;
-        let mut place = slot(id, mask);
-        loop {
-            let number = index.get(place).copied().filter(|&number| number != 0)?;
-            let object = self.objects.get(number as usize - 1)?;
-            if object.id == id {
-                return Some(object.size);
-            }
-            place = (place + 1) & mask;
+    /// The size of the object of this key below the root, when it is there; `id` is the key's.
+    pub(crate) fn size_of(&self, id: Id, relative_key: &[u8]) -> Option<u64> {
+        self.objects.size_of(if self.below.is_empty() { id } else { self.id(relative_key) })
+    }
+
+    /// What the key is known by among the objects.
+    fn id(&self, relative_key: &[u8]) -> Id {
+        if self.below.is_empty() {
+            Id::of(Kind::Key, relative_key)
+        } else {
+            Id::of(Kind::Key, &[self.below.as_bytes(), relative_key].concat())
         }
     }
-}
-
-#[allow(clippy::cast_possible_truncation, reason = "masked")]
-const fn slot(id: Id, mask: usize) -> usize {
-    id.place() as usize & mask
-}
-
-/// At most three quarters of the places are taken, so that a search always meets an empty one.
-fn index(objects: &[Object]) -> Box<[u32]> {
-    let places = (objects.len() + objects.len() / 3 + 1).next_power_of_two();
-    let mut index = vec![0_u32; places].into_boxed_slice();
-    for (number, object) in (1_u32..).zip(objects) {
-        let mut place = slot(object.id, places - 1);
-        while let Some(taken) = index.get_mut(place) {
-            let same = |taken: u32| objects.get(taken as usize - 1).is_some_and(|other| other.id == object.id);
-            if *taken == 0 || same(*taken) {
-                *taken = number;
-                break;
-            }
-            place = (place + 1) & (places - 1);
-        }
-    }
-    index
 }
 
 #[cfg(test)]
@@ -156,7 +131,7 @@ mod tests {
             listing.merge(other);
             let map: HashMap<_, _> = objects.iter().cloned().collect();
             for key in map.keys().map(String::as_str).chain(["x", ""]) {
-                prop_assert_eq!(listing.size_of(Id::of(Kind::Key, key.as_bytes())), map.get(key).copied());
+                prop_assert_eq!(listing.size_at(key), map.get(key).copied());
             }
             prop_assert_eq!(listing.objects(), objects.len() as u64);
         }
@@ -181,7 +156,7 @@ mod tests {
         for number in 0..100_000 {
             listing.push(&format!("part-{number}"), 1, None);
         }
-        listing.size_of(Id::of(Kind::Key, b"x"));
+        assert_eq!(listing.size_at("x"), None);
         assert!(listing.memory() / 100_000 < 48, "{}", listing.memory());
     }
 }

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use crate::{
     actions::{Actions, Add, CommitInfo, Sidecar, Unusable},
     commit::read_json,
-    ids::{Id, Kind},
     names::{Checkpoint, Names, commit_path},
     notes::Notes,
     parquet_file::read_parquet,
@@ -241,7 +240,7 @@ impl<'a> Replay<'a> {
         }
         let sidecars = mem::take(&mut state.sidecars);
         for sidecar in &sidecars {
-            let listed = state.presence().listing.size_of(Id::of(Kind::Key, sidecar.path.as_bytes()));
+            let listed = state.presence().listing.size_at(&sidecar.path);
             if listed != Some(sidecar.size) {
                 let found = listed.map_or("it is not there".to_owned(), |size| format!("it has {size} bytes"));
                 return Ok(Err(Unusable::new(format!(

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    actions::{Actions, Add, CommitInfo, Metadata, Protocol, Sidecar, Unusable, file_id, logical_id},
+    actions::{Actions, Add, CommitInfo, Metadata, Protocol, Sidecar, Unusable, file_id, located_id, logical_id},
     ids::{AsIs, Id, Kind, Shard},
     listing::Listing,
     path::{Located, locate},
@@ -59,9 +59,13 @@ impl<'a> Presence<'a> {
         if add.path.len() > PATH_LIMIT || add.vector.is_some_and(|vector| vector.path.len() > PATH_LIMIT) {
             return Err(Unusable::new(format!("a path has more than {PATH_LIMIT} bytes")));
         }
-        let (file, mut absolute) = file_id(add.path);
+        let located = locate(add.path);
+        let file = located_id(&located);
         let counts = self.shard.has(file);
-        let mut bad = counts && !absolute && self.listing.size_of(file) != Some(add.size);
+        let (mut bad, mut absolute) = match &located {
+            Located::Relative(key) => (counts && self.listing.size_of(file, key) != Some(add.size), false),
+            Located::Absolute(_) => (false, true),
+        };
         let mut concerned = counts;
         let mut in_vector_file = false;
         match add.vector.map(|vector| vector.stored()).transpose()? {
@@ -72,7 +76,7 @@ impl<'a> Presence<'a> {
                 let vectors = Id::of(Kind::Key, path.as_bytes());
                 if self.shard.has(vectors) {
                     concerned = true;
-                    bad |= self.listing.size_of(vectors).is_none_or(|size| size < end);
+                    bad |= self.listing.size_of(vectors, path.as_bytes()).is_none_or(|size| size < end);
                 }
             }
         }
@@ -90,7 +94,7 @@ impl<'a> Presence<'a> {
         let mut named = Vec::with_capacity(2);
         if let Located::Relative(key) = locate(add.path) {
             let id = Id::of(Kind::Key, &key);
-            let have = self.listing.size_of(id);
+            let have = self.listing.size_of(id, &key);
             let why = match have {
                 None => Some(MissingWhy::Absent),
                 Some(have) => (have != add.size).then_some(MissingWhy::Size),
@@ -99,7 +103,7 @@ impl<'a> Presence<'a> {
         }
         if let Some(Stored::File { path, end }) = add.vector.map(|vector| vector.stored()).transpose()? {
             let id = Id::of(Kind::Key, path.as_bytes());
-            let have = self.listing.size_of(id);
+            let have = self.listing.size_of(id, path.as_bytes());
             let why = match have {
                 None => Some(MissingWhy::DvAbsent),
                 Some(have) => (have < end).then_some(MissingWhy::DvShort),

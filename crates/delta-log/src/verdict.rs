@@ -16,14 +16,23 @@ pub enum Verdict {
     NotSelfContained,
     /// The protocol asks readers for a feature that is not known here, so nothing is proved.
     Unsupported,
+    /// Its log asks for more than is done for one table, or changed while it was read, so nothing is proved.
+    NotChecked,
     /// No version is wholly there.
     Torn,
 }
 
 impl Verdict {
     /// Every verdict, best first.
-    pub const ALL: [Self; 6] =
-        [Self::Whole, Self::CatalogManaged, Self::Behind, Self::NotSelfContained, Self::Unsupported, Self::Torn];
+    pub const ALL: [Self; 7] = [
+        Self::Whole,
+        Self::CatalogManaged,
+        Self::Behind,
+        Self::NotSelfContained,
+        Self::Unsupported,
+        Self::NotChecked,
+        Self::Torn,
+    ];
 
     /// The verdict as in JSON.
     #[must_use]
@@ -34,6 +43,7 @@ impl Verdict {
             Self::Behind => "behind",
             Self::NotSelfContained => "not_self_contained",
             Self::Unsupported => "unsupported",
+            Self::NotChecked => "not_checked",
             Self::Torn => "torn",
         }
     }
@@ -61,6 +71,9 @@ pub struct TableVerdict {
     /// Facts of the newest whole version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest_whole: Option<VersionFacts>,
+    /// How far the newest whole version is behind the newest one in the log; absent when it is that one, and when none is whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<Behind>,
     /// What the greatest loadable version lacks: the first ones by key.
     pub missing: Vec<MissingObject>,
     /// Counts of all that it lacks.
@@ -91,6 +104,44 @@ pub struct TableVerdict {
     /// over, commits that do not parse, gaps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+impl TableVerdict {
+    /// The verdict on a table that could not be checked: nothing is known of it but where it is, and `why`.
+    #[must_use]
+    pub fn not_checked(root: &str, why: String) -> Self {
+        Self {
+            path: root.to_owned(),
+            verdict: Verdict::NotChecked,
+            latest_version: None,
+            latest_loadable_version: None,
+            newest_whole_version: None,
+            newest_whole: None,
+            behind: None,
+            missing: Vec::new(),
+            missing_in_all: Missing::default(),
+            self_contained: false,
+            absolute: None,
+            unsupported: Vec::new(),
+            opens_in_place: OpensInPlace { yes: false, why_not: None },
+            table_id: None,
+            name: None,
+            file_retention_seconds: None,
+            suspected_incarnations: false,
+            notes: vec![why],
+        }
+    }
+}
+
+/// How far an older version is behind the newest one in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Behind {
+    /// Versions between them, the newest one counted.
+    pub versions: u64,
+    /// Milliseconds between their commits; absent where the time of one is not known. Negative where the log's times run
+    /// backwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ms: Option<i64>,
 }
 
 /// Facts of one version.

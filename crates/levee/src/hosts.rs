@@ -86,31 +86,35 @@ impl StageName {
     }
 }
 
+/// The settings that some workers have beside the common ones.
+#[derive(Clone, Debug)]
+pub struct OwnSettings {
+    /// Of bucket-provision.
+    pub bucket_provision: levee_bucket_provision::Settings,
+    /// Of the workers that make jobs.
+    pub job_submit: levee_job_submit::Settings,
+    /// Of large-copy.
+    pub large_copy: levee_large_copy::Settings,
+    /// Of table-verify.
+    pub table_verify: levee_table_verify::Settings,
+    /// Of run-close.
+    pub run_close: levee_run_close::Settings,
+}
+
 /// What all workers of a process share.
 #[derive(Clone, Debug)]
 pub struct Hosted {
     aws: Aws,
     clock: Clock,
     common: CommonSettings,
-    bucket_provision: levee_bucket_provision::Settings,
-    job_submit: levee_job_submit::Settings,
-    large_copy: levee_large_copy::Settings,
-    run_close: levee_run_close::Settings,
+    own: OwnSettings,
 }
 
 impl Hosted {
     /// Workers with these settings.
     #[must_use]
-    pub fn new(
-        aws: Aws,
-        clock: Clock,
-        common: CommonSettings,
-        bucket_provision: levee_bucket_provision::Settings,
-        job_submit: levee_job_submit::Settings,
-        large_copy: levee_large_copy::Settings,
-        run_close: levee_run_close::Settings,
-    ) -> Self {
-        Self { aws, clock, common, bucket_provision, job_submit, large_copy, run_close }
+    pub fn new(aws: Aws, clock: Clock, common: CommonSettings, own: OwnSettings) -> Self {
+        Self { aws, clock, common, own }
     }
 
     /// Workers for what [`deploy`](crate::deploy::deploy) has set up, with the settings that a deployment has by default.
@@ -129,13 +133,16 @@ impl Hosted {
                 shutdown_grace_seconds: 20,
                 log_format: LogFormat::Auto,
             },
-            bucket_provision: levee_bucket_provision::Settings { break_glass_arn: plan.break_glass_arns.clone() },
-            job_submit: levee_job_submit::Settings {
-                copy_role_arn: plan.copy_role_arn.clone(),
-                report_bucket: plan.report_bucket.clone(),
+            own: OwnSettings {
+                bucket_provision: levee_bucket_provision::Settings { break_glass_arn: plan.break_glass_arns.clone() },
+                job_submit: levee_job_submit::Settings {
+                    copy_role_arn: plan.copy_role_arn.clone(),
+                    report_bucket: plan.report_bucket.clone(),
+                },
+                large_copy: levee_large_copy::Settings::default(),
+                table_verify: levee_table_verify::Settings::default(),
+                run_close: levee_run_close::Settings { receipt_signing_key_arn: plan.receipt_signing_key_arn.clone() },
             },
-            large_copy: levee_large_copy::Settings::default(),
-            run_close: levee_run_close::Settings { receipt_signing_key_arn: plan.receipt_signing_key_arn.clone() },
         }
     }
 
@@ -146,18 +153,18 @@ impl Hosted {
     }
 
     fn worker(&self, stage: StageName) -> Box<dyn HostedWorker> {
-        let (aws, common, none) = (&self.aws, &self.common, &NoSettings {});
+        let (aws, common, own, none) = (&self.aws, &self.common, &self.own, &NoSettings {});
         match stage {
             StageName::ManifestReady => self.boxed(ManifestReady::new(aws, common, none)),
-            StageName::BucketProvision => self.boxed(BucketProvision::new(aws, common, &self.bucket_provision)),
-            StageName::JobSubmit => self.boxed(JobSubmit::new(aws, common, &self.job_submit)),
+            StageName::BucketProvision => self.boxed(BucketProvision::new(aws, common, &own.bucket_provision)),
+            StageName::JobSubmit => self.boxed(JobSubmit::new(aws, common, &own.job_submit)),
             StageName::JobPoll => self.boxed(JobPoll::new(aws, common, none)),
             StageName::ReportParse => self.boxed(ReportParse::new(aws, common, none)),
-            StageName::Thaw => self.boxed(ThawObjects::new(aws, common, &self.job_submit)),
-            StageName::LargeCopy => self.boxed(LargeCopying::new(aws, common, &self.large_copy)),
+            StageName::Thaw => self.boxed(ThawObjects::new(aws, common, &own.job_submit)),
+            StageName::LargeCopy => self.boxed(LargeCopying::new(aws, common, &own.large_copy)),
             StageName::SnapshotCheck => self.boxed(SnapshotCheck::new(aws, common, none)),
-            StageName::TableVerify => self.boxed(TableVerify::new(aws, common, none)),
-            StageName::RunClose => self.boxed(RunClose::new(aws, common, &self.run_close)),
+            StageName::TableVerify => self.boxed(TableVerify::new(aws, common, &own.table_verify)),
+            StageName::RunClose => self.boxed(RunClose::new(aws, common, &own.run_close)),
         }
     }
 

@@ -6,14 +6,14 @@
 
 mod outlook;
 
-use std::{path::PathBuf, process::ExitCode, str::FromStr};
+use std::{path::PathBuf, process::ExitCode, str::FromStr, sync::Arc};
 
 use anyhow::{Context, Result};
 use futures::{StreamExt, stream};
 use globset::{GlobBuilder, GlobMatcher};
-use levee_delta_log::{NeedKind, Options};
+use levee_delta_log::{Listing, NeedKind, Options};
 use levee_stage::StageError;
-use levee_tables::{BucketStore, FolderStore, Store, at_version, listing, needs, roots, verdict};
+use levee_tables::{BucketStore, FolderStore, HELD_AT_ONCE, Looked, Store, at_version, listing, look, needs, tables};
 use outlook::{Checked, Outlook};
 
 use crate::exit;
@@ -91,10 +91,10 @@ pub async fn run(settings: &VerifySettings) -> Result<ExitCode> {
 
 async fn check<S: Store>(store: &S, settings: &VerifySettings) -> Result<Outlook> {
     let wanted = settings.table.iter().map(|glob| matcher(glob)).collect::<Result<Vec<_>>>()?;
-    let found = roots(store).await?;
+    let found = tables(store, HELD_AT_ONCE).await?;
     let (all, is_wanted) =
         (found.len(), |root: &String| wanted.is_empty() || wanted.iter().any(|glob| glob.is_match(root)));
-    let tables: Vec<String> = found.into_iter().filter(is_wanted).collect();
+    let tables: Vec<_> = found.into_iter().filter(|(root, _)| is_wanted(root)).collect();
     if tables.is_empty() {
         let why = if all == 0 { "it has no folder _delta_log" } else { "--table matches none of those that there are" };
         return Ok(Outlook::nothing(
@@ -110,8 +110,8 @@ async fn check<S: Store>(store: &S, settings: &VerifySettings) -> Result<Outlook
     };
     let mut outlook = Outlook::new(store.place(""), settings.at_version);
     let asked = &asked;
-    let checks = tables.into_iter().map(|root| async move {
-        let checked = asked.table(store, &root).await;
+    let checks = tables.into_iter().map(|(root, known)| async move {
+        let checked = asked.table(store, &root, known).await;
         (root, checked)
     });
     let mut checks = stream::iter(checks).buffered(AT_ONCE);
@@ -132,9 +132,16 @@ struct Asked {
 }
 
 impl Asked {
-    async fn table<S: Store>(&self, store: &S, root: &str) -> Result<Checked, StageError> {
-        let listing = listing(store, root).await?;
-        let verdict = verdict(store, root, &listing, &self.options).await?;
+    async fn table<S: Store>(&self, store: &S, root: &str, known: Option<Arc<Listing>>) -> Result<Checked, StageError> {
+        let Looked { verdict, listing: held } = look(store, root, known, &self.options).await?;
+        let listing = match held {
+            Some(listing) => listing,
+            None if self.at_version.is_none() && !self.files => {
+                return Ok(Checked { verdict, at_version: None, files: None });
+            }
+            // Of a table as large as this, only the verdict is made of shares.
+            None => listing(store, root).await?,
+        };
         let at_version = match self.at_version {
             Some(version) => Some(at_version(store, root, &listing, &self.options, version).await?),
             None => None,

@@ -9,7 +9,7 @@ use levee_stage::{Aws, CommonSettings, SettingsError, host, init_telemetry, pars
 
 use crate::{
     exit,
-    hosts::{Hosted, StageName},
+    hosts::{Hosted, OwnSettings, StageName},
 };
 
 const PROGRAM: &str = "levee worker";
@@ -32,6 +32,8 @@ struct Settings {
     bucket_provision: levee_bucket_provision::Settings,
     #[command(flatten)]
     large_copy: levee_large_copy::Settings,
+    #[command(flatten)]
+    table_verify: levee_table_verify::Settings,
     #[command(flatten)]
     run_close: levee_run_close::Settings,
 }
@@ -119,8 +121,9 @@ async fn work(stages: Vec<StageName>, settings: Settings, job_submit: levee_job_
         stages.iter().filter_map(ValueEnum::to_possible_value).map(|v| v.get_name().to_owned()).collect();
     tracing::info!(stages = names.join(","), "workers start");
     let aws = Aws::from_env().await;
-    let Settings { common, bucket_provision, large_copy, run_close } = settings;
-    let hosted = Hosted::new(aws, Clock::system(), common, bucket_provision, job_submit, large_copy, run_close);
+    let Settings { common, bucket_provision, large_copy, table_verify, run_close } = settings;
+    let own = OwnSettings { bucket_provision, job_submit, large_copy, table_verify, run_close };
+    let hosted = Hosted::new(aws, Clock::system(), common, own);
     Ok(host(hosted.workers(&stages), shutdown).await?)
 }
 

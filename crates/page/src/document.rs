@@ -63,7 +63,7 @@ impl Document {
         let receipt = page.receipt;
         let mut lines: Vec<_> = page.tables.iter().collect();
         lines.sort_by(|a, b| a.verdict.path.cmp(&b.verdict.path));
-        let needs = needs(receipt, &lines);
+        let needs = needs(receipt, &lines, &page.left_out);
         let source = visible(&receipt.run.source);
         Self {
             title: format!("{source} {}", day(receipt.run.backup_date)),

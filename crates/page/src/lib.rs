@@ -18,7 +18,7 @@ use askama::Template;
 use jiff::{Timestamp, civil::Date};
 use levee_ledger::{
     receipt::{Outcome, Receipt},
-    state::{ObjectPointer, TableLine},
+    state::{ObjectPointer, TableLine, VerdictCounts},
 };
 
 use crate::document::Document;
@@ -37,6 +37,8 @@ pub struct RunPage<'a> {
     pub receipt_sha256: Option<&'a str>,
     /// A line for each table, in any order.
     pub tables: &'a [TableLine],
+    /// Tables that have no line, so that the page stays one that a browser shows; they are in the list that the receipt names.
+    pub left_out: VerdictCounts,
     /// The last runs of the source, this one among them, oldest first.
     pub trend: &'a [TrendPoint],
 }

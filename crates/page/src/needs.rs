@@ -3,7 +3,7 @@
 use levee_delta_log::{TableVerdict, Verdict};
 use levee_ledger::{
     receipt::Receipt,
-    state::{ObjectPointer, TableLine},
+    state::{ObjectPointer, TableLine, VerdictCounts},
 };
 
 use crate::{
@@ -48,11 +48,11 @@ impl Need {
 }
 
 /// What somebody should look at, worst first. `lines` are by path.
-pub(crate) fn needs(receipt: &Receipt, lines: &[&TableLine]) -> Vec<Need> {
+pub(crate) fn needs(receipt: &Receipt, lines: &[&TableLine], left_out: &VerdictCounts) -> Vec<Need> {
     let mut needs = Vec::new();
-    needs.extend(arithmetic(receipt, lines));
+    needs.extend(arithmetic(receipt, lines, left_out));
     for verdict in Verdict::ALL.into_iter().rev().filter(|verdict| !verdict.is_good()) {
-        needs.extend(with_verdict(verdict, lines));
+        needs.extend(with_verdict(verdict, lines, left_out.of(verdict)));
     }
     needs.extend(objects(receipt));
     needs.extend(does_not_open(lines));
@@ -66,7 +66,7 @@ pub(crate) fn needs(receipt: &Receipt, lines: &[&TableLine]) -> Vec<Need> {
 }
 
 /// A receipt that contradicts itself is not taken for a good one.
-fn arithmetic(receipt: &Receipt, lines: &[&TableLine]) -> Vec<Need> {
+fn arithmetic(receipt: &Receipt, lines: &[&TableLine], left_out: &VerdictCounts) -> Vec<Need> {
     let (objects, inventory) = (&receipt.objects, receipt.inventory.objects);
     let fates = objects.accounted();
     let mut needs = Vec::new();
@@ -80,8 +80,9 @@ fn arithmetic(receipt: &Receipt, lines: &[&TableLine]) -> Vec<Need> {
         needs.push(Need::new(true, what, to_do));
     }
     let tables = &receipt.tables.tables;
-    let listed = u64::try_from(lines.len()).unwrap_or(u64::MAX);
-    let mut verdicts = levee_ledger::state::VerdictCounts::default();
+    let shown = u64::try_from(lines.len()).unwrap_or(u64::MAX);
+    let not_shown = left_out.all();
+    let (listed, mut verdicts) = (shown.saturating_add(not_shown), *left_out);
     lines.iter().for_each(|line| verdicts.add(line.verdict.verdict));
     if listed != tables.tables || verdicts != tables.verdicts {
         let what = format!(
@@ -92,18 +93,32 @@ fn arithmetic(receipt: &Receipt, lines: &[&TableLine]) -> Vec<Need> {
         let to_do = "Do not rely on the list below. Compare the list's digest with the one in the receipt.";
         needs.push(Need::new(true, what, to_do).at(tables.list.as_ref()));
     }
+    if not_shown > 0 {
+        let what = format!(
+            "{} not on this page, {} of them not whole",
+            counted(not_shown, "table is", "tables are"),
+            count(not_shown.saturating_sub(left_out.good()))
+        );
+        let to_do = "A browser shows no more of them. The list of tables has all; levee show prints it.";
+        needs.push(Need::new(false, what, to_do).at(tables.list.as_ref()));
+    }
     needs
 }
 
-fn with_verdict(verdict: Verdict, lines: &[&TableLine]) -> Option<Need> {
+fn with_verdict(verdict: Verdict, lines: &[&TableLine], left_out: u64) -> Option<Need> {
     let tables: Vec<_> = lines.iter().copied().filter(|line| line.verdict.verdict == verdict).collect();
-    let number = u64::try_from(tables.len()).unwrap_or(u64::MAX);
+    let number = u64::try_from(tables.len()).unwrap_or(u64::MAX).saturating_add(left_out);
     let (one, many, to_do) = match verdict {
         Verdict::Whole | Verdict::CatalogManaged => return None,
         Verdict::Torn => (
             "table is torn: no version of it is wholly in the snapshot",
             "tables are torn: no version of them is wholly in the snapshot",
             "Restore them from an earlier snapshot if they are needed. Then see to the reason that stands with each, so that the next night copies them whole.",
+        ),
+        Verdict::NotChecked => (
+            "table could not be checked, so nothing is proved about it",
+            "tables could not be checked, so nothing is proved about them",
+            "See the remark of each for what is in the way.",
         ),
         Verdict::Unsupported => (
             "table asks readers for a feature that is not known here, so nothing is proved about it",

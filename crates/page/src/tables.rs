@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     document::uri,
-    text::{count, counted, minute_of, size, visible},
+    text::{count, counted, duration, minute_of, size, visible},
 };
 
 /// Rows that stand in the document itself.
@@ -29,6 +29,7 @@ pub(crate) const fn look(verdict: Verdict) -> Look {
         Verdict::Behind => ("behind", "↓", "warn"),
         Verdict::NotSelfContained => ("not self-contained", "↗", "warn"),
         Verdict::Unsupported => ("unsupported", "?", "warn"),
+        Verdict::NotChecked => ("not checked", "?", "bad"),
         Verdict::Torn => ("torn", "✗", "bad"),
     };
     Look { word, sign, class }
@@ -184,6 +185,12 @@ fn details(line: &TableLine) -> Vec<(&'static str, String)> {
         let sum = format!("{}, {}{first}", counted(all.objects, "object", "objects"), size(all.bytes));
         let paths: Vec<_> = table.missing.iter().map(missing).collect();
         add("missing", &format!("{sum}: {}", paths.join(", ")));
+    }
+    if let Some(behind) = &table.behind {
+        let time = behind.ms.and_then(|ms| u64::try_from(ms / 1000).ok());
+        let time = time.map_or_else(String::new, |seconds| format!(", {}", duration(seconds)));
+        let age = line.age_seconds.map_or_else(String::new, |age| format!("; {} old at the inventory", duration(age)));
+        add("behind", &format!("by {}{time}{age}", counted(behind.versions, "version", "versions")));
     }
     if !table.unsupported.is_empty() {
         add("unknown features", &table.unsupported.join(", "));

@@ -1,12 +1,15 @@
-//! Tables found in a place, and given verdicts.
+//! Tables that were found, and given verdicts.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use levee_delta_log::{AtVersion, CannotCheck, Listing, LogReader, Need, NeedKind, Options, TableVerdict, root_of};
+use levee_delta_log::{AtVersion, CannotCheck, Listing, Need, NeedKind, Options, TableVerdict};
 use levee_stage::StageError;
 
-use crate::{log::with_log, store::Store};
+use crate::{
+    log::{Asking, with_log},
+    store::Store,
+};
 
 /// The name of the error of a table that could not be checked.
 pub const CANNOT_CHECK: &str = "Levee.CannotCheck";
@@ -22,50 +25,17 @@ pub struct Needed {
     pub size: Option<u64>,
 }
 
-/// The roots of all tables of a place, as key prefixes without a slash at the end; the place's own root is the empty one.
-///
-/// # Errors
-/// The place cannot be listed.
-pub async fn roots<S: Store>(store: &S) -> Result<BTreeSet<String>, StageError> {
-    let mut roots = BTreeSet::new();
-    store
-        .list("", |object| {
-            if let Some(root) = root_of(object.key).filter(|root| !roots.contains(*root)) {
-                roots.insert(root.to_owned());
-            }
-        })
-        .await?;
-    Ok(roots)
-}
-
 /// What the keys of a table begin with.
 #[must_use]
 pub fn prefix(root: &str) -> String {
     if root.is_empty() { String::new() } else { format!("{root}/") }
 }
 
-/// Lists a table.
-///
-/// # Errors
-/// The place cannot be listed.
-pub async fn listing<S: Store>(store: &S, root: &str) -> Result<Arc<Listing>, StageError> {
-    let below = prefix(root);
-    let mut listing = Listing::new();
-    store
-        .list(&below, |object| {
-            if let Some(key) = object.key.get(below.len()..) {
-                listing.push(key, object.size, object.modified_ms);
-            }
-        })
-        .await?;
-    Ok(Arc::new(listing))
-}
-
 /// The verdict on a table that was listed.
 ///
 /// # Errors
 /// The place cannot be read; the log asks for more than is done for one table.
-pub async fn verdict<S: Store>(
+pub(crate) async fn verdict<S: Store>(
     store: &S,
     root: &str,
     listing: &Arc<Listing>,
@@ -73,6 +43,24 @@ pub async fn verdict<S: Store>(
 ) -> Result<TableVerdict, StageError> {
     let (name, options) = (root.to_owned(), options.clone());
     replay(store, root, listing, move |listing, log| levee_delta_log::verdict(&name, listing, log, &options)).await
+}
+
+/// The verdict on a table of which one of `shards` shares is listed at a time.
+///
+/// # Errors
+/// As [`verdict`].
+pub(crate) async fn verdict_by_shards<S: Store>(
+    store: &S,
+    root: &str,
+    shards: u32,
+    options: &Options,
+) -> Result<TableVerdict, StageError> {
+    let (name, options) = (root.to_owned(), options.clone());
+    asking(store, root, move |log| {
+        let mut listing_of = |index| log.list(index, shards);
+        levee_delta_log::verdict_by_shards(&name, shards, &mut listing_of, log, &options)
+    })
+    .await
 }
 
 /// Whether one version of a table is whole.
@@ -135,10 +123,18 @@ async fn replay<S: Store, T: Send + 'static>(
     store: &S,
     root: &str,
     listing: &Arc<Listing>,
-    work: impl FnOnce(&Listing, &dyn LogReader) -> Result<T, CannotCheck> + Send + 'static,
+    work: impl FnOnce(&Listing, &Asking) -> Result<T, CannotCheck> + Send + 'static,
 ) -> Result<T, StageError> {
     let listing = Arc::clone(listing);
-    let done = with_log(store, root, move |log| work(&listing, log)).await?;
+    asking(store, root, move |log| work(&listing, log)).await
+}
+
+async fn asking<S: Store, T: Send + 'static>(
+    store: &S,
+    root: &str,
+    work: impl FnOnce(&Asking) -> Result<T, CannotCheck> + Send + 'static,
+) -> Result<T, StageError> {
+    let done = with_log(store, root, work).await?;
     done.map_err(|error| {
         let cause = format!("the table {} could not be checked: {error}", store.place(root));
         StageError::permanent(CANNOT_CHECK, cause)

@@ -5,11 +5,13 @@ mod bucket;
 mod check;
 mod folder;
 mod log;
+mod look;
 mod ranges;
 mod store;
 
 pub use bucket::BucketStore;
-pub use check::{CANNOT_CHECK, Needed, at_version, last_checkpoint, listing, needs, prefix, roots, verdict};
+pub use check::{CANNOT_CHECK, Needed, at_version, last_checkpoint, needs, prefix};
 pub use folder::FolderStore;
+pub use look::{HELD_AT_ONCE, Looked, listing, look, tables};
 pub use ranges::{Range, ranges};
 pub use store::{Object, Store};

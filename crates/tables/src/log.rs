@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use levee_delta_log::{LogReader, ReadError};
+use levee_delta_log::{CannotCheck, Listing, LogReader, ReadError};
 use levee_stage::StageError;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio_util::task::AbortOnDropHandle;
@@ -23,6 +23,8 @@ use crate::{check::prefix, store::Store};
 /// Files that are fetched before they are asked for.
 const AHEAD: usize = 8;
 
+const BROKEN_OFF: &str = "the check was broken off";
+
 type Fetched = Result<Option<Bytes>, StageError>;
 
 /// What the replay asks for.
@@ -31,20 +33,46 @@ enum Question {
     Read(String),
     /// These files, later and in this order.
     WillRead(Vec<String>),
+    /// Share `index` of `of` of what is below the root, now.
+    List { index: u32, of: u32 },
+}
+
+/// What is answered.
+enum Answer {
+    File(Result<Bytes, ReadError>),
+    Listing(Listing),
 }
 
 /// The replay's end: it asks and waits.
 pub(crate) struct Asking {
     questions: Sender<Question>,
-    answers: Mutex<Receiver<Result<Bytes, ReadError>>>,
+    answers: Mutex<Receiver<Answer>>,
+}
+
+impl Asking {
+    /// Lists one of `of` shares of what is below the root.
+    ///
+    /// # Errors
+    /// The check was broken off, as it is when the listing fails.
+    pub(crate) fn list(&self, index: u32, of: u32) -> Result<Listing, CannotCheck> {
+        match self.ask(Question::List { index, of }) {
+            Some(Answer::Listing(listing)) => Ok(listing),
+            _ => Err(CannotCheck::Caller(BROKEN_OFF.to_owned())),
+        }
+    }
+
+    fn ask(&self, question: Question) -> Option<Answer> {
+        self.questions.send(question).ok()?;
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+    }
 }
 
 impl LogReader for Asking {
     fn read(&self, path: &str) -> Result<Bytes, ReadError> {
-        let broken_off = || ReadError::Failed("the check was broken off".to_owned());
-        self.questions.send(Question::Read(path.to_owned())).map_err(|_| broken_off())?;
-        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.recv().unwrap_or_else(|_| Err(broken_off()))
+        match self.ask(Question::Read(path.to_owned())) {
+            Some(Answer::File(file)) => file,
+            _ => Err(ReadError::Failed(BROKEN_OFF.to_owned())),
+        }
     }
 
     fn will_read(&self, paths: &[String]) {
@@ -82,19 +110,21 @@ pub(crate) async fn with_log<S: Store, T: Send + 'static>(
 async fn serve<S: Store>(
     ahead: &mut Ahead<S>,
     asked: &Mutex<Receiver<Question>>,
-    answer: &SyncSender<Result<Bytes, ReadError>>,
+    answer: &SyncSender<Answer>,
 ) -> Result<(), StageError> {
     loop {
         let question = wait(|| asked.lock().unwrap_or_else(PoisonError::into_inner).recv());
-        match question {
-            Ok(Question::WillRead(paths)) => ahead.tell(paths),
-            Ok(Question::Read(path)) => {
-                let bytes = ahead.read(&path).await?;
-                if answer.send(bytes.ok_or(ReadError::Gone)).is_err() {
-                    return Ok(());
-                }
+        let told = match question {
+            Ok(Question::WillRead(paths)) => {
+                ahead.tell(paths);
+                continue;
             }
+            Ok(Question::Read(path)) => Answer::File(ahead.read(&path).await?.ok_or(ReadError::Gone)),
+            Ok(Question::List { index, of }) => Answer::Listing(ahead.list(index, of).await?),
             Err(_) => return Ok(()),
+        };
+        if answer.send(told).is_err() {
+            return Ok(());
         }
     }
 }
@@ -142,6 +172,18 @@ impl<S: Store> Ahead<S> {
         fetch.await.unwrap_or_else(|error| {
             Err(StageError::transient(StageError::STAGE_PANICKED, format!("the reading of a log broke off: {error}")))
         })
+    }
+
+    /// A share of what is below the prefix.
+    async fn list(&self, index: u32, of: u32) -> Result<Listing, StageError> {
+        let mut listing = Listing::for_shard(index, of);
+        let take = |object: crate::Object<'_>| {
+            if let Some(key) = object.key.get(self.prefix.len()..) {
+                listing.push(key, object.size, object.modified_ms);
+            }
+        };
+        self.store.list(&self.prefix, take).await?;
+        Ok(listing)
     }
 
     fn fetch(&self, path: &str) -> AbortOnDropHandle<Fetched> {

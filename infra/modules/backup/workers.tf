@@ -15,6 +15,8 @@ locals {
       LEVEE_LOG_FORMAT    = "json"
     },
     length(var.break_glass_arns) == 0 ? {} : { LEVEE_BREAK_GLASS_ARNS = join(",", var.break_glass_arns) },
+    # At most 130 bytes for each of the objects that the tasks of a process hold: half of its memory.
+    var.ecs == null ? {} : { LEVEE_OBJECTS_AT_ONCE = tostring(max(1024, floor(var.ecs.memory * 4000 / var.ecs.concurrency))) },
     var.receipt_signing_key_arn == null ? {} : { LEVEE_RECEIPT_SIGNING_KEY_ARN = var.receipt_signing_key_arn },
   )
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::support::{
     SNAPSHOT, SOURCE, assert_failed, assert_succeeded, assert_whole, copy_failures, day, objects, others, ready,
-    stage_named,
+    stage_named, worker_of,
 };
 
 const BREAK_GLASS: &str = "arn:aws:iam::222222222222:role/break-glass";
@@ -137,6 +137,36 @@ async fn what_has_vanished_is_not_missed() {
     let snapshot = &ended.output["snapshot"];
     assert_eq!((&snapshot["planned"], &snapshot["objects"]), (&json!(11), &json!(11)), "{snapshot}");
     assert_eq!(findings(&rig).await, Vec::<Value>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn object_that_has_vanished_from_the_source_and_was_copied_before_is_a_finding_and_the_run_adds_up() {
+    let rig = ready().await;
+    let parse = stage_named("report-parse");
+    let others: Vec<_> = others("snapshot-check").into_iter().filter(|stage| *stage != parse).collect();
+    let _others = rig.hands(&others, &rig.accounts.backup);
+    // It asks the source whether what is said to be gone is gone.
+    let _parse = rig.hands(&[parse], &worker_of(&rig, "report-parse"));
+    let (gone, kept) = (&objects()[0].0, &objects()[1].0);
+    for key in [gone, kept] {
+        rig.accounts.warehouse.s3.delete_object().bucket(SOURCE).key(key).send().await.unwrap();
+    }
+    let execution = before_the_look(&rig).await;
+    put(&rig.accounts.backup, SNAPSHOT, gone, "earlier").await;
+    put(&rig.accounts.backup, SNAPSHOT, kept, "of another size").await;
+    let ended = look(&rig, &execution).await;
+    assert_succeeded(&ended);
+    let snapshot = &ended.output["snapshot"];
+    let counts =
+        ["planned", "objects", "unexpected", "missing", "changed"].map(|name| snapshot[name].as_u64().unwrap());
+    assert_eq!(counts, [10, 12, 2, 0, 0], "{snapshot}");
+    let told = [
+        json!({ "key": gone, "finding": "unexpected", "planned_bytes": 7, "bytes": 7 }),
+        // Where the sizes differ, the plan's row of the key is none of the differences.
+        json!({ "key": kept, "finding": "unexpected", "bytes": 15 }),
+    ];
+    assert_eq!(findings(&rig).await, told);
+    assert_eq!(ended.output["receipt"]["outcome"], "degraded", "{}", ended.output["receipt"]);
 }
 
 #[tokio::test(start_paused = true)]

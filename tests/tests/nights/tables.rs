@@ -185,7 +185,9 @@ async fn a_vacuum_between_inventory_and_copy_is_mended_to_the_version_that_the_s
     let table = verdict(&rig).await;
     assert_whole_at(&table, 3);
     assert_eq!((&table["repair"]["before"], &table["repair"]["objects"]), (&json!("torn"), &json!(2)), "{table}");
-    assert_told(&table, &["gone from the source since", "newest whole version is 3"]);
+    let gone =
+        "all 3 were in the inventory of 2026-04-02T01:00:00Z and gone from the source when they were to be copied";
+    assert_told(&table, &[gone, "newest whole version is 3"]);
 }
 
 /// A night of a table without its newest file that has come as far as the look at the tables, which nobody takes yet.
@@ -220,9 +222,65 @@ async fn a_dropped_table_is_explained_and_does_not_fail_the_night() {
     let table = verdict(&rig).await;
     assert_eq!((&table["verdict"], &table["newest_whole_version"]), (&json!("behind"), &json!(1)), "{table}");
     assert_eq!(table["missing"], json!([{ "path": "c.parquet", "why": "absent", "want": 9 }]));
-    assert_told(&table, &["the table was dropped", "earlier backup"]);
+    assert_told(
+        &table,
+        &["the table was dropped", "earlier backup", "none was gone at the copy", "came after the inventory"],
+    );
+    assert_eq!(table["behind"], json!({ "versions": 1, "ms": 1 }), "{table}");
+    let age = "2026-04-02T01:00:00Z".parse::<jiff::Timestamp>().unwrap().as_second() - 2;
+    assert_eq!(table["age_seconds"], age, "{table}");
     let events = torn_events(&rig);
     assert_eq!((events.len(), &events[0]["verdicts"]["behind"]), (1, &json!(1)), "{events:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_cannot_be_checked_fails_the_night_by_name_and_the_others_have_their_verdicts() {
+    let mut rig = rig().await;
+    rig.fill(orders()).await.unwrap();
+    let others = orders().into_iter().map(|(key, bytes)| (key.replace(TABLE, "sales/other"), bytes));
+    rig.fill(others).await.unwrap();
+    inventory(&rig).await;
+    rig.set_faults(fault("s3", "GetObject", Some(&log(1)), None, FaultAnswer::Denied));
+    let execution = rig.start(day()).await.unwrap();
+    let ended = rig.until_ended(&execution).await.unwrap();
+    assert_failed(&ended, "Levee.TablesTorn", &["1 of 2 tables whole, 1 not checked", TABLE, "GetObject", "redrive"]);
+    let found = verdicts(&rig).await;
+    let found: Vec<_> = found.iter().map(|line| (line.verdict.path.as_str(), line.verdict.verdict.name())).collect();
+    assert_eq!(found, [(TABLE, "not_checked"), ("sales/other", "whole")]);
+    rig.set_faults(levee_twin::FaultPlan::default());
+    rig.redrive(&execution).await.unwrap();
+    assert_succeeded(&rig.until_ended(&execution).await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_at_absolute_paths_are_told_with_whether_their_place_is_backed_up() {
+    let mut rig = rig().await;
+    let places =
+        ["s3://known-lake/orders/a", "s3a://unknown-lake/orders/b", &format!("s3://{SOURCE}/other/c"), "abfss://x/d"];
+    let clone = Commit { makes: Some("clone"), adds: &places, at: 1_000, ..Commit::default() };
+    rig.fill([commit(0, &clone)]).await.unwrap();
+    inventory(&rig).await;
+    let known = rig
+        .accounts
+        .backup
+        .s3
+        .put_object()
+        .bucket(&rig.plan.ledger_bucket)
+        .key("runs/known-lake/2026-03-30/night/x.json");
+    known.body(b"{}".to_vec().into()).send().await.unwrap();
+    let ended = night(&mut rig).await;
+    assert_succeeded(&ended);
+    let table = verdict(&rig).await;
+    assert_eq!((&table["verdict"], &table["self_contained"]), (&json!("not_self_contained"), &json!(false)), "{table}");
+    assert_told(
+        &table,
+        &[
+            "bucket known-lake has backups of its own",
+            "bucket unknown-lake is not backed up",
+            "in this backup, unless the selection leaves it out",
+            "not a bucket of S3, so in no backup of Levee",
+        ],
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -78,6 +78,7 @@ impl Told<'_> {
 fn verdicts(counts: &VerdictCounts) -> Vec<(u64, &'static str)> {
     let bad = [
         (counts.torn, "torn"),
+        (counts.not_checked, "not checked"),
         (counts.unsupported, "unsupported"),
         (counts.not_self_contained, "not self-contained"),
         (counts.behind, "behind"),
@@ -101,9 +102,9 @@ mod tests {
     #[case::overwritten_meanwhile(json!({ "whole": 1 }), [9, 0, 0], [2, 0], "1 of 1 table whole, 9 objects, 2 changed", &[])]
     #[case::nothing_at_all(json!({}), [0, 0, 0], [0, 0], "0 objects", &[])]
     #[case::bad_tables(
-        json!({ "whole": 1000, "behind": 2, "torn": 1, "not_self_contained": 4, "unsupported": 3 }), [999, 0, 0], [0, 0],
-        "1,000 of 1,010 tables whole, 1 torn, 3 unsupported, 4 not self-contained, 2 behind, 999 objects",
-        &["1 table torn", "3 tables unsupported", "4 tables not self-contained", "2 tables behind"]
+        json!({ "whole": 1000, "behind": 2, "torn": 1, "not_self_contained": 4, "unsupported": 3, "not_checked": 5 }), [999, 0, 0], [0, 0],
+        "1,000 of 1,015 tables whole, 1 torn, 5 not checked, 3 unsupported, 4 not self-contained, 2 behind, 999 objects",
+        &["1 table torn", "5 tables not checked", "3 tables unsupported", "4 tables not self-contained", "2 tables behind"]
     )]
     #[case::objects_to_look_at(
         json!({ "whole": 1 }), [1_000, 1, 5], [1, 7],

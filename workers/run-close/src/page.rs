@@ -5,7 +5,7 @@ use levee_ledger::{
     Ledger, RunKey,
     chain::receipt_key,
     receipt::Receipt,
-    state::{ObjectPointer, TableLine},
+    state::{ObjectPointer, TableLine, VerdictCounts},
 };
 use levee_page::{RunPage, TREND_RUNS, TrendPoint, render};
 use levee_stage::StageError;
@@ -32,13 +32,14 @@ pub(crate) async fn write(
         return Ok(Some(there));
     }
     let receipt = &chained.receipt;
-    let tables = tables(ledger, receipt).await?;
+    let (tables, left_out) = tables(ledger, receipt).await?;
     let trend = trend(ledger, receipt).await?;
     let page = RunPage {
         receipt,
         receipt_pointer: Some(&chained.pointer),
         receipt_sha256: Some(&chained.sha256()),
         tables: &tables,
+        left_out,
         trend: &trend,
     };
     let html = match render(&page) {
@@ -54,22 +55,27 @@ pub(crate) async fn write(
     }
 }
 
-/// The lines of the tables, at most [`TABLES`] of them: first those that somebody should look at.
-async fn tables(ledger: &Ledger, receipt: &Receipt) -> Result<Vec<TableLine>, StageError> {
-    let Some(list) = &receipt.tables.tables.list else { return Ok(Vec::new()) };
-    let Some(mut lines) = ledger.json_lines(&list.key).await? else { return Ok(Vec::new()) };
+/// The lines of the tables, at most [`TABLES`] of them: first those that somebody should look at. The others are counted.
+async fn tables(ledger: &Ledger, receipt: &Receipt) -> Result<(Vec<TableLine>, VerdictCounts), StageError> {
+    let mut left_out = VerdictCounts::default();
+    let Some(list) = &receipt.tables.tables.list else { return Ok((Vec::new(), left_out)) };
+    let Some(mut lines) = ledger.json_lines(&list.key).await? else { return Ok((Vec::new(), left_out)) };
     let (mut findings, mut good) = (Vec::new(), Vec::new());
     while let Some(line) = lines.next::<TableLine>().await? {
         let is_finding = !line.verdict.verdict.is_good() || line.explanation.is_some();
         let kept = if is_finding { &mut findings } else { &mut good };
         if kept.len() < TABLES {
             kept.push(line);
+        } else {
+            left_out.add(line.verdict.verdict);
         }
     }
-    good.truncate(TABLES.saturating_sub(findings.len()));
+    for line in good.drain(good.len().min(TABLES.saturating_sub(findings.len()))..) {
+        left_out.add(line.verdict.verdict);
+    }
     findings.extend(good);
     findings.sort_by(|one, other| one.verdict.path.cmp(&other.verdict.path));
-    Ok(findings)
+    Ok((findings, left_out))
 }
 
 /// The last receipts of the source, this one among them, oldest first. What is not a receipt of this release is left out.

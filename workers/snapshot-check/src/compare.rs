@@ -3,10 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use levee_ledger::{
-    Ledger,
-    state::{Finding, ObjectPointer},
-};
+use levee_ledger::{KeyLists, state::Finding};
 use levee_stage::StageError;
 use levee_tables::{BucketStore, Range, ranges};
 
@@ -15,7 +12,6 @@ use crate::{
     listing::list,
     pass::{By, Digest, Naming},
     planned::Planned,
-    vanished::{self, Vanished},
 };
 
 /// How differences are looked for, one way after the other until one can tell them apart: cells of 32 bytes, of which each
@@ -38,12 +34,11 @@ pub(crate) struct Compared {
 
 /// The two sides, and what is known to have vanished from the first.
 pub(crate) struct Comparison<'a> {
-    pub(crate) ledger: &'a Ledger,
     pub(crate) planned: Planned,
     /// The snapshot bucket's name.
     pub(crate) name: &'a str,
     pub(crate) bucket: BucketStore,
-    pub(crate) vanished_lists: Vec<&'a ObjectPointer>,
+    pub(crate) vanished: KeyLists<'a>,
 }
 
 impl Comparison<'_> {
@@ -52,7 +47,7 @@ impl Comparison<'_> {
     /// # Errors
     /// The sides differ by more than can be told apart; what was planned cannot be read again; AWS errors.
     pub(crate) async fn run(&self) -> Result<Compared, StageError> {
-        let remembered = Vanished::read(self.ledger, &self.vanished_lists).await?;
+        let remembered = self.vanished.set().await?;
         // Rows of vanished lists have no sizes: too many to be remembered can only be taken away by their keys.
         let with_sizes = self.planned.has_sizes() && remembered.is_some();
         let take_away = remembered.is_none();
@@ -62,11 +57,11 @@ impl Comparison<'_> {
             let mut plan = self.planned.read(Digest::of_plan(by, cells, Arc::clone(&vanished))).await?;
             let mut gone = 0;
             if take_away {
-                vanished::each(self.ledger, &self.vanished_lists, |key| {
+                let each = self.vanished.each(|key| {
                     plan.sketch.take(by.id(key, None));
                     gone += 1;
-                })
-                .await?;
+                });
+                each.await?;
             }
             let ranges = ranges(plan.rows, &plan.sample());
             let bucket = list(&self.bucket, ranges.clone(), Digest::of_bucket(by, cells)).await?;
@@ -93,6 +88,7 @@ impl Comparison<'_> {
         let wanted = Arc::new(wanted);
         let mut named = self.planned.read(Naming::of_plan(by, Arc::clone(&wanted))).await?;
         crate::pass::Pass::merge(&mut named, list(&self.bucket, ranges, Naming::of_bucket(by, wanted)).await?);
+        self.vanished.each(|key| named.vanished(key)).await?;
         Ok(named.findings().collect())
     }
 

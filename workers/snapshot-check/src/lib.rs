@@ -11,12 +11,11 @@ mod pass;
 mod planned;
 mod sketch;
 mod tell;
-mod vanished;
 
 use compare::{Compared, Comparison};
 use found::{Incomplete, incomplete_record, record, stem};
 use levee_ledger::{
-    Ledger, RunKey,
+    KeyLists, Ledger, RunKey,
     state::{self, Bucket, Difference, Job, Manifest, ObjectPointer, Report, Run, SnapshotNext},
 };
 use levee_stage::{Aws, CommonSettings, Context, EventBus, NoSettings, Progress, Stage, StageError};
@@ -81,8 +80,8 @@ impl SnapshotCheck {
         let bucket = BucketStore::new(&self.aws.s3, name, Some(input.bucket.account.clone()));
         let reported = input.report.as_ref().and_then(|report| report.vanished_list.as_ref());
         let large = input.large.as_ref().and_then(|large| large.vanished_list.as_ref());
-        let vanished_lists = reported.into_iter().chain(large).collect();
-        Comparison { ledger: &self.ledger, planned, name, bucket, vanished_lists }.run().await
+        let vanished = KeyLists::new(&self.ledger, reported.into_iter().chain(large), SNAPSHOT_DIFFERS);
+        Comparison { planned, name, bucket, vanished }.run().await
     }
 
     /// What a look comes to, in the ledger.

@@ -5,10 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use levee_ledger::state::{Difference, Finding};
+use levee_ledger::{
+    KeySet, key_id,
+    state::{Difference, Finding},
+};
 use twox_hash::XxHash3_128;
 
-use crate::{sketch::Sketch, vanished::Vanished};
+use crate::sketch::Sketch;
 
 /// Keys that are kept to cut the bucket's keys into ranges of about the same size.
 const SAMPLE: usize = 256;
@@ -44,16 +47,11 @@ impl By {
     }
 }
 
-/// Stands for the key.
-pub(crate) fn key_id(key: &str) -> u128 {
-    XxHash3_128::oneshot(key.as_bytes())
-}
-
 /// Adds the rows of one side to a sketch.
 pub(crate) struct Digest {
     by: By,
     listed: bool,
-    vanished: Arc<Vanished>,
+    vanished: Arc<KeySet>,
     pub(crate) sketch: Sketch,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
@@ -63,14 +61,14 @@ pub(crate) struct Digest {
 
 impl Digest {
     /// A pass over the plan, without what has vanished.
-    pub(crate) fn of_plan(by: By, cells: usize, vanished: Arc<Vanished>) -> Self {
+    pub(crate) fn of_plan(by: By, cells: usize, vanished: Arc<KeySet>) -> Self {
         let sketch = Sketch::new(cells);
         Self { by, listed: false, vanished, sketch, rows: 0, bytes: 0, sample: BTreeMap::new() }
     }
 
     /// A pass over the bucket.
     pub(crate) fn of_bucket(by: By, cells: usize) -> Self {
-        Self { listed: true, ..Self::of_plan(by, cells, Arc::new(Vanished::default())) }
+        Self { listed: true, ..Self::of_plan(by, cells, Arc::new(KeySet::default())) }
     }
 
     /// An even sample of the keys, in their order.
@@ -98,7 +96,7 @@ impl Pass for Digest {
 
     fn row(&mut self, key: &str, bytes: Option<u64>) {
         let key_id = key_id(key);
-        if !self.listed && self.vanished.has(key_id) {
+        if !self.listed && self.vanished.has_id(key_id) {
             return;
         }
         let id = self.by.id(key, bytes);
@@ -135,6 +133,7 @@ pub(crate) struct Naming {
 struct Found {
     planned: Option<Option<u64>>,
     listed: Option<u64>,
+    vanished: bool,
 }
 
 impl Naming {
@@ -148,12 +147,21 @@ impl Naming {
         Self { listed: true, ..Self::of_plan(by, wanted) }
     }
 
+    /// Takes note that the key was reported as gone from the source. It is there nonetheless where an earlier attempt, or
+    /// another execution of the date, copied it before it went.
+    pub(crate) fn vanished(&mut self, key: &str) {
+        if let Some(found) = self.found.get_mut(key) {
+            found.vanished = true;
+        }
+    }
+
     /// What was found, in the order of the keys. A key that both sides have with the same size is one that the plan has more
     /// than once: no difference.
     pub(crate) fn findings(self) -> impl Iterator<Item = Finding> {
         self.found.into_iter().filter_map(|(key, found)| {
             let (planned_bytes, bytes) = (found.planned.flatten(), found.listed);
-            let finding = match (found.planned, found.listed) {
+            let planned = found.planned.filter(|_| !found.vanished);
+            let finding = match (planned, found.listed) {
                 (Some(_), None) => Difference::Missing,
                 (None, Some(_)) => Difference::Unexpected,
                 (Some(Some(planned)), Some(bytes)) if planned != bytes => Difference::Changed,
@@ -184,6 +192,7 @@ impl Pass for Naming {
     fn merge(&mut self, other: Self) {
         for (key, theirs) in other.found {
             let found = self.found.entry(key).or_default();
+            found.vanished |= theirs.vanished;
             found.planned = found.planned.or(theirs.planned);
             found.listed = found.listed.or(theirs.listed);
         }

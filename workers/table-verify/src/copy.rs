@@ -19,6 +19,8 @@ pub(crate) enum Trouble {
     Archived,
     /// The run's selection leaves it out.
     LeftOut(String),
+    /// It has more bytes than one call copies.
+    TooLarge(String),
     /// Somebody has to do something first.
     Refused(String),
     /// It failed in passing; the stage is tried again.
@@ -57,7 +59,7 @@ impl Copier {
         let place = format!("s3://{}/{key}", self.source);
         if let Some(size) = size.filter(|size| *size > COPY_LIMIT_BYTES) {
             let why = format!("{place} has {size} bytes, more than the {COPY_LIMIT_BYTES} that one call copies");
-            return Err(Trouble::Refused(why));
+            return Err(Trouble::TooLarge(why));
         }
         let from = format!("{}/{}", self.source, KeyCodec::Percent.encode(key.as_bytes()));
         let call = self.s3.copy_object().bucket(&self.bucket).key(key).copy_source(from);

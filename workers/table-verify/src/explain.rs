@@ -1,14 +1,17 @@
 //! Why a copy is not whole, in an operator's words.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use levee_delta_log::{TableVerdict, Verdict};
-use levee_ledger::state::Repair;
+use levee_ledger::{KeySet, state::Repair};
+use levee_tables::prefix;
 
 /// `delta.deletedFileRetentionDuration` where a table does not say: one week (Delta Lake documentation, "Table properties").
 const DEFAULT_RETENTION_SECONDS: u64 = 7 * 24 * 3600;
 
 /// Of the run, what explanations need.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Circumstances {
     /// The source bucket.
     pub(crate) source: String,
@@ -16,9 +19,59 @@ pub(crate) struct Circumstances {
     pub(crate) scan_started: Timestamp,
     /// When the tables were looked at.
     pub(crate) now: Timestamp,
+    /// Objects of the inventory that were gone from the source when they were to be copied. None of them where they are too many
+    /// to be remembered.
+    pub(crate) vanished: KeySet,
+    /// The buckets that have runs in the ledger.
+    pub(crate) backed_up: BTreeSet<String>,
 }
 
 impl Circumstances {
+    /// How old a table's newest whole version was when the scan began, in seconds.
+    pub(crate) fn age_of(&self, table: &TableVerdict) -> Option<u64> {
+        let committed = table.newest_whole.as_ref()?.timestamp_ms?;
+        let age = self.scan_started.as_millisecond().saturating_sub(committed).max(0);
+        u64::try_from(age / 1000).ok()
+    }
+
+    /// Of the missing objects that are named, what the inventory had and what it had not; empty where none is missing.
+    fn whereabouts(&self, table: &TableVerdict) -> String {
+        let below = prefix(&table.path);
+        let gone =
+            table.missing.iter().filter(|missing| self.vanished.has(&format!("{below}{}", missing.path))).count();
+        let of = match table.missing_in_all.objects > table.missing.len() as u64 {
+            true => format!("of the first {} of them ", table.missing.len()),
+            false => String::new(),
+        };
+        match (gone, table.missing.len() - gone) {
+            (0, 0) => String::new(),
+            (0, _) => format!(
+                ": {of}none was gone at the copy, so they came after the inventory of {}, or have changed since",
+                self.scan_started
+            ),
+            (gone, 0) => format!(
+                ": {of}all {gone} were in the inventory of {} and gone from the source when they were to be copied, vacuumed or deleted meanwhile",
+                self.scan_started
+            ),
+            (gone, other) => format!(
+                ": {of}{gone} were in the inventory of {} and gone from the source when they were to be copied, vacuumed or deleted \
+                 meanwhile, and {other} came after it, or have changed since",
+                self.scan_started
+            ),
+        }
+    }
+
+    /// Whether a place of absolute paths is backed up.
+    fn backup_of(&self, place: &str) -> String {
+        let bucket = ["s3://", "s3a://", "s3n://"].iter().find_map(|scheme| place.strip_prefix(scheme));
+        match bucket.map(|rest| rest.split('/').next().unwrap_or_default()) {
+            None => "not a bucket of S3, so in no backup of Levee".to_owned(),
+            Some(bucket) if bucket == self.source => "in this backup, unless the selection leaves it out".to_owned(),
+            Some(bucket) if self.backed_up.contains(bucket) => format!("bucket {bucket} has backups of its own"),
+            Some(bucket) => format!("bucket {bucket} is not backed up"),
+        }
+    }
+
     fn age_seconds(&self) -> u64 {
         u64::try_from(self.now.duration_since(self.scan_started).as_secs()).unwrap_or_default()
     }
@@ -69,6 +122,18 @@ pub(crate) fn restless() -> String {
         .to_owned()
 }
 
+/// Of a table that has more objects than are held at once.
+pub(crate) fn too_many_objects() -> String {
+    "the table has more objects than are compared with the source at once, so its copy is not mended; the next backup copies what \
+     it lacks"
+        .to_owned()
+}
+
+/// Of a table that lacks an object which one call does not copy.
+pub(crate) fn too_large(why: &str) -> String {
+    format!("{why}: the copy is not mended; the next backup copies it in parts")
+}
+
 /// Of a table of which the run's selection takes only a part.
 pub(crate) fn left_out(key: &str) -> String {
     format!(
@@ -101,7 +166,9 @@ pub(crate) fn table(
             "readers must know {}, which is not known here: the objects were copied, but nothing is proved of them",
             after.unsupported.join(", ")
         )),
-        Verdict::Behind | Verdict::Torn if told.is_empty() => told.push(lacks(after)),
+        Verdict::Behind | Verdict::Torn if told.is_empty() || (repair.is_none() && !after.missing.is_empty()) => {
+            told.push(format!("{}{}", lacks(after), circumstances.whereabouts(after)));
+        }
         _ => {}
     }
     if !after.opens_in_place.yes && after.newest_whole_version.is_some() {
@@ -113,36 +180,26 @@ pub(crate) fn table(
 
 fn lacks(table: &TableVerdict) -> String {
     match table.latest_loadable_version {
+        Some(version) if table.missing_in_all.objects == 0 => format!("no version above {version} can be loaded"),
         Some(version) => format!("version {version} lacks {} objects", table.missing_in_all.objects),
         None => "no version can be loaded from what the log has".to_owned(),
     }
 }
 
 fn repaired(before: &TableVerdict, after: &TableVerdict, repair: &Repair, circumstances: &Circumstances) -> String {
-    let lacked = lacks(before);
+    let lacked = format!("{}{}", lacks(before), circumstances.whereabouts(before));
     let now = after.newest_whole_version.map_or_else(|| "still none".to_owned(), |version| version.to_string());
     format!(
-        "the copy was {}, since {lacked}: what the inventory of {} did not have yet, or what was gone from the source since, left a \
-         gap. {} objects were copied from the source as it is now, and the newest whole version is {now}",
+        "the copy was {}, since {lacked}. {} objects were copied from the source as it is now, and the newest whole version is {now}",
         before.verdict.name(),
-        circumstances.scan_started,
         repair.objects
     )
 }
 
-/// Where the files of a table that is not self-contained are, and whether they are backed up with it.
+/// Where the files of a table that is not self-contained are, and whether those places are backed up.
 fn elsewhere(verdict: &TableVerdict, circumstances: &Circumstances) -> String {
     let Some(absolute) = &verdict.absolute else { return "some of its files are elsewhere".to_owned() };
-    let own = ["s3", "s3a", "s3n"].map(|scheme| format!("{scheme}://{}", circumstances.source));
-    let is_own = |place: &str| {
-        own.iter().any(|own| {
-            place == own.as_str() || place.strip_prefix(own.as_str()).is_some_and(|rest| rest.starts_with('/'))
-        })
-    };
-    let told = absolute.places.iter().map(|place| {
-        let backed_up = if is_own(place) { "in this backup" } else { "in none of this bucket's backups" };
-        format!("{place} ({backed_up})")
-    });
+    let told = absolute.places.iter().map(|place| format!("{place} ({})", circumstances.backup_of(place)));
     format!(
         "{} of its files are at absolute paths, as a shallow clone's are: {}. A copy of the table needs them where they are",
         absolute.files,

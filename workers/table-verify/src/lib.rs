@@ -7,21 +7,50 @@ mod mend;
 mod survey;
 mod tell;
 
+use std::sync::Arc;
+
 use copy::Copier;
 use explain::Circumstances;
 use levee_delta_log::Options;
 use levee_ledger::{
-    Ledger, RunKey, Selector,
-    state::{self, ArchivedPolicy, Bucket, Manifest, Run},
+    KeyLists, Ledger, RunKey, Selector,
+    state::{self, ArchivedPolicy, Bucket, Manifest, ObjectPointer, Report, Run},
 };
-use levee_stage::{Aws, CommonSettings, Context, EventBus, NoSettings, Progress, Stage, StageError};
-use levee_tables::{BucketStore, CANNOT_CHECK, roots};
+use levee_stage::{Aws, CommonSettings, Context, EventBus, Progress, Stage, StageError};
+use levee_tables::{BucketStore, tables};
 use mend::Mender;
 use serde::{Deserialize, Serialize};
 use survey::{Survey, survey};
 
 /// The error of tables whose copies are not whole, where somebody can do something about it.
 pub const TABLES_TORN: &str = "Levee.TablesTorn";
+
+/// The worker's own settings.
+#[derive(Clone, Debug, clap::Args)]
+#[group(id = "table-verify")]
+pub struct Settings {
+    /// Objects of a snapshot that are held at once, at most about 130 bytes each. A bucket with more is listed twice, and tables
+    /// with more than a quarter of it are judged by shares.
+    #[arg(long, env = "LEVEE_OBJECTS_AT_ONCE", value_name = "OBJECTS", default_value = "1048576", value_parser = clap::value_parser!(u32).range(1024..))]
+    pub objects_at_once: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { objects_at_once: 1 << 20 }
+    }
+}
+
+impl Settings {
+    const fn held(&self) -> usize {
+        self.objects_at_once as usize
+    }
+
+    /// Where a bucket has more objects than are held, four of its tables are looked at side by side.
+    fn options(&self) -> Options {
+        Options::default().with_shard_objects(self.held() / survey::LARGE_AT_ONCE)
+    }
+}
 
 /// The part of the state that the stage reads.
 #[derive(Clone, Debug, Deserialize)]
@@ -32,6 +61,20 @@ pub struct Input {
     pub manifest: Manifest,
     /// The snapshot bucket.
     pub bucket: Bucket,
+    /// What the last report said; absent when no job was made.
+    #[serde(default)]
+    pub report: Option<Report>,
+    /// What large-copy has done; absent when nothing was too large.
+    #[serde(default)]
+    pub large: Option<Large>,
+}
+
+/// The part of `$.large` that the stage reads.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Large {
+    /// The objects that were gone from the source.
+    #[serde(default)]
+    pub vanished_list: Option<ObjectPointer>,
 }
 
 /// The stage.
@@ -39,6 +82,7 @@ pub struct TableVerify {
     aws: Aws,
     ledger: Ledger,
     bus: EventBus,
+    settings: Settings,
 }
 
 /// The ledger's record of a look that found tables which somebody has to do something about.
@@ -51,11 +95,12 @@ struct Torn {
 impl TableVerify {
     /// The stage on these clients.
     #[must_use]
-    pub fn new(aws: &Aws, common: &CommonSettings, _own: &NoSettings) -> Self {
+    pub fn new(aws: &Aws, common: &CommonSettings, own: &Settings) -> Self {
         Self {
             aws: aws.clone(),
             ledger: Ledger::new(aws.s3.clone(), &common.ledger_bucket),
             bus: EventBus::new(aws.events.clone(), &common.event_bus),
+            settings: own.clone(),
         }
     }
 
@@ -68,23 +113,28 @@ impl TableVerify {
 
     async fn look(&self, context: &Context, list: &str, input: &Input) -> Result<Survey, StageError> {
         let (run, bucket) = (&input.run, &input.bucket);
+        let reported = input.report.as_ref().and_then(|report| report.vanished_list.as_ref());
+        let large = input.large.as_ref().and_then(|large| large.vanished_list.as_ref());
+        let vanished = KeyLists::new(&self.ledger, reported.into_iter().chain(large), TABLES_TORN).set().await?;
+        let selector = Selector::new(&run.selection)
+            .map_err(|problems| StageError::permanent(StageError::INPUT_INVALID, problems.join("; ")))?;
         let snapshot = BucketStore::new(&self.aws.s3, &bucket.name, Some(bucket.account.clone()));
         let mender = Mender {
             source: BucketStore::new(&self.aws.s3, &run.source, Some(run.source_account.clone())),
             copier: Copier::new(&self.aws.s3, run, bucket),
-            options: Options::default(),
-            circumstances: Circumstances {
+            options: self.settings.options(),
+            circumstances: Arc::new(Circumstances {
                 source: run.source.clone(),
                 scan_started: input.manifest.scan_started,
                 now: context.clock.now(),
-            },
+                vanished: vanished.unwrap_or_default(),
+                backed_up: self.ledger.sources().await?.into_iter().collect(),
+            }),
             snapshot,
-            selector: Selector::new(&run.selection)
-                .map_err(|problems| StageError::permanent(StageError::INPUT_INVALID, problems.join("; ")))?,
+            selector,
             skips_archived: run.archived == ArchivedPolicy::Skip,
         };
-        let roots = roots(&mender.snapshot).await?;
-        survey(&self.ledger, list, &mender, &roots).await
+        survey(&self.ledger, list, &mender, tables(&mender.snapshot, self.settings.held()).await?).await
     }
 }
 
@@ -112,13 +162,8 @@ impl Stage for TableVerify {
         if let Some(found) = self.ledger.read::<Torn>(&torn).await? {
             return Err(StageError::permanent(TABLES_TORN, found.value.cause));
         }
-        let looked = self.look(context, &format!("{look}-tables.jsonl"), &input).await;
-        let Survey { tables, told } = looked.map_err(|error| match error.name {
-            // A table without a verdict is none that can be called whole.
-            CANNOT_CHECK => StageError::permanent(TABLES_TORN, error.cause),
-            _ => error,
-        })?;
-        if tables.verdicts.torn + tables.verdicts.behind > 0 {
+        let Survey { tables, told } = self.look(context, &format!("{look}-tables.jsonl"), &input).await?;
+        if tables.verdicts.torn + tables.verdicts.behind + tables.verdicts.not_checked > 0 {
             self.bus.send("Tables Torn", &tell::event(&run, redrives, &tables, &told)).await?;
         }
         if told.needs_somebody() {

@@ -9,7 +9,7 @@ use levee_ledger::{
     state::{Repair, TableLine},
 };
 use levee_stage::{ErrorKind, StageError};
-use levee_tables::{BucketStore, Needed, Store, last_checkpoint, listing, needs, prefix, verdict};
+use levee_tables::{BucketStore, CANNOT_CHECK, Looked, Needed, Store, last_checkpoint, look, needs, prefix};
 
 use crate::{
     copy::{Copier, Trouble},
@@ -29,16 +29,10 @@ pub(crate) struct Mender {
     pub(crate) source: BucketStore,
     pub(crate) copier: Copier,
     pub(crate) options: Options,
-    pub(crate) circumstances: Circumstances,
+    pub(crate) circumstances: Arc<Circumstances>,
     pub(crate) selector: Selector,
     /// Whether the run leaves archived objects out.
     pub(crate) skips_archived: bool,
-}
-
-/// What the source has of a table.
-struct AtSource {
-    verdict: TableVerdict,
-    listing: Arc<Listing>,
 }
 
 /// How a mending ended.
@@ -56,32 +50,42 @@ impl Mender {
     /// Gives a table of the snapshot its verdict, and mends its copy where it is not whole.
     ///
     /// # Errors
-    /// The snapshot bucket cannot be listed or read; something failed in passing.
-    pub(crate) async fn settle(&self, root: &str) -> Result<TableLine, StageError> {
-        let copy = listing(&self.snapshot, root).await?;
-        let before = verdict(&self.snapshot, root, &copy, &self.options).await?;
-        let mut mending = Mending::default();
-        let (mut copy, mut after) = (copy, before.clone());
-        let suspected = before.verdict.is_good() && before.suspected_incarnations;
-        if suspected || matches!(before.verdict, Verdict::Behind | Verdict::Torn) {
-            mending = self.mend(root, &before, &copy, suspected).await?;
-            if mending.objects > 0 {
-                (copy, after) = self.look_again(root).await?;
+    /// The snapshot bucket cannot be listed; something failed in passing.
+    pub(crate) async fn settle(&self, root: &str, known: Option<Arc<Listing>>) -> Result<TableLine, StageError> {
+        match self.settled(root, known).await {
+            Err(error) if error.kind == ErrorKind::Permanent => {
+                // No other table is worse for it.
+                let asks_too_much = error.name == CANNOT_CHECK;
+                let verdict = TableVerdict::not_checked(root, error.cause.clone());
+                let (explanation, refused) = match asks_too_much {
+                    true => (Some(error.cause), None),
+                    false => (None, Some(error.cause)),
+                };
+                Ok(TableLine { verdict, age_seconds: None, repair: None, explanation, refused })
             }
+            settled => settled,
         }
-        if mending.refused.is_none()
-            && !after.opens_in_place.yes
-            && self.write_hint(root, &after, &copy, &mut mending).await?
-        {
-            (_, after) = self.look_again(root).await?;
-        }
-        Ok(self.line(before, after, mending))
     }
 
-    async fn look_again(&self, root: &str) -> Result<(Arc<Listing>, TableVerdict), StageError> {
-        let copy = listing(&self.snapshot, root).await?;
-        let verdict = verdict(&self.snapshot, root, &copy, &self.options).await?;
-        Ok((copy, verdict))
+    async fn settled(&self, root: &str, known: Option<Arc<Listing>>) -> Result<TableLine, StageError> {
+        let Looked { verdict: before, listing: mut copy } = look(&self.snapshot, root, known, &self.options).await?;
+        let (mut mending, mut after) = (Mending::default(), before.clone());
+        let suspected = before.verdict.is_good() && before.suspected_incarnations;
+        if suspected || matches!(before.verdict, Verdict::Behind | Verdict::Torn) {
+            mending = match &copy {
+                Some(copy) => self.mend(root, &before, copy, suspected).await?,
+                None => Mending { explanation: Some(explain::too_many_objects()), ..Mending::default() },
+            };
+            if mending.objects > 0 {
+                Looked { verdict: after, listing: copy } = look(&self.snapshot, root, None, &self.options).await?;
+            }
+        }
+        if let Some(copy) = copy.filter(|_| mending.refused.is_none() && !after.opens_in_place.yes)
+            && self.write_hint(root, &after, &copy, &mut mending).await?
+        {
+            after = look(&self.snapshot, root, None, &self.options).await?.verdict;
+        }
+        Ok(self.line(before, after, mending))
     }
 
     fn line(&self, before: TableVerdict, after: TableVerdict, mending: Mending) -> TableLine {
@@ -94,7 +98,8 @@ impl Mender {
             last_checkpoint_written: mending.last_checkpoint_written,
         });
         let explanation = explain::table(&before, &after, mending.explanation, repair.as_ref(), &self.circumstances);
-        TableLine { verdict: after, repair, explanation, refused: mending.refused }
+        let age_seconds = self.circumstances.age_of(&after);
+        TableLine { verdict: after, age_seconds, repair, explanation, refused: mending.refused }
     }
 
     /// Copies what the newest whole version at the source needs and the copy lacks.
@@ -107,7 +112,7 @@ impl Mender {
     ) -> Result<Mending, StageError> {
         let mut mending = Mending::default();
         for _ in 0..LOOKS {
-            let source = match self.at_source(root).await {
+            let source = match look(&self.source, root, None, &self.options).await {
                 Ok(source) => source,
                 Err(error) if error.kind == ErrorKind::Transient => return Err(error),
                 Err(error) => {
@@ -119,10 +124,14 @@ impl Mender {
                 mending.explanation = Some(explanation);
                 return Ok(mending);
             }
+            let Some(at_source) = source.listing else {
+                mending.explanation = Some(explain::too_many_objects());
+                return Ok(mending);
+            };
             // A whole copy is only compared with its source, which may be of another table.
             let version = source.verdict.newest_whole_version.filter(|_| !suspected);
             let Some(version) = version else { return Ok(mending) };
-            let lacking = self.lacking(root, &source, version, copy).await?;
+            let lacking = self.lacking(root, &at_source, version, copy).await?;
             match self.copy_all(root, lacking, &mut mending).await {
                 Ok(()) => return Ok(mending),
                 Err(Trouble::Gone) => {}
@@ -133,22 +142,16 @@ impl Mender {
         Ok(mending)
     }
 
-    async fn at_source(&self, root: &str) -> Result<AtSource, StageError> {
-        let listing = listing(&self.source, root).await?;
-        let verdict = verdict(&self.source, root, &listing, &self.options).await?;
-        Ok(AtSource { verdict, listing })
-    }
-
     /// What `version` needs and the copy has not, or not with its size: data first, then the log in its order.
     async fn lacking(
         &self,
         root: &str,
-        source: &AtSource,
+        source: &Arc<Listing>,
         version: u64,
         copy: &Arc<Listing>,
     ) -> Result<Vec<Needed>, StageError> {
-        let (at_source, there) = (Arc::clone(&source.listing), Arc::clone(copy));
-        needs(&self.source, root, &source.listing, &self.options, version, move |need| {
+        let (at_source, there) = (Arc::clone(source), Arc::clone(copy));
+        needs(&self.source, root, source, &self.options, version, move |need| {
             let copied = there.size_at(need.path);
             copied.is_none() || copied != at_source.size_at(need.path)
         })
@@ -159,6 +162,7 @@ impl Mender {
     fn stopped(&self, trouble: Trouble, mut mending: Mending) -> Result<Mending, StageError> {
         match trouble {
             Trouble::Passing(error) => return Err(error),
+            Trouble::TooLarge(why) => mending.explanation = Some(explain::too_large(&why)),
             Trouble::LeftOut(key) => mending.explanation = Some(explain::left_out(&key)),
             Trouble::Archived if self.skips_archived => mending.explanation = Some(explain::archived()),
             Trouble::Archived => mending.refused = Some(explain::archived()),

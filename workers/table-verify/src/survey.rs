@@ -1,8 +1,12 @@
 //! All tables of a snapshot, settled side by side, and the list of them.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use futures::{Stream, StreamExt, TryStreamExt, stream};
+use levee_delta_log::Listing;
 use levee_ledger::{
     ArtefactWriter, Ledger,
     state::{ObjectPointer, TableLine, Tables},
@@ -14,6 +18,8 @@ use crate::{mend::Mender, tell::Told};
 
 /// Tables that are looked at at the same time.
 const AT_ONCE: usize = 16;
+/// As [`AT_ONCE`], where each is listed by itself and takes memory of its own.
+pub(crate) const LARGE_AT_ONCE: usize = 4;
 
 /// What a look at all tables came to.
 #[derive(Clone, Debug)]
@@ -30,19 +36,21 @@ pub(crate) async fn survey(
     ledger: &Ledger,
     key: &str,
     mender: &Mender,
-    roots: &BTreeSet<String>,
+    tables: BTreeMap<String, Option<Arc<Listing>>>,
 ) -> Result<Survey, StageError> {
     if let Some(pointer) = ledger.find(key).await? {
         return read(ledger, pointer).await;
     }
-    let settled = stream::iter(roots.iter().cloned()).map(|root| {
+    let roots: BTreeSet<String> = tables.keys().cloned().collect();
+    let at_once = if tables.values().all(Option::is_some) { AT_ONCE } else { LARGE_AT_ONCE };
+    let settled = stream::iter(tables).map(|(root, listing)| {
         let mender = mender.clone();
-        let task = tokio::spawn(async move { mender.settle(&root).await });
+        let task = tokio::spawn(async move { mender.settle(&root, listing).await });
         async move { AbortOnDropHandle::new(task).await.unwrap_or_else(|error| Err(panicked(&error))) }
     });
-    let mut settled = std::pin::pin!(settled.buffered(AT_ONCE));
+    let mut settled = std::pin::pin!(settled.buffered(at_once));
     let mut list = ledger.artefact(key.to_owned(), "application/x-ndjson");
-    if let Err(error) = write(&mut list, settled.as_mut(), roots).await {
+    if let Err(error) = write(&mut list, settled.as_mut(), &roots).await {
         if let Err(left) = list.abort().await {
             tracing::warn!(error = %left, key, "an unfinished upload is left to the bucket's lifecycle rule");
         }

@@ -30,7 +30,7 @@ impl Told {
             self.refusals += 1;
             keep(&mut self.refused, || format!("{path:?}: {}", refused.trim_end_matches('.')));
         }
-        if matches!(line.verdict.verdict, Verdict::Behind | Verdict::Torn) {
+        if matches!(line.verdict.verdict, Verdict::Behind | Verdict::Torn | Verdict::NotChecked) {
             if line.explanation.is_none() && line.refused.is_none() {
                 self.unexplained += 1;
             }
@@ -55,7 +55,7 @@ fn keep(list: &mut Vec<String>, line: impl FnOnce() -> String) {
 /// In a line, what the tables are worth.
 pub(crate) fn headline(run: &RunKey, tables: &Tables) -> String {
     let verdicts = &tables.verdicts;
-    let kinds = [(verdicts.torn, "torn"), (verdicts.behind, "behind")];
+    let kinds = [(verdicts.torn, "torn"), (verdicts.not_checked, "not checked"), (verdicts.behind, "behind")];
     let kinds: Vec<_> =
         kinds.iter().filter(|(count, _)| *count > 0).map(|(count, kind)| format!("{count} {kind}")).collect();
     let kinds = if kinds.is_empty() { String::new() } else { format!(", {}", kinds.join(", ")) };

@@ -241,6 +241,8 @@ fn torn_copies_are_judged_by_what_is_there(
     assert_eq!(answer.opens_in_place.yes, opens, "{answer:#?}");
     assert_eq!(answer.opens_in_place.why_not.is_none(), opens);
     assert_eq!(answer.newest_whole.is_some(), newest.is_some());
+    let behind = newest.zip(latest).map(|(newest, latest)| latest - newest).filter(|versions| *versions > 0);
+    assert_eq!(answer.behind.map(|behind| behind.versions), behind, "{answer:#?}");
 }
 
 #[rstest]

@@ -40,6 +40,8 @@ pub struct VerdictCounts {
     pub not_self_contained: u64,
     /// See [`Verdict::Unsupported`].
     pub unsupported: u64,
+    /// See [`Verdict::NotChecked`].
+    pub not_checked: u64,
     /// See [`Verdict::Torn`].
     pub torn: u64,
 }
@@ -53,9 +55,30 @@ impl VerdictCounts {
             Verdict::Behind => &mut self.behind,
             Verdict::NotSelfContained => &mut self.not_self_contained,
             Verdict::Unsupported => &mut self.unsupported,
+            Verdict::NotChecked => &mut self.not_checked,
             Verdict::Torn => &mut self.torn,
         };
         *count += 1;
+    }
+
+    /// Tables with a verdict.
+    #[must_use]
+    pub const fn of(&self, verdict: Verdict) -> u64 {
+        match verdict {
+            Verdict::Whole => self.whole,
+            Verdict::CatalogManaged => self.catalog_managed,
+            Verdict::Behind => self.behind,
+            Verdict::NotSelfContained => self.not_self_contained,
+            Verdict::Unsupported => self.unsupported,
+            Verdict::NotChecked => self.not_checked,
+            Verdict::Torn => self.torn,
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> u64 {
+        Verdict::ALL.into_iter().fold(0, |sum, verdict| sum.saturating_add(self.of(verdict)))
     }
 
     /// Tables that are wholly there in their newest version.
@@ -71,6 +94,10 @@ pub struct TableLine {
     /// The verdict on the copy as it is now.
     #[serde(flatten)]
     pub verdict: TableVerdict,
+    /// How old the newest whole version was when the inventory's scan began, in seconds: what a restore of it loses against
+    /// the moment that the snapshot stands for. Absent when none is whole or its time is not known, 0 when it was committed later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_seconds: Option<u64>,
     /// What was done to the copy; absent when nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repair: Option<Repair>,

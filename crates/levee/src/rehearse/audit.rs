@@ -11,7 +11,13 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use self::run::{RunAudit, Seen};
-use super::{history::History, operator::executions, outcome::Outcome, settings::Month, witness::Witness};
+use super::{
+    history::History,
+    operator::executions,
+    outcome::{Failure, Outcome},
+    settings::Month,
+    witness::Witness,
+};
 use crate::deploy::{Accounts, Deployed, Plan};
 
 /// The audit of one rehearsal.
@@ -79,7 +85,11 @@ impl<'a> Audit<'a> {
         match (run.succeeded(), run.redrives) {
             (true, 0) => self.outcome.succeeded_at_once += 1,
             (true, _) => self.outcome.succeeded_after_redrive += 1,
-            (false, _) => *self.outcome.failed.entry(run.error.clone()).or_default() += 1,
+            (false, _) => {
+                *self.outcome.failed.entry(run.error.clone()).or_default() += 1;
+                let (execution, error, cause) = (run.name.clone(), run.error.clone(), run.cause.clone());
+                self.outcome.failures.push(Failure { execution, error, cause });
+            }
         }
     }
 

@@ -23,6 +23,8 @@ pub struct Outcome {
     pub succeeded_after_redrive: u64,
     /// Those that had not succeeded when the operator left them, by error.
     pub failed: BTreeMap<String, u64>,
+    /// Each of those, with its cause.
+    pub failures: Vec<Failure>,
     /// Failures, time-outs and aborts that Step Functions put on the event bus.
     pub alarms: u64,
     /// Objects that completion reports say were copied, and that were compared with the warehouse's history.
@@ -41,6 +43,17 @@ pub struct Outcome {
     pub command: String,
     /// What the rehearsal took, on this machine's clock.
     pub real_seconds: f64,
+}
+
+/// A run that had not succeeded when the operator left it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Failure {
+    /// The execution's name.
+    pub execution: String,
+    /// Its error.
+    pub error: String,
+    /// Its cause, as Step Functions has it.
+    pub cause: String,
 }
 
 impl Outcome {
@@ -64,6 +77,7 @@ impl Outcome {
             succeeded_at_once: 0,
             succeeded_after_redrive: 0,
             failed: BTreeMap::new(),
+            failures: Vec::new(),
             alarms: 0,
             copies_compared: 0,
             vanished: 0,

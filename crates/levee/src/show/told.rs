@@ -111,19 +111,8 @@ fn of_receipt(receipt: &Receipt) -> Vec<(&'static str, String)> {
     facts
 }
 
-fn number(verdicts: &VerdictCounts, verdict: Verdict) -> u64 {
-    match verdict {
-        Verdict::Whole => verdicts.whole,
-        Verdict::CatalogManaged => verdicts.catalog_managed,
-        Verdict::Behind => verdicts.behind,
-        Verdict::NotSelfContained => verdicts.not_self_contained,
-        Verdict::Unsupported => verdicts.unsupported,
-        Verdict::Torn => verdicts.torn,
-    }
-}
-
 fn tables(verdicts: &VerdictCounts, total: u64) -> String {
-    let parts = Verdict::ALL.into_iter().map(|verdict| (number(verdicts, verdict), verdict.name().replace('_', " ")));
+    let parts = Verdict::ALL.into_iter().map(|verdict| (verdicts.of(verdict), verdict.name().replace('_', " ")));
     let parts: Vec<_> =
         parts.filter(|(number, _)| *number > 0).map(|(number, name)| format!("{} {name}", count(number))).collect();
     if parts.is_empty() { count(total) } else { format!("{}: {}", count(total), parts.join(", ")) }
@@ -158,7 +147,7 @@ fn not_whole(shown: &Shown, receipt: &Receipt) -> Option<String> {
     let options: String = Verdict::ALL
         .into_iter()
         .rev()
-        .filter(|verdict| !verdict.is_good() && number(verdicts, *verdict) > 0)
+        .filter(|verdict| !verdict.is_good() && verdicts.of(*verdict) > 0)
         .map(|verdict| format!(" --verdict {}", verdict.name().replace('_', "-")))
         .collect();
     let run = &shown.run;

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use levee_delta_log::{AtVersion, MissingWhy, TableVerdict};
 use levee_ledger::state::VerdictCounts;
+use levee_page::text::{counted, duration};
 use serde::Serialize;
 
 use crate::exit;
@@ -156,6 +157,15 @@ fn write_finding(out: &mut impl Write, verdict: &TableVerdict) -> std::io::Resul
     writeln!(out, "\n{} is {}", named(&verdict.path), verdict.verdict.name().replace('_', " "))?;
     if let Some(version) = verdict.latest_loadable_version.filter(|_| verdict.missing_in_all.objects > 0) {
         writeln!(out, "  version {version} lacks {} objects:", verdict.missing_in_all.objects)?;
+    }
+    if let Some(behind) = &verdict.behind {
+        let time = behind.ms.and_then(|ms| u64::try_from(ms / 1000).ok()).map(duration);
+        let time = time.map_or_else(String::new, |time| format!(", {time}"));
+        writeln!(
+            out,
+            "  the newest whole version is behind by {}{time}",
+            counted(behind.versions, "version", "versions")
+        )?;
     }
     for missing in &verdict.missing {
         let why = match missing.why {

@@ -23,6 +23,7 @@ pub(crate) struct Sample {
     pub(crate) receipt: Receipt,
     pub(crate) pointer: ObjectPointer,
     pub(crate) tables: Vec<TableLine>,
+    pub(crate) left_out: VerdictCounts,
     pub(crate) trend: Vec<TrendPoint>,
 }
 
@@ -33,6 +34,7 @@ impl Sample {
             receipt_pointer: Some(&self.pointer),
             receipt_sha256: Some("5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"),
             tables: &self.tables,
+            left_out: self.left_out,
             trend: &self.trend,
         };
         render(&page).unwrap()
@@ -202,6 +204,7 @@ pub(crate) fn whole(n: u64) -> TableLine {
                 deletion_vectors: n % 3,
                 checkpoint: Some(version / 10 * 10),
             }),
+            behind: None,
             missing: Vec::new(),
             missing_in_all: Missing::default(),
             self_contained: true,
@@ -214,6 +217,7 @@ pub(crate) fn whole(n: u64) -> TableLine {
             suspected_incarnations: false,
             notes: Vec::new(),
         },
+        age_seconds: Some(n * 431),
         repair: None,
         explanation: None,
         refused: None,
@@ -340,7 +344,14 @@ pub(crate) fn good() -> Sample {
     for n in [40, 41] {
         tables[n].verdict.verdict = Verdict::CatalogManaged;
     }
-    Sample { receipt: receipt(), pointer: pointer("receipt.json"), tables, trend: trend(30) }.counted()
+    Sample {
+        receipt: receipt(),
+        pointer: pointer("receipt.json"),
+        tables,
+        left_out: VerdictCounts::default(),
+        trend: trend(30),
+    }
+    .counted()
 }
 
 /// A night that ended with tables that are not whole, objects that were skipped, and a redrive.
