@@ -10,9 +10,11 @@
 
 mod delta_log {
     mod conformance;
+    mod describing;
     mod fixtures;
     mod models;
     mod reading;
+    mod registering;
     mod shapes;
     mod support;
 }
