@@ -55,6 +55,11 @@ pub(crate) fn is_catalog_managed(protocol: &Protocol) -> bool {
     protocol.reader_features.iter().flatten().any(|name| is_catalog(name))
 }
 
+/// Whether a feature of readers is known here.
+pub(crate) fn is_known(feature: &str) -> bool {
+    KNOWN.contains(&feature)
+}
+
 /// Whether a feature is that of tables whose catalog decides about commits.
 pub(crate) fn is_catalog(feature: &str) -> bool {
     CATALOG.contains(&feature)

@@ -9,7 +9,7 @@ use serde::{
     de::{MapAccess, Visitor},
     ser::SerializeMap,
 };
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{
     actions::{Add, Unusable},
@@ -39,8 +39,19 @@ impl Object {
             .map_err(|error| Unusable::new(format!("{name}: {error}")))
     }
 
+    /// Sets a member to a value.
+    pub(crate) fn put(&mut self, name: &str, value: &impl Serialize) -> Result<(), Unusable> {
+        self.set(name, to_raw_value(value).map_err(|error| Unusable::new(format!("{name}: {error}")))?);
+        Ok(())
+    }
+
+    /// Takes a member away.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.0.retain(|(member, _)| member != name);
+    }
+
     /// Sets a member, in its place if it is there.
-    fn set(&mut self, name: &str, value: Box<RawValue>) {
+    pub(crate) fn set(&mut self, name: &str, value: Box<RawValue>) {
         match self.0.iter_mut().find(|(member, _)| member == name) {
             Some((_, old)) => *old = value,
             None => self.0.push((name.to_owned(), value)),
@@ -91,6 +102,12 @@ pub(crate) trait Whole {
         false
     }
 
+    /// Whether what is about the table as a whole is looked at. When it is not, a file of which the `add`s are not either is passed
+    /// over.
+    fn looks_at_head(&self) -> bool {
+        true
+    }
+
     /// Whether the whole of this `add` is wanted.
     fn wants(&mut self, add: &Add<'_>) -> Result<bool, Unusable> {
         let _ = add;
@@ -104,13 +121,22 @@ pub(crate) trait Whole {
     }
 
     /// A `protocol`.
-    fn protocol(&mut self, protocol: Object) -> Result<(), Unusable>;
+    fn protocol(&mut self, protocol: Object) -> Result<(), Unusable> {
+        let _ = protocol;
+        Ok(())
+    }
 
     /// A `metaData`.
-    fn metadata(&mut self, metadata: Object) -> Result<(), Unusable>;
+    fn metadata(&mut self, metadata: Object) -> Result<(), Unusable> {
+        let _ = metadata;
+        Ok(())
+    }
 
     /// A `domainMetadata`.
-    fn domain(&mut self, domain: Object) -> Result<(), Unusable>;
+    fn domain(&mut self, domain: Object) -> Result<(), Unusable> {
+        let _ = domain;
+        Ok(())
+    }
 }
 
 #[derive(Deserialize)]
@@ -156,6 +182,8 @@ pub(crate) fn read_whole(replay: &Replay<'_>, segment: &Segment, whole: &mut dyn
         }
     }
     paths.extend(segment.commits.iter().copied().map(commit_path).zip(1..));
+    let with_head = whole.looks_at_head();
+    paths.retain(|(_, source)| with_head || whole.begin(*source));
     replay.reader.will_read(&paths.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>());
     for (path, source) in paths {
         let Some(bytes) = replay.read(&path)? else { return Err(CannotCheck::Changed { path }) };

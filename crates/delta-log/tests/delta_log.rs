@@ -15,6 +15,7 @@ mod delta_log {
     mod models;
     mod reading;
     mod registering;
+    mod restoring;
     mod shapes;
     mod support;
 }

@@ -1,7 +1,8 @@
 //! Whole actions out of checkpoints and sidecars in Parquet.
 //!
-//! Rows are put together by the crate `parquet`, over pages that are held against the file as always. Statistics and partition
-//! values in structs (`stats_parsed`, `partitionValues_parsed`) are passed over: commits do not have them.
+//! Rows are put together by the crate `parquet`, over pages that are held against the file as always. Partition values in a struct
+//! (`partitionValues_parsed`) are passed over, since they are there as a map too; of statistics in a struct (`stats_parsed`) the
+//! number of records is read.
 
 use std::sync::Arc;
 
@@ -39,8 +40,9 @@ const ADD: &[&str] = &[
     "defaultRowCommitVersion",
     "clusteringProvider",
 ];
-/// Members that are maps; files that do not say so cannot be told from structs otherwise.
-const MAPS: &[&str] = &["partitionValues", "tags", "configuration", "options"];
+/// Members that are maps, with what they are members of; files that do not say so cannot be told from structs otherwise.
+const MAPS: &[(&str, &str)] =
+    &[("add", "partitionValues"), ("add", "tags"), ("metaData", "configuration"), ("format", "options")];
 
 /// Gives the whole actions of a checkpoint, or of one of its sidecars; `add`s when they are looked at.
 pub(crate) fn read_whole_parquet(file: &Bytes, adds: bool, whole: &mut dyn Whole) -> std::result::Result<(), Unusable> {
@@ -64,13 +66,7 @@ fn projection(schema: &Type, adds: bool) -> Result<Option<Type>> {
     for field in schema.get_fields().iter().filter(|field| field.is_group()) {
         match field.name() {
             "protocol" | "metaData" | "domainMetadata" => fields.push(field.clone()),
-            "add" if adds => {
-                let wanted = field.get_fields().iter().filter(|member| ADD.contains(&member.name())).cloned();
-                let add = Type::group_type_builder("add")
-                    .with_repetition(field.get_basic_info().repetition())
-                    .with_fields(wanted.collect());
-                fields.push(Arc::new(add.build()?));
-            }
+            "add" if adds => fields.push(Arc::new(part(field, ADD)?)),
             _ => {}
         }
     }
@@ -78,6 +74,21 @@ fn projection(schema: &Type, adds: bool) -> Result<Option<Type>> {
         return Ok(None);
     }
     Type::group_type_builder(schema.name()).with_fields(fields).build().map(Some)
+}
+
+/// A struct with some of its members; of statistics, the number of records is one.
+fn part(of: &Type, names: &[&str]) -> Result<Type> {
+    let mut members = Vec::new();
+    for member in of.get_fields() {
+        match member.name() {
+            "stats_parsed" if member.is_group() => members.push(Arc::new(part(member, &["numRecords"])?)),
+            name if names.contains(&name) => members.push(member.clone()),
+            _ => {}
+        }
+    }
+    members.retain(|member| !member.is_group() || !member.get_fields().is_empty());
+    let repetition = of.get_basic_info().repetition();
+    Type::group_type_builder(of.name()).with_repetition(repetition).with_fields(members).build()
 }
 
 /// A row group whose pages are read within bounds.
@@ -112,7 +123,7 @@ impl RowGroupReader for WholeGroup<'_> {
 fn give(row: Row, whole: &mut dyn Whole) -> std::result::Result<(), Unusable> {
     for (name, field) in row.into_columns() {
         let Field::Group(row) = field else { continue };
-        let object = object(row)?;
+        let object = object(&name, row)?;
         let text = Value::Object(object).to_string();
         let parsed = |text: &str| serde_json::from_str::<Object>(text);
         let broken = |error: serde_json::Error| Unusable::new(format!("{name}: {error}"));
@@ -132,13 +143,13 @@ fn give(row: Row, whole: &mut dyn Whole) -> std::result::Result<(), Unusable> {
 }
 
 /// The members of a struct that are not null.
-fn object(row: Row) -> std::result::Result<Map<String, Value>, Unusable> {
+fn object(of: &str, row: Row) -> std::result::Result<Map<String, Value>, Unusable> {
     let mut object = Map::new();
     for (name, field) in row.into_columns() {
         let value = match field {
             Field::Null => continue,
             Field::MapInternal(map) => map_value(map.entries())?,
-            _ if MAPS.contains(&name.as_str()) => return Err(Unusable::new(format!("{name} is no map"))),
+            _ if MAPS.contains(&(of, name.as_str())) => return Err(Unusable::new(format!("{name} is no map"))),
             field => value(&name, &field)?,
         };
         object.insert(name, value);
@@ -170,7 +181,7 @@ fn value(name: &str, field: &Field) -> std::result::Result<Value, Unusable> {
             Ok(text) => Value::from(text),
             Err(_) => return Err(Unusable::new(format!("{name} is no UTF-8"))),
         },
-        Field::Group(row) => Value::Object(object(row.clone())?),
+        Field::Group(row) => Value::Object(object(name, row.clone())?),
         Field::ListInternal(list) => {
             Value::Array(list.elements().iter().map(|field| value(name, field)).collect::<std::result::Result<_, _>>()?)
         }
