@@ -125,6 +125,10 @@ fn check_order(listing: &Listing, from: u64, to: u64) -> Result<(), CannotCheck>
         Some(latest) if latest != from => {
             Err(refused(format!("version {from} is not its newest version, which is {latest}; list its log again")))
         }
+        // A version is a signed number for most.
+        _ if i64::try_from(from).is_ok_and(|from| from == i64::MAX) => {
+            Err(refused("there is no version left behind its newest"))
+        }
         _ => Ok(()),
     }
 }

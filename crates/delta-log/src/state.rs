@@ -269,9 +269,9 @@ impl<'a> State<'a> {
         self.live.iter()
     }
 
-    /// Whether a file is live.
-    pub(crate) fn has(&self, id: Id) -> bool {
-        self.live.contains_key(&id)
+    /// A live file by its name.
+    pub(crate) fn get(&self, id: Id) -> Option<&Live> {
+        self.live.get(&id)
     }
 
     /// The live file that this `add` of that file of the log made.

@@ -39,11 +39,11 @@ impl Side {
         Self { version, segment, all: RestoredFiles::default(), only: Only::default(), absolute: 0 }
     }
 
-    /// Takes in a shard of both versions.
-    fn take(&mut self, ours: &State<'_>, theirs: &State<'_>) {
-        self.all.files += ours.counts.files;
-        self.all.bytes += ours.counts.bytes;
-        for (id, live) in ours.live().filter(|(id, live)| live.counts && !theirs.has(**id)) {
+    /// Takes in a shard: the files of ours that theirs does not have, by what tells whether it has them.
+    fn take(&mut self, ours: &State<'_>, theirs_has: impl Fn(Id, &Live) -> bool) {
+        self.all.files = self.all.files.saturating_add(ours.counts.files);
+        self.all.bytes = self.all.bytes.saturating_add(ours.counts.bytes);
+        for (id, live) in ours.live().filter(|(id, live)| live.counts && !theirs_has(**id, live)) {
             let Live { source, size, absolute, .. } = *live;
             self.only.insert(*id, (source, size));
             self.absolute += u64::from(absolute);
@@ -97,8 +97,9 @@ pub(super) fn between(
                 Some(_) => return Err(CannotCheck::Changed { path: LOG.to_owned() }.into()),
                 None => found.insert(Difference { from: Side::new(from, old_segment), to: Side::new(to, new_segment) }),
             };
-            difference.from.take(&old, &new);
-            difference.to.take(&new, &old);
+            difference.from.take(&old, |id, _| new.get(id).is_some());
+            // A file of another size is another one, although that should not be; it takes the place of the one there.
+            difference.to.take(&new, |id, live| old.get(id).is_some_and(|there| there.size == live.size));
         }
         found.ok_or_else(|| CannotCheck::Caller("no shards were given".to_owned()).into())
     })

@@ -73,6 +73,24 @@ fn deletion_vectors_tell_files_apart(#[case] older: Option<Vector>, #[case] newe
     assert_eq!(live(&table, 2), live(&table, 0));
 }
 
+#[test]
+fn files_that_were_written_down_again_meanwhile_stay_unless_their_size_differs() {
+    let again = |size: u64, stats: &str| {
+        let mut add = full("f", None);
+        add["add"]["size"] = size.into();
+        add["add"]["stats"] = stats.into();
+        add
+    };
+    let first = again(10, r#"{"numRecords":1}"#);
+    let same =
+        table(&[vec![legacy(1, 2), metadata(&json!({})), first.clone()], vec![again(10, r#"{"numRecords":1,"x":2}"#)]]);
+    assert_eq!(commit(&same, 1, 0).unwrap().1.version, None);
+    let mut other = table(&[vec![legacy(1, 2), metadata(&json!({})), first.clone()], vec![again(11, "{}")]]);
+    let (actions, _) = roll_back(&mut other, 1, 0);
+    assert_eq!(of_kind(&actions, "add"), [first["add"].clone()]);
+    assert!(of_kind(&actions, "remove").is_empty());
+}
+
 fn checkpointed(extension: &str) -> (Table, Value) {
     let mut plain = full("plain", None);
     plain["add"]
