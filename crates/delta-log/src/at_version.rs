@@ -170,14 +170,14 @@ pub fn needs(
     })
 }
 
-fn stopped(stop: Stop) -> CannotCheck {
+pub(crate) fn stopped(stop: Stop) -> CannotCheck {
     match stop {
         Stop::Cannot(error) => error,
         Stop::TooMany => CannotCheck::Caller("a shard has too many live files".to_owned()),
     }
 }
 
-fn not_loadable(version: u64, replay: &Replay<'_>) -> CannotCheck {
+pub(crate) fn not_loadable(version: u64, replay: &Replay<'_>) -> CannotCheck {
     let broken = replay.broken_commits.range(..=version).map(|(version, why)| format!("commit {version}: {why}"));
     let broken = broken.chain(
         replay.broken_checkpoints.range(..=version).map(|(version, why)| format!("checkpoint {version}: {why}")),

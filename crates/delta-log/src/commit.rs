@@ -105,6 +105,17 @@ struct CommitInfoLine<'a> {
     in_commit_timestamp: Option<&'a RawValue>,
 }
 
+impl AddLine<'_> {
+    fn add(&self) -> Add<'_> {
+        Add {
+            path: &self.path.0,
+            size: self.size,
+            vector: self.vector.as_ref().map(VectorLine::vector),
+            records: self.stats.and_then(stats::num_records_escaped),
+        }
+    }
+}
+
 impl VectorLine<'_> {
     fn vector(&self) -> Vector<'_> {
         Vector {
@@ -139,7 +150,8 @@ pub(crate) fn count_lines(bytes: &[u8]) -> u64 {
     bytes.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).count() as u64
 }
 
-fn lines(text: &str) -> impl Iterator<Item = &str> {
+/// The lines of a text, without their ends.
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = &str> {
     let mut from = 0;
     memchr_iter(b'\n', text.as_bytes()).chain([text.len()]).map(move |to| {
         let line = text.get(from..to).unwrap_or_default();
@@ -148,11 +160,15 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// What is used of an `add` that stands alone.
+pub(crate) fn with_add<T>(add: &RawValue, take: impl FnOnce(&Add<'_>) -> T) -> serde_json::Result<T> {
+    let add: AddLine<'_> = serde_json::from_str(add.get())?;
+    Ok(take(&add.add()))
+}
+
 fn give(line: Line<'_>, actions: &mut dyn Actions) -> Result<(), Unusable> {
     if let Some(add) = line.add {
-        let vector = add.vector.as_ref().map(VectorLine::vector);
-        let records = add.stats.and_then(stats::num_records_escaped);
-        actions.add(&Add { path: &add.path.0, size: add.size, vector, records })?;
+        actions.add(&add.add())?;
     }
     if let Some(remove) = line.remove {
         actions.remove(&remove.path.0, remove.vector.as_ref().map(VectorLine::vector).as_ref())?;

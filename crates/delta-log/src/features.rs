@@ -52,7 +52,17 @@ pub(crate) fn unsupported(protocol: &Protocol) -> Vec<String> {
 
 /// Whether a catalog decides what the newest version is.
 pub(crate) fn is_catalog_managed(protocol: &Protocol) -> bool {
-    protocol.reader_features.iter().flatten().any(|name| CATALOG.contains(&name.as_str()))
+    protocol.reader_features.iter().flatten().any(|name| is_catalog(name))
+}
+
+/// Whether a feature of readers is known here.
+pub(crate) fn is_known(feature: &str) -> bool {
+    KNOWN.contains(&feature)
+}
+
+/// Whether a feature is that of tables whose catalog decides about commits.
+pub(crate) fn is_catalog(feature: &str) -> bool {
+    CATALOG.contains(&feature)
 }
 
 #[cfg(test)]

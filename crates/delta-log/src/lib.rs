@@ -6,7 +6,9 @@ mod actions;
 mod assess;
 mod at_version;
 mod commit;
+mod described;
 mod features;
+mod head;
 mod hint;
 mod ids;
 mod interval;
@@ -20,19 +22,27 @@ mod parquet_file;
 mod path;
 mod place;
 mod reader;
+mod register;
 mod replay;
+mod restore;
+mod schema;
 mod state;
 mod stats;
 mod vector;
 mod verdict;
+mod whole;
 
 pub use assess::{verdict, verdict_by_shards};
 pub use at_version::{AtVersion, Need, NeedKind, Needs, at_version, needs};
+pub use described::{Described, TableProtocol, described};
 pub use hint::{hint_is_sound, last_checkpoint_for};
 pub use listing::Listing;
 pub use names::root_of;
 pub use place::PlaceListing;
 pub use reader::{CannotCheck, LogReader, Options, ReadError};
+pub use register::{Engine, RegisterError, register_sql};
+pub use restore::{RestoreFacts, RestoreSummary, RestoredFiles, restore_commit};
+pub use schema::{DataType, Primitive, StructField, StructType};
 pub use verdict::{
     Absolute, Behind, Missing, MissingObject, MissingWhy, OpensInPlace, TableVerdict, Verdict, VersionFacts,
 };

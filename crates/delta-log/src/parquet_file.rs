@@ -10,6 +10,7 @@ mod codec;
 mod columns;
 mod delta;
 mod pages;
+mod rows;
 mod thrift;
 
 use std::{
@@ -24,7 +25,11 @@ use parquet::{
     file::metadata::{ParquetMetaData, ParquetMetaDataReader},
 };
 
-use self::columns::{Group, Levels, Numbers, text};
+pub(crate) use self::rows::read_whole_parquet;
+use self::{
+    columns::{Group, Levels, Numbers, text},
+    pages::Budget,
+};
 use crate::{
     actions::{Actions, Add, Metadata, Protocol, Sidecar, Unusable},
     commit::sidecar_path,
@@ -45,7 +50,7 @@ const STATS_EXPANSION: usize = 64;
 pub(crate) fn read_parquet(file: &Bytes, actions: &mut dyn Actions) -> std::result::Result<(), Unusable> {
     guarded(|| {
         let metadata = footer(file)?;
-        let budget = Arc::new(AtomicU64::new((file.len() as u64).saturating_mul(EXPANSION).max(LEAST_BUDGET)));
+        let budget = budget(file);
         let mut stats_left = file.len().saturating_mul(STATS_EXPANSION);
         for group in metadata.row_groups() {
             let group = Group { file, metadata: group, budget: &budget };
@@ -61,6 +66,11 @@ pub(crate) fn read_parquet(file: &Bytes, actions: &mut dyn Actions) -> std::resu
 /// The rows of a file, by its footer.
 pub(crate) fn count_rows(file: &Bytes) -> std::result::Result<u64, Unusable> {
     guarded(|| Ok(u64::try_from(footer(file)?.file_metadata().num_rows()).unwrap_or(0)))
+}
+
+/// What may be decompressed of a file.
+fn budget(file: &Bytes) -> Budget {
+    Arc::new(AtomicU64::new((file.len() as u64).saturating_mul(EXPANSION).max(LEAST_BUDGET)))
 }
 
 fn guarded<T>(read: impl FnOnce() -> Result<T>) -> std::result::Result<T, Unusable> {

@@ -62,6 +62,28 @@ pub enum CannotCheck {
         /// What is missing or broken.
         why: String,
     },
+    /// A file of the log has something that is not looked at when files are checked, and that cannot be understood.
+    #[error("{path} cannot be used: {why}; ask for a version that does not need it")]
+    Unusable {
+        /// The file's path below the table's root.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The metadata of a version cannot be understood.
+    #[error("the metadata of version {version} cannot be read: {why}; ask for another version")]
+    Metadata {
+        /// The version.
+        version: u64,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A table must not be written to as it was asked for.
+    #[error("the table cannot be rolled back: {why}")]
+    Refused {
+        /// What forbids it, and what helps.
+        why: String,
+    },
     /// What the caller supplies failed: a listing of a shard, or the taker of the needs of a version.
     #[error("{0}")]
     Caller(String),

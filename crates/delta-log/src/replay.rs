@@ -186,10 +186,18 @@ impl<'a> Replay<'a> {
     /// The time of a commit, as it says itself.
     pub(crate) fn commit_time(&self, version: u64) -> Result<Option<i64>, CannotCheck> {
         let Some(file) = self.names.commits().get(&version) else { return Ok(None) };
+        Ok(self.commit_info(version)?.and_then(CommitInfo::time).or(file.modified_ms))
+    }
+
+    /// The `commitInfo` of a commit; none when the commit cannot be used.
+    pub(crate) fn commit_info(&self, version: u64) -> Result<Option<CommitInfo>, CannotCheck> {
+        if !self.names.commits().contains_key(&version) {
+            return Ok(None);
+        }
         let mut info = InfoOnly(CommitInfo::default());
         let bytes = self.read(&commit_path(version))?.unwrap_or_default();
         let read = read_json(&bytes, self.options.line_limit, &mut info);
-        Ok(read.ok().and_then(|()| info.0.time()).or(file.modified_ms))
+        Ok(read.ok().map(|()| info.0))
     }
 
     fn compare_times(&mut self, version: u64, before: Option<i64>, time: Option<i64>) {

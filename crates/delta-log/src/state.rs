@@ -268,6 +268,16 @@ impl<'a> State<'a> {
         self.live.len()
     }
 
+    /// The live files by their names.
+    pub(crate) fn live(&self) -> impl Iterator<Item = (&Id, &Live)> {
+        self.live.iter()
+    }
+
+    /// A live file by its name.
+    pub(crate) fn get(&self, id: Id) -> Option<&Live> {
+        self.live.get(&id)
+    }
+
     /// The live file that this `add` of that file of the log made.
     pub(crate) fn made_by(&self, add: &Add<'_>, source: u32) -> Option<&Live> {
         let live = self.live.get(&logical_id(file_id(add.path).0, add.vector.as_ref()))?;

@@ -10,9 +10,12 @@
 
 mod delta_log {
     mod conformance;
+    mod describing;
     mod fixtures;
     mod models;
     mod reading;
+    mod registering;
+    mod restoring;
     mod shapes;
     mod support;
 }

@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, io::Read};
 
 use bytes::Bytes;
-use levee_delta_log::{Listing, LogReader, Options, ReadError, Verdict, at_version, verdict};
+use levee_delta_log::{
+    Listing, LogReader, Options, ReadError, RestoreFacts, Verdict, at_version, described, restore_commit, verdict,
+};
 
 /// libFuzzer ends at any panic, be it caught; that the crate `parquet` trips over something and is caught is as it should be. A panic
 /// that is not caught ends the run all the same.
@@ -22,7 +24,7 @@ impl LogReader for Table {
 }
 
 const FIRST: &str = r#"{"protocol":{"minReaderVersion":1,"minWriterVersion":2}}
-{"metaData":{"id":"t","format":{"provider":"parquet","options":{}},"schemaString":"{}","partitionColumns":[],"configuration":{}}}
+{"metaData":{"id":"t","format":{"provider":"parquet","options":{}},"schemaString":"{\"type\":\"struct\",\"fields\":[]}","partitionColumns":[],"configuration":{}}}
 {"add":{"path":"f0","partitionValues":{},"size":10,"modificationTime":1,"dataChange":true}}
 "#;
 
@@ -117,6 +119,35 @@ impl Table {
         let sharded =
             verdict("t", &listing, self, &options.with_shard_objects(7)).expect("a reader that does not fail");
         assert_eq!(answer, sharded);
+        if let Some(newest) = answer.latest_version.filter(|newest| answer.latest_loadable_version == Some(*newest)) {
+            self.check_rollbacks(&listing, newest);
+        }
+    }
+
+    /// Rolls back to the versions before the newest one: there is an error, or a commit that does it.
+    fn check_rollbacks(&self, listing: &Listing, newest: u64) {
+        let options = Options::default();
+        let _ = described(listing, self, &options, newest);
+        let facts_of = |table: &Self, version| {
+            let at = at_version(&table.listing(), table, &options, version).expect("a reader that does not fail");
+            at.facts.map(|facts| (facts.files, facts.bytes, facts.deletion_vectors))
+        };
+        for to in newest.saturating_sub(3)..newest {
+            let facts = RestoreFacts { timestamp_ms: 1, engine_info: "fuzz".to_owned() };
+            let mut commit = Vec::new();
+            let mut out = |piece: &[u8]| {
+                commit.extend_from_slice(piece);
+                Ok(())
+            };
+            let made = restore_commit(listing, self, &options, newest, to, &facts, &mut out);
+            let Ok(summary) = made else { continue };
+            let mut after = self.clone();
+            if let Some(version) = summary.version {
+                after.put(&commit_key(version), commit);
+            }
+            let now = facts_of(&after, summary.version.unwrap_or(newest));
+            assert_eq!(now, facts_of(self, to), "rolled back from {newest} to {to}");
+        }
     }
 }
 

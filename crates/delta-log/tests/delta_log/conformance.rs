@@ -34,6 +34,18 @@ fn tables(folder: &Path) -> BTreeMap<String, Table> {
     Table::all_from_tar(GzDecoder::new(archive), |path| path.strip_prefix("tables/")?.split_once('/'))
 }
 
+/// Every table as it was, with the greatest version that can be loaded when it is the newest; none where the data is not there.
+pub fn whole_tables() -> Option<BTreeMap<String, (Table, Option<u64>)>> {
+    let tables = tables(&folder()?);
+    let whole = tables.into_iter().map(|(name, table)| {
+        let (table, expected) = take(&table);
+        let newest =
+            expected["versions"][1].as_u64().filter(|_| expected["latest_loadable"] == expected["versions"][1]);
+        (name, (table, newest))
+    });
+    Some(whole.collect())
+}
+
 /// A table without its `expect.json`.
 fn take(table: &Table) -> (Table, Value) {
     let objects =

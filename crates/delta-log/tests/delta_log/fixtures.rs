@@ -12,14 +12,14 @@ use serde::Deserialize;
 use super::support::Table;
 
 #[derive(Deserialize)]
-struct Expected {
-    files: BTreeSet<(String, u64)>,
-    rows: u64,
+pub struct Expected {
+    pub files: BTreeSet<(String, u64)>,
+    pub rows: u64,
 }
 
-type Versions = BTreeMap<u64, Expected>;
+pub type Versions = BTreeMap<u64, Expected>;
 
-fn fixtures() -> Vec<(String, Table, Versions)> {
+pub fn fixtures() -> Vec<(String, Table, Versions)> {
     let archive = Cursor::new(include_bytes!("../fixtures/tables.tar.gz"));
     let tables = Table::all_from_tar(GzDecoder::new(archive), |path| path.split_once('/'));
     assert_eq!(tables.len(), 12);

@@ -2,6 +2,7 @@
 
 pub mod checkpoints;
 pub mod log;
+pub mod shred;
 
 use std::{cell::RefCell, collections::BTreeMap};
 
