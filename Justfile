@@ -33,6 +33,11 @@ bench-plan ROWS="10000000":
     cargo build --release --workspace --bins
     target/release/bench_plan --levee target/release/levee --rows {{ ROWS }}
 
+# tables a second of the look at a bucket of TABLES small tables, a night of them on the twin
+bench-tables TABLES="10000":
+    cargo build --release --workspace --bins
+    target/release/bench_tables --tables {{ TABLES }}
+
 # play SEEDS months with random faults, from the seed FIRST on, and audit them
 rehearse SEEDS="12" FIRST="1":
     cargo build --release --bin levee
