@@ -13,6 +13,7 @@ mod nights {
     mod plans;
     mod receipts;
     mod refusals;
+    mod restore_plans;
     mod retries;
     mod schedules;
     mod snapshots;

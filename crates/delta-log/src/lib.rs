@@ -3,6 +3,7 @@
 //! Pure over a listing and a reader that the caller gives it: no I/O of its own.
 
 mod actions;
+mod as_of;
 mod assess;
 mod at_version;
 mod commit;
@@ -32,6 +33,7 @@ mod vector;
 mod verdict;
 mod whole;
 
+pub use as_of::version_as_of;
 pub use assess::{verdict, verdict_by_shards};
 pub use at_version::{AtVersion, Need, NeedKind, Needs, at_version, needs};
 pub use described::{Described, TableProtocol, described};

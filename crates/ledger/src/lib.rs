@@ -13,6 +13,7 @@ mod lines;
 pub mod names;
 pub mod receipt;
 mod records;
+pub mod restore;
 mod selection;
 pub mod signature;
 pub mod state;

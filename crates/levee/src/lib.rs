@@ -14,6 +14,7 @@ pub mod lake;
 pub mod plan;
 pub mod receipts;
 pub mod rehearse;
+pub mod restore;
 pub mod runs;
 pub mod show;
 pub mod start;

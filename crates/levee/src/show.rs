@@ -1,7 +1,7 @@
 //! `levee show`: what the ledger knows of one run.
 
 mod find;
-mod tables;
+pub(crate) mod tables;
 mod told;
 
 use std::process::ExitCode;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use levee_delta_log::{AtVersion, CannotCheck, Listing, Need, NeedKind, Options, TableVerdict};
+use levee_delta_log::{AtVersion, CannotCheck, Described, Listing, Need, NeedKind, Options, TableVerdict};
 use levee_stage::StageError;
 
 use crate::{
@@ -76,6 +76,37 @@ pub async fn at_version<S: Store>(
 ) -> Result<AtVersion, StageError> {
     let options = options.clone();
     replay(store, root, listing, move |listing, log| levee_delta_log::at_version(listing, log, &options, version)).await
+}
+
+/// The version that a table had at a time, see [`levee_delta_log::version_as_of`].
+///
+/// # Errors
+/// The place cannot be read.
+pub async fn version_as_of<S: Store>(
+    store: &S,
+    root: &str,
+    listing: &Arc<Listing>,
+    options: &Options,
+    at_ms: i64,
+) -> Result<Option<u64>, StageError> {
+    let options = options.clone();
+    replay(store, root, listing, move |listing, log| levee_delta_log::version_as_of(listing, log, &options, at_ms))
+        .await
+}
+
+/// What a version says of its table, see [`levee_delta_log::described`].
+///
+/// # Errors
+/// The place cannot be read; the version cannot be loaded, or says what cannot be understood.
+pub async fn described<S: Store>(
+    store: &S,
+    root: &str,
+    listing: &Arc<Listing>,
+    options: &Options,
+    version: u64,
+) -> Result<Described, StageError> {
+    let options = options.clone();
+    replay(store, root, listing, move |listing, log| levee_delta_log::described(listing, log, &options, version)).await
 }
 
 /// Of what a version needs below the table's root, what `keep` keeps, in the order in which it is to be written.

@@ -12,20 +12,20 @@ const TABLE: &str = "sales/orders";
 
 /// What a commit does to a table: files that it adds and removes, by name. A file's bytes are its name.
 #[derive(Clone, Copy, Default)]
-struct Commit<'a> {
+pub(crate) struct Commit<'a> {
     /// The table's id, where the commit makes the table.
-    makes: Option<&'a str>,
-    adds: &'a [&'a str],
-    removes: &'a [&'a str],
+    pub(crate) makes: Option<&'a str>,
+    pub(crate) adds: &'a [&'a str],
+    pub(crate) removes: &'a [&'a str],
     /// `commitInfo.timestamp`.
-    at: i64,
+    pub(crate) at: i64,
 }
 
 fn log(version: u64) -> String {
     format!("{TABLE}/_delta_log/{version:020}.json")
 }
 
-fn commit(version: u64, commit: &Commit<'_>) -> (String, Vec<u8>) {
+pub(crate) fn commit(version: u64, commit: &Commit<'_>) -> (String, Vec<u8>) {
     let mut lines = vec![json!({ "commitInfo": { "timestamp": commit.at, "operation": "WRITE" } })];
     if let Some(id) = commit.makes {
         lines.push(json!({ "protocol": { "minReaderVersion": 1, "minWriterVersion": 2 } }));
@@ -43,12 +43,12 @@ fn commit(version: u64, commit: &Commit<'_>) -> (String, Vec<u8>) {
     (log(version), text.join("\n").into_bytes())
 }
 
-fn data(name: &str) -> (String, Vec<u8>) {
+pub(crate) fn data(name: &str) -> (String, Vec<u8>) {
     (format!("{TABLE}/{name}"), name.as_bytes().to_vec())
 }
 
 /// Commits 0 to 2 of a table, each with a file, and the files.
-fn orders() -> Vec<(String, Vec<u8>)> {
+pub(crate) fn orders() -> Vec<(String, Vec<u8>)> {
     let adds = [["a.parquet"], ["b.parquet"], ["c.parquet"]];
     let mut objects = Vec::new();
     for (version, adds) in (0..).zip(&adds) {
@@ -70,7 +70,7 @@ async fn inventory(rig: &Rig) {
     rig.deliver("2026-04-02T01:00:00Z".parse().unwrap()).await.unwrap();
 }
 
-async fn delete(aws: &Aws, bucket: &str, key: &str) {
+pub(crate) async fn delete(aws: &Aws, bucket: &str, key: &str) {
     aws.s3.delete_object().bucket(bucket).key(key).send().await.unwrap();
 }
 

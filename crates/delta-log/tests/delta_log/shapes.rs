@@ -1,7 +1,9 @@
 //! Every shape of a log, and every way in which a copy of it tears.
 
 use bytes::Bytes;
-use levee_delta_log::{Listing, MissingObject, MissingWhy, Options, TableVerdict, Verdict, at_version, verdict};
+use levee_delta_log::{
+    Listing, MissingObject, MissingWhy, Options, TableVerdict, Verdict, at_version, verdict, version_as_of,
+};
 use rstest::rstest;
 use serde_json::json;
 
@@ -243,6 +245,22 @@ fn torn_copies_are_judged_by_what_is_there(
     assert_eq!(answer.newest_whole.is_some(), newest.is_some());
     let behind = newest.zip(latest).map(|(newest, latest)| latest - newest).filter(|versions| *versions > 0);
     assert_eq!(answer.behind.map(|behind| behind.versions), behind, "{answer:#?}");
+}
+
+#[test]
+fn the_version_of_a_time_is_the_last_that_was_committed_until_then() {
+    let table = Table::plain(5);
+    let (listing, options) = (table.listing(), Options::default());
+    let times: Vec<i64> = (0..=5)
+        .map(|version| at_version(&listing, &table, &options, version).unwrap().facts.unwrap().timestamp_ms.unwrap())
+        .collect();
+    assert!(times.is_sorted_by(|one, next| one < next), "{times:?}");
+    let as_of = |ms| version_as_of(&listing, &table, &options, ms).unwrap();
+    assert_eq!(as_of(times[0] - 1), None);
+    for (version, time) in (0..).zip(&times) {
+        assert_eq!((as_of(*time), as_of(*time + 1).unwrap() >= version), (Some(version), true));
+    }
+    assert_eq!(as_of(i64::MAX), Some(5));
 }
 
 #[rstest]

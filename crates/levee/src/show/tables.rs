@@ -22,7 +22,7 @@ pub(super) fn verdict(text: &str) -> Result<Verdict, String> {
 ///
 /// # Errors
 /// The list is not the one that the receipt pins, or cannot be read.
-pub(super) async fn read(ledger: &Ledger, receipt: &Receipt, verdicts: &[Verdict]) -> Result<Vec<TableLine>> {
+pub(crate) async fn read(ledger: &Ledger, receipt: &Receipt, verdicts: &[Verdict]) -> Result<Vec<TableLine>> {
     let facts = &receipt.tables;
     let Some(list) = &facts.tables.list else { return Ok(Vec::new()) };
     let place = format!("s3://{}/{}", list.bucket, list.key);

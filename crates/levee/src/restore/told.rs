@@ -1,0 +1,81 @@
+//! A plan in an operator's words.
+
+use std::fmt::Write;
+
+use anyhow::Result;
+use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
+use levee_delta_log::{Engine, register_sql};
+use levee_ledger::restore::{RestorePlan, TableToRestore};
+use levee_page::text::{count, counted, minute_of, size, visible};
+
+/// The plan, and the SQL that makes restored tables known to engines.
+pub(super) fn told(plan: &RestorePlan) -> Result<String> {
+    let mut text = String::new();
+    let (objects, bytes) = plan.tables.iter().fold((0_u64, 0_u64), |(objects, bytes), table| {
+        (objects.saturating_add(table.objects), bytes.saturating_add(table.object_bytes))
+    });
+    writeln!(
+        text,
+        "{} of {} to s3://{}/{}: {} of {}, none of which is there yet{}",
+        counted(plan.tables.len() as u64, "table", "tables"),
+        visible(&plan.source),
+        plan.target_bucket,
+        visible(&plan.target_prefix),
+        counted(objects, "object", "objects"),
+        size(bytes),
+        if plan.overwrite { " or which may be replaced" } else { "" },
+    )?;
+    let mut table = Table::new();
+    let head = ["table", "version", "committed", "files", "size", "rows", "objects", "snapshot", "to"];
+    table.load_style(UTF8_FULL_CONDENSED).set_header(head);
+    for row in &plan.tables {
+        table.add_row(cells(row));
+    }
+    for column in [1, 3, 4, 5, 6] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    writeln!(text, "{table}")?;
+    let large: u64 = plan.tables.iter().map(|table| table.large_objects).sum();
+    if large > 0 {
+        writeln!(
+            text,
+            "{} too large for a batch copy and copied part by part",
+            counted(large, "object is", "objects are")
+        )?;
+    }
+    writeln!(text, "How long it takes is not known: no restore was measured yet.")?;
+    for restored in &plan.tables {
+        sql(&mut text, plan, restored)?;
+    }
+    Ok(text.trim_end().to_owned())
+}
+
+fn cells(table: &TableToRestore) -> [String; 9] {
+    [
+        visible(if table.path.is_empty() { "(the root)" } else { &table.path }).into_owned(),
+        table.version.to_string(),
+        table.timestamp_ms.and_then(minute_of).unwrap_or_default(),
+        count(table.files),
+        size(table.bytes),
+        table.rows.map(count).unwrap_or_default(),
+        count(table.objects),
+        table.run.bucket.clone(),
+        visible(&table.target).into_owned(),
+    ]
+}
+
+/// The SQL of every engine for one table, under the last part of its path as its name.
+fn sql(text: &mut String, plan: &RestorePlan, table: &TableToRestore) -> Result<()> {
+    let location = format!("s3://{}/{}", plan.target_bucket, table.target);
+    let name = table.path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("restored");
+    writeln!(text, "\n-- {} at version {}", visible(&table.path), table.version)?;
+    for engine in Engine::ALL {
+        match register_sql(engine, &[name], &location, &table.described) {
+            Ok(sql) => writeln!(text, "-- {}\n{}", engine.name(), sql.trim_end())?,
+            Err(error) => writeln!(text, "-- {}: {error}", engine.name())?,
+        }
+    }
+    Ok(())
+}
