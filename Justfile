@@ -45,7 +45,7 @@ rehearse SEEDS="12" FIRST="1":
 
 # drive the twin with boto3 and the AWS CLI, and play our nights on another emulator
 conformance *ARGUMENTS:
-    cargo build --release --workspace --bins --example roll_back
+    cargo build --release --workspace --bins
     tests/conformance/run {{ ARGUMENTS }}
 
 # check the Terraform: format, validity, tests, a policy scanner; and the calls of whole nights against every policy

@@ -1,12 +1,14 @@
 //! Rolls the table in a folder back to an older version by a commit, and prints what the commit does as a line of JSON.
 //!
 //! ```text
-//! cargo run -p levee-delta-log --example roll_back -- FOLDER VERSION
+//! roll_back FOLDER VERSION
 //! ```
 //!
 //! The commit is made in memory and written only when it does not exist. Nothing is written when the two versions have the same
 //! state. The exit code is 3 when the table must not be rolled back, 1 when it cannot be for another reason.
-//! `tests/restore/check.py` drives it.
+//! `tests/conformance/check_rollbacks.py` drives it.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "what was done goes to standard output")]
 
 use std::{
     error::Error,

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Rolls tables back by the example `roll_back`, and asks the Python package deltalake what it finds.
+"""Rolls tables back by the program `roll_back`, and asks the Python package deltalake what it finds.
 
-    cargo build --release -p levee-delta-log --example roll_back
+    cargo build --release --workspace --bins
     .ci/python lake tests/lake/requirements.txt
-    .tools/lake/bin/python crates/delta-log/tests/restore/check.py target/release/examples/roll_back [DELTA]
+    .tools/lake/bin/python tests/conformance/check_rollbacks.py target/release/roll_back [DELTA]
 
 deltalake writes tables of several histories, which are rolled back to each of their versions. Each time the new version must have
 the files, statistics, schema, properties and rows of the old one, and those of deltalake's own restore; the versions before must be
