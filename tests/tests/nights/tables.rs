@@ -224,7 +224,12 @@ async fn a_dropped_table_is_explained_and_does_not_fail_the_night() {
     assert_eq!(table["missing"], json!([{ "path": "c.parquet", "why": "absent", "want": 9 }]));
     assert_told(
         &table,
-        &["the table was dropped", "earlier backup", "none was gone at the copy", "came after the inventory"],
+        &[
+            "the table was dropped",
+            "earlier backup",
+            "none was gone from the source at the copy",
+            "came after the inventory",
+        ],
     );
     assert_eq!(table["behind"], json!({ "versions": 1, "ms": 1 }), "{table}");
     let age = "2026-04-02T01:00:00Z".parse::<jiff::Timestamp>().unwrap().as_second() - 2;

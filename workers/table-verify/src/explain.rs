@@ -19,9 +19,9 @@ pub(crate) struct Circumstances {
     pub(crate) scan_started: Timestamp,
     /// When the tables were looked at.
     pub(crate) now: Timestamp,
-    /// Objects of the inventory that were gone from the source when they were to be copied. None of them where they are too many
-    /// to be remembered.
-    pub(crate) vanished: KeySet,
+    /// Objects of the inventory that were gone from the source when they were to be copied; none where they are too many to be
+    /// remembered.
+    pub(crate) vanished: Option<KeySet>,
     /// The buckets that have runs in the ledger.
     pub(crate) backed_up: BTreeSet<String>,
 }
@@ -36,9 +36,9 @@ impl Circumstances {
 
     /// Of the missing objects that are named, what the inventory had and what it had not; empty where none is missing.
     fn whereabouts(&self, table: &TableVerdict) -> String {
+        let Some(vanished) = &self.vanished else { return String::new() };
         let below = prefix(&table.path);
-        let gone =
-            table.missing.iter().filter(|missing| self.vanished.has(&format!("{below}{}", missing.path))).count();
+        let gone = table.missing.iter().filter(|missing| vanished.has(&format!("{below}{}", missing.path))).count();
         let of = match table.missing_in_all.objects > table.missing.len() as u64 {
             true => format!("of the first {} of them ", table.missing.len()),
             false => String::new(),
@@ -46,7 +46,7 @@ impl Circumstances {
         match (gone, table.missing.len() - gone) {
             (0, 0) => String::new(),
             (0, _) => format!(
-                ": {of}none was gone at the copy, so they came after the inventory of {}, or have changed since",
+                ": {of}none was gone from the source at the copy: they came after the inventory of {}, have changed since, or were left out",
                 self.scan_started
             ),
             (gone, 0) => format!(
@@ -55,7 +55,7 @@ impl Circumstances {
             ),
             (gone, other) => format!(
                 ": {of}{gone} were in the inventory of {} and gone from the source when they were to be copied, vacuumed or deleted \
-                 meanwhile, and {other} came after it, or have changed since",
+                 meanwhile, and {other} came after it, have changed since, or were left out",
                 self.scan_started
             ),
         }

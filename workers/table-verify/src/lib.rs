@@ -127,7 +127,7 @@ impl TableVerify {
                 source: run.source.clone(),
                 scan_started: input.manifest.scan_started,
                 now: context.clock.now(),
-                vanished: vanished.unwrap_or_default(),
+                vanished,
                 backed_up: self.ledger.sources().await?.into_iter().collect(),
             }),
             snapshot,
