@@ -249,16 +249,13 @@ fn torn_copies_are_judged_by_what_is_there(
 
 #[test]
 fn the_version_of_a_time_is_the_last_that_was_committed_until_then() {
-    let table = Table::plain(5);
-    let (listing, options) = (table.listing(), Options::default());
-    let times: Vec<i64> = (0..=5)
-        .map(|version| at_version(&listing, &table, &options, version).unwrap().facts.unwrap().timestamp_ms.unwrap())
-        .collect();
-    assert!(times.is_sorted_by(|one, next| one < next), "{times:?}");
-    let as_of = |ms| version_as_of(&listing, &table, &options, ms).unwrap();
-    let found: Vec<_> = times.iter().map(|time| as_of(*time)).collect();
-    assert_eq!(found, (0..=5).map(Some).collect::<Vec<_>>());
-    assert_eq!((as_of(times[0] - 1), as_of(i64::MAX)), (None, Some(5)));
+    let mut table = Table::plain(1);
+    (2..=5).for_each(|version| table.commit(version, &[json!({"commitInfo": {"timestamp": 10 * version}})]));
+    let as_of = |ms| version_as_of(&table.listing(), &table, &Options::default(), ms).unwrap();
+    assert_eq!([19, 20, 29, 30, 49, 50, i64::MAX].map(as_of), [1, 2, 2, 3, 4, 5, 5].map(Some));
+    let mut later = Table::default();
+    later.commit(7, &[json!({"commitInfo": {"timestamp": 70}})]);
+    assert_eq!(version_as_of(&later.listing(), &later, &Options::default(), 69).unwrap(), None);
 }
 
 #[rstest]
