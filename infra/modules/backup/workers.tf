@@ -15,8 +15,6 @@ locals {
       LEVEE_LOG_FORMAT    = "json"
     },
     length(var.break_glass_arns) == 0 ? {} : { LEVEE_BREAK_GLASS_ARNS = join(",", var.break_glass_arns) },
-    # At most 130 bytes for each of the objects that the tasks of a process hold: half of its memory.
-    var.ecs == null ? {} : { LEVEE_OBJECTS_AT_ONCE = tostring(max(1024, floor(var.ecs.memory * 4000 / var.ecs.concurrency))) },
     var.receipt_signing_key_arn == null ? {} : { LEVEE_RECEIPT_SIGNING_KEY_ARN = var.receipt_signing_key_arn },
   )
 
@@ -72,7 +70,9 @@ resource "aws_ecs_task_definition" "worker" {
     # For the entry point of the image, which is the levee command.
     command = concat(["worker"], each.value)
     environment = [for name, value in merge(local.worker_environment, {
-      LEVEE_CONCURRENCY            = tostring(var.ecs.concurrency)
+      LEVEE_CONCURRENCY = tostring(var.ecs.concurrency)
+      # At most 130 bytes for each of the objects that the stages of a task hold: half of its memory.
+      LEVEE_OBJECTS_AT_ONCE        = tostring(max(1024, floor(var.ecs.memory * 4000 / var.ecs.concurrency)))
       LEVEE_SHUTDOWN_GRACE_SECONDS = tostring(local.shutdown_grace_seconds)
     }) : { name = name, value = value }]
     user                   = "65532:65532"

@@ -57,6 +57,7 @@ run "tasks_are_small_locked_down_and_run_their_stages" {
       LEVEE_QUEUE_PREFIX           = "levee-"
       LEVEE_LOG_FORMAT             = "json"
       LEVEE_CONCURRENCY            = "8"
+      LEVEE_OBJECTS_AT_ONCE        = "256000"
       LEVEE_SHUTDOWN_GRACE_SECONDS = "20"
     }])
     error_message = "The settings of a worker; no secret is among them."
