@@ -7,6 +7,7 @@
 
 mod archived;
 mod large;
+mod memory;
 mod steps;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ use levee::{
 use levee_clock::Clock;
 use levee_stage::Aws;
 use levee_twin::{FaultPlan, Twin, TwinBuilder, service::Principal};
+pub use memory::peak_memory_kib;
 use serde_json::Value;
 pub use steps::{Captured, Hands};
 use tokio::task::JoinHandle;

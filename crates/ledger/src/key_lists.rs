@@ -4,7 +4,10 @@ use levee_stage::StageError;
 use serde::Deserialize;
 use twox_hash::XxHash3_128;
 
-use crate::{JsonLines, Ledger, state::ObjectPointer};
+use crate::{
+    JsonLines, Ledger,
+    state::{LargeCopied, ObjectPointer, Report},
+};
 
 /// Keys that a [`KeySet`] remembers, 16 bytes each.
 const REMEMBERED: usize = 4_000_000;
@@ -49,9 +52,18 @@ struct Line {
 }
 
 impl<'a> KeyLists<'a> {
-    /// These lists; a stage that finds one gone fails with `error`.
-    pub fn new(ledger: &'a Ledger, lists: impl IntoIterator<Item = &'a ObjectPointer>, error: &'static str) -> Self {
-        Self { ledger, lists: lists.into_iter().collect(), error }
+    /// The lists of what was gone from the source when it was to be copied, by jobs and part by part; a stage that finds one of
+    /// them gone fails with `error`.
+    #[must_use]
+    pub fn of_vanished(
+        ledger: &'a Ledger,
+        report: Option<&'a Report>,
+        large: Option<&'a LargeCopied>,
+        error: &'static str,
+    ) -> Self {
+        let reported = report.and_then(|report| report.vanished_list.as_ref());
+        let large = large.and_then(|large| large.vanished_list.as_ref());
+        Self { ledger, lists: reported.into_iter().chain(large).collect(), error }
     }
 
     /// All keys; none when there are more than four million.

@@ -160,7 +160,8 @@ impl Asked {
     }
 }
 
-fn matcher(glob: &str) -> Result<GlobMatcher> {
+/// A glob of `--table` over the paths of tables.
+pub(crate) fn matcher(glob: &str) -> Result<GlobMatcher> {
     let built = GlobBuilder::new(glob).literal_separator(true).build();
     Ok(built.with_context(|| format!("--table {glob:?} is no glob"))?.compile_matcher())
 }

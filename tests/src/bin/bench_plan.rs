@@ -40,6 +40,7 @@ use levee_manifest_ready::{
     scan::{Body, DataFiles, scan},
 };
 use levee_stage::StageError;
+use levee_tests::peak_memory_kib;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 
@@ -114,7 +115,7 @@ fn measure(name: &str, mut command: Command, rows: u64, bytes: u64) -> Result<u6
         if let Some(status) = child.try_wait()? {
             break status;
         }
-        peak = high_water(child.id()).unwrap_or(peak).max(peak);
+        peak = peak_memory_kib(child.id()).unwrap_or(peak).max(peak);
         std::thread::sleep(Duration::from_millis(20));
     };
     let seconds = began.elapsed().as_secs_f64();
@@ -126,12 +127,6 @@ fn measure(name: &str, mut command: Command, rows: u64, bytes: u64) -> Result<u6
         number(peak) / 1024.0
     );
     Ok(peak)
-}
-
-/// `VmHWM` of a process in KiB (proc(5)).
-fn high_water(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
 /// Writes an inventory of a lake: tables in partitions, mostly Parquet, with logs between. The path of its manifest, and the

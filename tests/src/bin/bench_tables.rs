@@ -4,14 +4,14 @@
 //! The peak of memory is that of the whole process, in which the twin holds every object.
 #![allow(clippy::print_stdout, reason = "the figures go to standard output")]
 
-use std::{fs, time::Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use jiff::civil::date;
 use levee::hosts::StageName;
 use levee_stage::Aws;
-use levee_tests::{Rig, RigBuilder};
+use levee_tests::{Rig, RigBuilder, peak_memory_kib};
 use levee_twin::{gate::CallFilter, service::Principal};
 use serde_json::json;
 
@@ -87,11 +87,8 @@ fn last_call(rig: &Rig) -> u64 {
     rig.twin.gate().calls_where(&CallFilter::default()).last().map_or(0, |call| call.number)
 }
 
-/// `VmHWM` of this process in KiB (proc(5)).
 fn high_water() -> Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+    peak_memory_kib(std::process::id()).context("this system does not tell how much memory a process has taken")
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]

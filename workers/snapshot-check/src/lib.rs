@@ -16,7 +16,7 @@ use compare::{Compared, Comparison};
 use found::{Incomplete, incomplete_record, record, stem};
 use levee_ledger::{
     KeyLists, Ledger, RunKey,
-    state::{self, Bucket, Difference, Job, Manifest, ObjectPointer, Report, Run, SnapshotNext},
+    state::{self, Bucket, Difference, Job, LargeCopied, Manifest, Report, Run, SnapshotNext},
 };
 use levee_stage::{Aws, CommonSettings, Context, EventBus, NoSettings, Progress, Stage, StageError};
 use levee_tables::BucketStore;
@@ -43,15 +43,7 @@ pub struct Input {
     pub report: Option<Report>,
     /// What large-copy has done; absent when nothing was too large.
     #[serde(default)]
-    pub large: Option<Large>,
-}
-
-/// The part of `$.large` that the stage reads.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Large {
-    /// The objects that were gone from the source.
-    #[serde(default)]
-    pub vanished_list: Option<ObjectPointer>,
+    pub large: Option<LargeCopied>,
 }
 
 /// The stage.
@@ -78,9 +70,8 @@ impl SnapshotCheck {
         let planned = Planned::open(&self.aws.s3, &self.ledger, &self.account, &input.manifest).await?;
         let name = &input.bucket.name;
         let bucket = BucketStore::new(&self.aws.s3, name, Some(input.bucket.account.clone()));
-        let reported = input.report.as_ref().and_then(|report| report.vanished_list.as_ref());
-        let large = input.large.as_ref().and_then(|large| large.vanished_list.as_ref());
-        let vanished = KeyLists::new(&self.ledger, reported.into_iter().chain(large), SNAPSHOT_DIFFERS);
+        let vanished =
+            KeyLists::of_vanished(&self.ledger, input.report.as_ref(), input.large.as_ref(), SNAPSHOT_DIFFERS);
         Comparison { planned, name, bucket, vanished }.run().await
     }
 

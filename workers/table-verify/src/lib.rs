@@ -14,7 +14,7 @@ use explain::Circumstances;
 use levee_delta_log::Options;
 use levee_ledger::{
     KeyLists, Ledger, RunKey, Selector,
-    state::{self, ArchivedPolicy, Bucket, Manifest, ObjectPointer, Report, Run},
+    state::{self, ArchivedPolicy, Bucket, LargeCopied, Manifest, Report, Run},
 };
 use levee_stage::{Aws, CommonSettings, Context, EventBus, Progress, Stage, StageError};
 use levee_tables::{BucketStore, tables};
@@ -66,15 +66,7 @@ pub struct Input {
     pub report: Option<Report>,
     /// What large-copy has done; absent when nothing was too large.
     #[serde(default)]
-    pub large: Option<Large>,
-}
-
-/// The part of `$.large` that the stage reads.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Large {
-    /// The objects that were gone from the source.
-    #[serde(default)]
-    pub vanished_list: Option<ObjectPointer>,
+    pub large: Option<LargeCopied>,
 }
 
 /// The stage.
@@ -113,9 +105,8 @@ impl TableVerify {
 
     async fn look(&self, context: &Context, list: &str, input: &Input) -> Result<Survey, StageError> {
         let (run, bucket) = (&input.run, &input.bucket);
-        let reported = input.report.as_ref().and_then(|report| report.vanished_list.as_ref());
-        let large = input.large.as_ref().and_then(|large| large.vanished_list.as_ref());
-        let vanished = KeyLists::new(&self.ledger, reported.into_iter().chain(large), TABLES_TORN).set().await?;
+        let vanished =
+            KeyLists::of_vanished(&self.ledger, input.report.as_ref(), input.large.as_ref(), TABLES_TORN).set().await?;
         let selector = Selector::new(&run.selection)
             .map_err(|problems| StageError::permanent(StageError::INPUT_INVALID, problems.join("; ")))?;
         let snapshot = BucketStore::new(&self.aws.s3, &bucket.name, Some(bucket.account.clone()));

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use aws_sdk_s3::Client;
-use globset::{GlobBuilder, GlobMatcher};
 use jiff::{Timestamp, civil::Date};
 use levee_delta_log::{Options, VersionFacts};
 use levee_ledger::{
@@ -17,7 +16,7 @@ use levee_ledger::{
 use levee_tables::{BucketStore, Needed, at_version, described, listing, needs, version_as_of};
 use sha2::{Digest, Sha256};
 
-use crate::show::tables::read;
+use crate::{show::tables::read, verify::matcher};
 
 /// Snapshots that a refusal names for want of the one that was asked for.
 const NEAREST: usize = 3;
@@ -228,9 +227,4 @@ fn table(
         objects_sha256: hex::encode(digest.finalize()),
         described,
     }
-}
-
-fn matcher(glob: &str) -> Result<GlobMatcher> {
-    let built = GlobBuilder::new(glob).literal_separator(true).build();
-    Ok(built.with_context(|| format!("--table {glob:?} is no glob"))?.compile_matcher())
 }
