@@ -74,7 +74,7 @@ class Deployment:
         def delivered():
             return [key for key in self.keys(MANIFESTS, base) if key.endswith("/manifest.checksum")]
 
-        return until(f"the inventory {name} of {self.source} is delivered", delivered, 60)[0].removesuffix("manifest.checksum")
+        return until(f"the inventory {name} of {self.source} is delivered", delivered, 600)[0].removesuffix("manifest.checksum")
 
     def execute(self, name, inventory="daily", **more):
         run = {"source": self.source, "source_account": BACKUP, "backup_date": self.date.isoformat(), "settle_days": 0,
@@ -82,7 +82,7 @@ class Deployment:
         started = self.sfn.start_execution(stateMachineArn=self.machine, name=name, input=json.dumps({"run": run}))
         return started["executionArn"]
 
-    def ended(self, arn, seconds=170):
+    def ended(self, arn, seconds=900):
         def look():
             seen = self.sfn.describe_execution(executionArn=arn)
             return seen if seen["status"] != "RUNNING" else None
@@ -113,7 +113,7 @@ class Deployment:
         body = self.s3.get_object(Bucket=LEDGER, Key=f"runs/{self.source}/{self.date}/{execution}/{name}")["Body"].read()
         return [json.loads(line) for line in body.splitlines()]
 
-    def recorded(self, execution, name, seconds=120):
+    def recorded(self, execution, name, seconds=900):
         key = f"runs/{self.source}/{self.date}/{execution}/{name}"
         until(f"the record {name} of {execution}", lambda: key in self.ledger(execution), seconds)
 

@@ -58,7 +58,7 @@ def attempts(checks, stack, url, arn):
     sqs, sfn = stack.client("sqs"), stack.client("stepfunctions")
     seen, gap, refused = [], 0.0, time.monotonic()
     for number in range(3):
-        message = until("a message of the task", lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5).get("Messages"), 30)[0]
+        message = until("a message of the task", lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5).get("Messages"), 120)[0]
         sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         body = json.loads(message["Body"])
         gap = time.monotonic() - refused
@@ -71,12 +71,12 @@ def attempts(checks, stack, url, arn):
           "the context object of ministack has none, where AWS has 0; the deployed definition says 0")
     limit(checks, "MaxDelaySeconds of Retry", gap > 4,
           f"ministack takes and ignores it, as it does JitterStrategy: a gap of 2 s, scaled by 0.1, was {gap:.1f} s")
-    until("the execution of limits-token fails", lambda: sfn.describe_execution(executionArn=arn)["status"] == "FAILED", 30)
+    until("the execution of limits-token fails", lambda: sfn.describe_execution(executionArn=arn)["status"] == "FAILED", 120)
 
 
 def heartbeat(checks, stack, url, arn):
     sqs, sfn = stack.client("sqs"), stack.client("stepfunctions")
-    until("a message of the task", lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5).get("Messages"), 30)
+    until("a message of the task", lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5).get("Messages"), 120)
     try:
         until("the heartbeat times out", lambda: sfn.describe_execution(executionArn=arn)["status"] != "RUNNING", 20)
         there = False

@@ -76,7 +76,7 @@ def refused(checks, stack, stage):
 def _gave_up(deployment, arn):
     given_up = lambda: any(details.get("error") == "Levee.AwsUnavailable" for _, details in deployment.events(arn))
     try:
-        return until("the worker gives up", given_up, 150)
+        return until("the worker gives up", given_up, 900)
     except AssertionError:
         return False
 

@@ -55,7 +55,7 @@ def events(checks, stack, heard):
 
     wanted = {("Run Started", "lake-night"), ("Run Started", "lake-all"), ("Copy Failures", "lake-outstanding")}
     try:
-        until("the events arrive", whole, 60)
+        until("the events arrive", whole, 600)
     except AssertionError:
         pass
     checks.that("events: runs that started and rows that failed are told to the bus", wanted <= told, f"without {wanted - told}")

@@ -47,9 +47,9 @@ class Stack:
             "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "MINISTACK_HOST": "127.0.0.1", "LOG_LEVEL": "WARNING",
             "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0", "SFN_WAIT_SCALE": "0.1", "TMPDIR": str(self.logs),
         })
-        until("ministack answers", lambda: self._runs("ministack", ministack) and _answers(self.client("s3")), 60)
+        until("ministack answers", lambda: self._runs("ministack", ministack) and _answers(self.client("s3")), 300)
         twin = self.spawn("twin", [self.programs / "levee", "twin", "--port", "0", "--s3-endpoint", self.ministack], {})
-        self.twin = until("the twin tells its address", lambda: self._runs("twin", twin) and self._announced(), 30)
+        self.twin = until("the twin tells its address", lambda: self._runs("twin", twin) and self._announced(), 120)
 
     def _runs(self, name, process):
         if process.poll() is not None:
