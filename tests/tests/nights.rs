@@ -14,6 +14,7 @@ mod nights {
     mod receipts;
     mod refusals;
     mod restore_plans;
+    mod restores;
     mod retries;
     mod schedules;
     mod snapshots;

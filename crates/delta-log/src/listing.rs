@@ -77,6 +77,12 @@ impl Listing {
         self.objects.memory() + self.names.memory()
     }
 
+    /// The greatest version that a commit or a checkpoint names; none when none does.
+    #[must_use]
+    pub fn latest_version(&self) -> Option<u64> {
+        self.names().latest()
+    }
+
     /// The bytes of the object at a key below the root, when it is there and kept.
     #[must_use]
     pub fn size_at(&self, relative_key: &str) -> Option<u64> {

@@ -98,7 +98,7 @@ impl Ledger {
             }
             None => {
                 let cause = format!(
-                    "{run} was never claimed in {}. The stage ManifestReady makes the claim: start the execution anew.",
+                    "{run} was never claimed in {}. The first stage makes the claim: start the execution anew.",
                     self.place(&run.day_prefix())
                 );
                 Err(StageError::permanent("Levee.RunNotClaimed", cause))
@@ -162,15 +162,13 @@ fn may_take_over(run: &RunKey, owner: &Claim, state: OwnerState) -> Result<(), S
         }
         OwnerState::Running => {
             let cause = format!(
-                "{run} cannot begin: the execution {name} works on the same source and day since {}. Follow that one, or stop it first.",
+                "{run} cannot begin: the execution {name} works on it since {}. Follow that one, or stop it first.",
                 owner.claimed_at
             );
             Err(StageError::permanent("Levee.RunAlreadyClaimed", cause))
         }
         OwnerState::Succeeded => {
-            let cause = format!(
-                "{run} cannot begin: the execution {name} has finished the backup of this source and day. There is nothing to do."
-            );
+            let cause = format!("{run} cannot begin: the execution {name} has finished it. There is nothing to do.");
             Err(StageError::permanent("Levee.RunAlreadyDone", cause))
         }
     }

@@ -5,7 +5,10 @@ use std::fmt;
 use jiff::civil::Date;
 use levee_stage::Execution;
 
-/// The run that records belong to. Its records are `runs/<source>/<yyyy-mm-dd>/<execution-name>/…`.
+use crate::state::Run;
+
+/// The run that records belong to. Its records are `runs/<source>/<yyyy-mm-dd>/<execution-name>/…`, those of a restore
+/// `restores/<source>/<id>/<execution-name>/…`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunKey {
     /// The source bucket.
@@ -16,20 +19,34 @@ pub struct RunKey {
     pub execution_arn: String,
     /// The execution's name.
     pub execution_name: String,
+    /// Which restore it is; none for a backup.
+    pub restore: Option<String>,
 }
 
 impl RunKey {
-    /// The run of an execution.
+    /// The run of an execution, which may be a restore.
+    #[must_use]
+    pub fn of(run: &Run, backup_date: Date, execution: &Execution) -> Self {
+        match &run.restore {
+            None => Self::new(&run.source, backup_date, execution),
+            Some(restore) => {
+                Self { restore: Some(restore.id.clone()), ..Self::new(&restore.of, backup_date, execution) }
+            }
+        }
+    }
+
+    /// The backup of an execution.
     pub fn new(source: impl Into<String>, backup_date: Date, execution: &Execution) -> Self {
         Self {
             source: source.into(),
             backup_date,
             execution_arn: execution.id.clone(),
             execution_name: execution.name.clone(),
+            restore: None,
         }
     }
 
-    /// `runs/<source>/<yyyy-mm-dd>/<execution-name>/`.
+    /// The place of the execution's records, with a slash at the end.
     #[must_use]
     pub fn prefix(&self) -> String {
         format!("{}{}/", self.day_prefix(), self.execution_name)
@@ -41,15 +58,28 @@ impl RunKey {
         format!("{}{name}", self.prefix())
     }
 
-    /// `runs/<source>/<yyyy-mm-dd>/`: what all executions for this source and day share.
+    /// What all executions with the same work share: `runs/<source>/<yyyy-mm-dd>/`, or `restores/<source>/<id>/`.
     #[must_use]
     pub fn day_prefix(&self) -> String {
-        format!("runs/{}/{}/", self.source, self.backup_date)
+        match &self.restore {
+            None => format!("runs/{}/{}/", self.source, self.backup_date),
+            Some(id) => restore_prefix(&self.source, id),
+        }
     }
 }
 
 impl fmt::Display for RunKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the backup of {} for {} (execution {})", self.source, self.backup_date, self.execution_name)
+        let (source, date, execution) = (&self.source, self.backup_date, &self.execution_name);
+        match &self.restore {
+            None => write!(f, "the backup of {source} for {date} (execution {execution})"),
+            Some(id) => write!(f, "the restore {id} of {source} from the snapshot of {date} (execution {execution})"),
+        }
     }
+}
+
+/// `restores/<source>/<id>/`: what a restore has in the ledger.
+#[must_use]
+pub fn restore_prefix(source: &str, id: &str) -> String {
+    format!("restores/{source}/{id}/")
 }

@@ -22,7 +22,7 @@ mod validate;
 pub use artefact::{Artefact, ArtefactWriter};
 pub use canonical::canonical_json;
 pub use claim::{Claim, Claimed, OwnerState, execution_state};
-pub use key::RunKey;
+pub use key::{RunKey, restore_prefix};
 pub use key_lists::{KeyLists, KeySet, key_id};
 pub use lines::{JsonLines, PlannedRows};
 pub use records::{Ledger, Stored, Written};

@@ -5,10 +5,14 @@ use jiff::civil::Date;
 use levee_stage::StageError;
 use sha2::{Digest, Sha256};
 
+use crate::state::Run;
+
 /// The longest bucket name.
 const MAX_BUCKET: usize = 63;
 /// What the date adds to the source's name: `-dd-mmm-yyyy`.
 const DATE_SUFFIX: usize = 12;
+/// What a job's description has room for beside the token, the date and the attempt.
+const MAX_WORK: usize = 115;
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 /// Reserved beginnings and ends of bucket names (S3 User Guide, "General purpose bucket naming rules").
 const RESERVED_PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
@@ -116,52 +120,52 @@ fn is_account_regional(name: &str) -> bool {
 }
 
 /// The client request token of a copy job: 64 lower-case hex digits. The same job asked for twice is one job; a deliberate
-/// repetition has a higher attempt.
+/// repetition has a higher attempt. `subject` is [`Run::subject`](crate::state::Run::subject).
 #[must_use]
-pub fn job_token(source: &str, backup_date: Date, manifest_etag: &str, attempt: u32) -> String {
-    token("levee-job", source, backup_date, manifest_etag, attempt)
+pub fn job_token(subject: &str, backup_date: Date, manifest_etag: &str, attempt: u32) -> String {
+    token("levee-job", subject, backup_date, manifest_etag, attempt)
 }
 
 /// The client request token of a restore job; see [`job_token`].
 #[must_use]
-pub fn restore_token(source: &str, backup_date: Date, manifest_etag: &str, attempt: u32) -> String {
-    token("levee-restore", source, backup_date, manifest_etag, attempt)
+pub fn restore_token(subject: &str, backup_date: Date, manifest_etag: &str, attempt: u32) -> String {
+    token("levee-restore", subject, backup_date, manifest_etag, attempt)
 }
 
-fn token(kind: &str, source: &str, backup_date: Date, manifest_etag: &str, attempt: u32) -> String {
-    hex::encode(Sha256::digest(format!("{kind}\n{source}\n{backup_date}\n{manifest_etag}\n{attempt}")))
+fn token(kind: &str, subject: &str, backup_date: Date, manifest_etag: &str, attempt: u32) -> String {
+    hex::encode(Sha256::digest(format!("{kind}\n{subject}\n{backup_date}\n{manifest_etag}\n{attempt}")))
 }
 
-/// Where the report of a copy job goes in the report bucket: `<source>/<yyyy-mm-dd>/attempt-<n>-<12 hex digits>`. No slash
+/// Where the report of a copy job goes in the report bucket: `<subject>/<yyyy-mm-dd>/attempt-<n>-<12 hex digits>`. No slash
 /// at the end, because Batch Operations adds `/job-<id>` itself.
 #[must_use]
-pub fn report_prefix(source: &str, backup_date: Date, manifest_etag: &str, attempt: u32) -> String {
-    let token = job_token(source, backup_date, manifest_etag, attempt);
+pub fn report_prefix(subject: &str, backup_date: Date, manifest_etag: &str, attempt: u32) -> String {
+    let token = job_token(subject, backup_date, manifest_etag, attempt);
     let short: String = token.chars().take(DATE_SUFFIX).collect();
-    format!("{source}/{backup_date}/attempt-{attempt}-{short}")
+    format!("{subject}/{backup_date}/attempt-{attempt}-{short}")
 }
 
-/// Where the report of a restore job goes: `<source>/<yyyy-mm-dd>/restore-<n>-<12 hex digits>`; see [`report_prefix`].
+/// Where the report of a restore job goes: `<subject>/<yyyy-mm-dd>/restore-<n>-<12 hex digits>`; see [`report_prefix`].
 #[must_use]
-pub fn restore_report_prefix(source: &str, backup_date: Date, manifest_etag: &str, attempt: u32) -> String {
-    let token = restore_token(source, backup_date, manifest_etag, attempt);
+pub fn restore_report_prefix(subject: &str, backup_date: Date, manifest_etag: &str, attempt: u32) -> String {
+    let token = restore_token(subject, backup_date, manifest_etag, attempt);
     let short: String = token.chars().take(DATE_SUFFIX).collect();
-    format!("{source}/{backup_date}/restore-{attempt}-{short}")
+    format!("{subject}/{backup_date}/restore-{attempt}-{short}")
 }
 
 /// The description of a restore job; see [`job_description`].
 #[must_use]
-pub fn restore_description(source: &str, backup_date: Date, manifest_etag: &str, attempt: u32) -> String {
-    let token = restore_token(source, backup_date, manifest_etag, attempt);
-    let source: String = source.chars().take(MAX_BUCKET).collect();
-    format!("Levee restore for the backup of {source} for {backup_date}, attempt {attempt}, token {token}")
+pub fn restore_description(run: &Run, backup_date: Date, manifest_etag: &str, attempt: u32) -> String {
+    let token = restore_token(&run.subject(), backup_date, manifest_etag, attempt);
+    let work: String = run.work().chars().take(MAX_WORK).collect();
+    format!("Levee restore for the {work} for {backup_date}, attempt {attempt}, token {token}")
 }
 
 /// The description of a copy job, at most 256 characters. It ends with the token, because `ListJobs` returns descriptions
 /// but neither tags nor tokens, and it says nothing that changes from one call to the next.
 #[must_use]
-pub fn job_description(source: &str, backup_date: Date, manifest_etag: &str, attempt: u32) -> String {
-    let token = job_token(source, backup_date, manifest_etag, attempt);
-    let source: String = source.chars().take(MAX_BUCKET).collect();
-    format!("Levee backup of {source} for {backup_date}, attempt {attempt}, token {token}")
+pub fn job_description(run: &Run, backup_date: Date, manifest_etag: &str, attempt: u32) -> String {
+    let token = job_token(&run.subject(), backup_date, manifest_etag, attempt);
+    let work: String = run.work().chars().take(MAX_WORK).collect();
+    format!("Levee {work} for {backup_date}, attempt {attempt}, token {token}")
 }

@@ -1,11 +1,27 @@
-//! The plan of a restore: a file that says what is to be put back, from where and to where, before anything is done.
+//! Restores: the plan, a file that says what is to be put back, from where and to where, before anything is done; and the
+//! receipt of what was done.
+
+use std::collections::BTreeMap;
 
 use jiff::{Timestamp, civil::Date};
-use levee_delta_log::Described;
+use levee_delta_log::{Described, RestoreSummary};
+use levee_stage::StageError;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    canonical_json,
+    receipt::{JobFacts, StageFacts},
+    restore_prefix,
+    state::{Bucket, ObjectPointer, Tables},
+};
 
 /// The version of the form of plans that this release writes.
 pub const RESTORE_PLAN_VERSION: u32 = 1;
+/// The version of the form of the receipts of restores that this release writes.
+pub const RESTORE_RECEIPT_VERSION: u32 = 1;
+/// Digits of a plan's digest that its restores are named by.
+const ID_DIGITS: usize = 12;
 
 /// What is to be restored. Fields are only ever added.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,8 +34,12 @@ pub struct RestorePlan {
     pub levee_version: String,
     /// The source bucket that the snapshots are of.
     pub source: String,
+    /// The ledger that knows the snapshots.
+    pub ledger_bucket: String,
+    /// The state machine that carries it out.
+    pub state_machine_arn: String,
     /// The bucket that is restored into.
-    pub target_bucket: String,
+    pub target: Bucket,
     /// The prefix of it that is restored below, without a slash at the end; empty for the whole bucket.
     pub target_prefix: String,
     /// Whether objects that are in the way may be replaced.
@@ -35,30 +55,51 @@ pub struct TableToRestore {
     pub path: String,
     /// Its root in the target bucket, without a slash at the end.
     pub target: String,
-    /// The version.
+    /// What is done with it.
+    pub how: How,
+    /// The version that is whole afterwards.
     pub version: u64,
     /// When that was committed, in milliseconds since 1970, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp_ms: Option<i64>,
-    /// The run whose snapshot has it.
+    /// The run whose snapshot has what is copied.
     pub run: SnapshotRun,
-    /// Live data files.
+    /// Live data files of the version.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
     /// Their rows, where every file has statistics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
-    /// Everything that is copied: data, deletion vectors, the checkpoint, and commits up to the version.
+    /// Everything that is copied: of data, deletion vectors, the checkpoint, and commits up to the version, what the target lacks.
     pub objects: u64,
     /// Their bytes.
     pub object_bytes: u64,
     /// Of them, those that are too large for a batch copy.
     pub large_objects: u64,
-    /// SHA-256 in hexadecimal over a line `<size> <path>` for each of them, by path: another set of objects is another plan.
+    /// Of them, those that are archived in the snapshot and are thawed first.
+    pub archived_objects: u64,
+    /// What the version needs and the target has; it is not touched.
+    pub present_objects: u64,
+    /// SHA-256 in hexadecimal over a line `<size> <path>` for each of what is copied, by path: another set of objects is another plan.
     pub objects_sha256: String,
     /// Schema, partitioning and properties at the version.
     pub described: Described,
+}
+
+/// What is done with a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// It is put where nothing is, or where what is there is replaced.
+    New,
+    /// In its own place, what its newest version lacks is put back, and nothing else is changed.
+    PutBack,
+    /// In its own place, what the version lacks is put back; then a new commit gives the table the state of the version.
+    RollBack {
+        /// The newest version when the plan was made. A table that has moved on is not rolled back.
+        from: u64,
+    },
 }
 
 /// The run that a table is restored from.
@@ -74,4 +115,167 @@ pub struct SnapshotRun {
     pub bucket: String,
     /// The account that owns it.
     pub account: String,
+}
+
+/// What one execution does of a plan: all tables of one snapshot bucket, because a copy job copies from one bucket.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RestoreExecution<'a> {
+    /// `<12 hex digits of the plan's digest>-<yyyy-mm-dd>`.
+    pub id: String,
+    /// The snapshot.
+    pub run: &'a SnapshotRun,
+    /// Its tables.
+    pub tables: Vec<&'a TableToRestore>,
+}
+
+impl RestorePlan {
+    /// SHA-256 of the plan's canonical JSON, in hexadecimal.
+    ///
+    /// # Errors
+    /// It is no JSON.
+    pub fn digest(&self) -> Result<String, StageError> {
+        let bytes = canonical_json(self).map_err(|error| {
+            StageError::permanent(StageError::OUTPUT_INVALID, format!("the plan is no JSON: {error}"))
+        })?;
+        Ok(hex::encode(Sha256::digest(bytes)))
+    }
+
+    /// The executions that carry it out, by snapshot bucket.
+    ///
+    /// # Errors
+    /// It is no JSON.
+    pub fn executions(&self) -> Result<Vec<RestoreExecution<'_>>, StageError> {
+        let digest: String = self.digest()?.chars().take(ID_DIGITS).collect();
+        let mut by_bucket: BTreeMap<&str, RestoreExecution<'_>> = BTreeMap::new();
+        for table in &self.tables {
+            let of_bucket = by_bucket.entry(&table.run.bucket).or_insert_with(|| RestoreExecution {
+                id: format!("{digest}-{}", table.run.backup_date),
+                run: &table.run,
+                tables: Vec::new(),
+            });
+            of_bucket.tables.push(table);
+        }
+        Ok(by_bucket.into_values().collect())
+    }
+
+    /// Where an execution finds the plan in the ledger.
+    #[must_use]
+    pub fn key(&self, id: &str) -> String {
+        format!("{}plan.json", restore_prefix(&self.source, id))
+    }
+}
+
+/// The state machine of restores beside the one whose execution this is: the two are named alike, `…-backup` and `…-restore`. None for
+/// an execution of another one.
+#[must_use]
+pub fn state_machine_of(execution_arn: &str) -> Option<String> {
+    let parts: Vec<&str> = execution_arn.split(':').collect();
+    let [arn, partition, states, region, account, "execution", machine, _] = parts.as_slice() else { return None };
+    let name = machine.strip_suffix("-backup")?;
+    Some(format!("{arn}:{partition}:{states}:{region}:{account}:stateMachine:{name}-restore"))
+}
+
+/// A table that is restored: a line of the list of [`Tables`] of a restore.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoredTable {
+    /// Its root in the snapshot.
+    pub path: String,
+    /// Its root in the target bucket.
+    pub target: String,
+    /// The version of the plan, which is whole there.
+    pub version: u64,
+    /// Live data files at the version, as counted at the target.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Their rows, where every file has statistics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// The newest version there: another one than `version` after a rollback, or where the table has moved on.
+    pub latest_version: u64,
+    /// Whether a reader that is pointed at it gets its newest version.
+    pub opens: bool,
+    /// What the commit of a rollback did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back: Option<RestoreSummary>,
+}
+
+/// What closes a restore: `restores/<source>/<id>/<execution>/receipt.json`. Fields are only ever added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreReceipt {
+    /// The form, [`RESTORE_RECEIPT_VERSION`].
+    pub version: u32,
+    /// `restore of lake-events from 31 Mar 2026: 1 of 1 table whole at its version, 412 objects`.
+    pub headline: String,
+    /// Which restore: see [`RestorePlan::executions`].
+    pub id: String,
+    /// The source bucket that the snapshot is of.
+    pub source: String,
+    /// The day of the snapshot.
+    pub backup_date: Date,
+    /// The snapshot bucket.
+    pub snapshot_bucket: String,
+    /// The execution's ARN.
+    pub execution_arn: String,
+    /// When it started.
+    pub started: Timestamp,
+    /// When the receipt was written.
+    pub closed: Timestamp,
+    /// How often somebody has redriven it.
+    pub redrives: u32,
+    /// The plan that was carried out.
+    pub plan: ObjectPointer,
+    /// The bucket that was restored into.
+    pub target: Bucket,
+    /// The prefix that was restored below.
+    pub target_prefix: String,
+    /// Objects that were copied: as many as the plan has.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The tables, each of them whole at its version; a line of [`RestoredTable`] for each in the list.
+    pub tables: Tables,
+    /// SHA-256 of the list.
+    pub list_sha256: String,
+    /// The copy jobs, by attempt.
+    pub jobs: Vec<JobFacts>,
+    /// The stages, in the order in which they ended.
+    pub stages: Vec<StageFacts>,
+    /// The version of Levee that closed it.
+    pub levee_version: String,
+}
+
+/// `$.receipt` of a restore, by run-close.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreClosed {
+    /// See [`RestoreReceipt::headline`].
+    pub headline: String,
+    /// The receipt.
+    #[serde(flatten)]
+    pub pointer: ObjectPointer,
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::state_machine_of;
+
+    #[rstest]
+    #[case(
+        "arn:aws:states:eu-west-1:222222222222:execution:levee-backup:lake-2026-03-31",
+        Some("arn:aws:states:eu-west-1:222222222222:stateMachine:levee-restore")
+    )]
+    #[case(
+        "arn:aws-cn:states:cn-north-1:222222222222:execution:a-b-backup:night",
+        Some("arn:aws-cn:states:cn-north-1:222222222222:stateMachine:a-b-restore")
+    )]
+    #[case("arn:aws:states:eu-west-1:222222222222:execution:other:night", None)]
+    #[case("night", None)]
+    fn restores_have_the_state_machine_beside_that_of_the_nights(
+        #[case] execution: &str,
+        #[case] machine: Option<&str>,
+    ) {
+        assert_eq!(state_machine_of(execution).as_deref(), machine);
+    }
 }

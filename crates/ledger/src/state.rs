@@ -6,6 +6,7 @@
 mod classify;
 mod large;
 mod plan;
+mod restoration;
 mod snapshot;
 mod tables;
 
@@ -17,6 +18,7 @@ pub use plan::{
     Amount, ArchivedPolicy, COPY_LIMIT_BYTES, Decision, KeyPattern, LargeRow, Plan, PlannedList, PlannedRestore,
     RestoreTier, Restoring, Selection, SkippedRow, Thaw,
 };
+pub use restoration::Restoration;
 use serde::{Deserialize, Serialize};
 pub use snapshot::{Difference, Finding, SnapshotCheck, SnapshotNext};
 pub use tables::{Repair, TableLine, Tables, VerdictCounts};
@@ -36,7 +38,8 @@ pub struct ObjectPointer {
     pub version_id: Option<String>,
 }
 
-/// `$.run`: the input of the execution, what the schedule or the operator asks for.
+/// `$.run`: the input of the execution, what the schedule or the operator asks for. In a restore, whose `restore` says so, the
+/// source is the snapshot bucket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
@@ -44,7 +47,8 @@ pub struct Run {
     pub source: String,
     /// The account that owns the source bucket, 12 digits.
     pub source_account: String,
-    /// Where the source bucket's inventories arrive.
+    /// Where the source bucket's inventories arrive. A restore has none.
+    #[serde(default, skip_serializing_if = "InventoryLocation::is_none")]
     pub inventory: InventoryLocation,
     /// The day that the snapshot stands for. Without it: the scheduled day in `time_zone` less `settle_days`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,10 +83,39 @@ pub struct Run {
     /// How the snapshot bucket is made.
     #[serde(default)]
     pub snapshot: SnapshotSettings,
+    /// What is brought back, and where to; absent in a backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Restoration>,
+}
+
+impl Run {
+    /// What its jobs are named by: the source, and for a restore the place of its records, so that no two have the same names.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match &self.restore {
+            None => self.source.clone(),
+            Some(restore) => format!("restores/{}/{}", restore.of, restore.id),
+        }
+    }
+
+    /// What it does, in an operator's words: `backup of lake-events`.
+    #[must_use]
+    pub fn work(&self) -> String {
+        match &self.restore {
+            None => format!("backup of {}", self.source),
+            Some(restore) => format!("restore {} of {}", restore.id, restore.of),
+        }
+    }
+
+    /// What the keys of copies get in front, without a slash at the end; empty in a backup.
+    #[must_use]
+    pub fn target_prefix(&self) -> &str {
+        self.restore.as_ref().map_or("", |restore| restore.prefix.as_str())
+    }
 }
 
 /// Where inventories of the source arrive: `<prefix>/<source>/<id>/…` in `bucket`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InventoryLocation {
     /// The manifest bucket.
@@ -92,6 +125,12 @@ pub struct InventoryLocation {
     pub prefix: String,
     /// The inventory configuration's id.
     pub id: String,
+}
+
+impl InventoryLocation {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Settings of the snapshot bucket and of the copies in it.

@@ -5,7 +5,7 @@ use levee_stage::StageError;
 use crate::{
     Selector, dates,
     names::{NameError, check_bucket},
-    state::{ArchivedPolicy, Run, SnapshotSettings},
+    state::{ArchivedPolicy, InventoryLocation, Restoration, Run, SnapshotSettings},
 };
 
 /// The longest settling that makes sense; Inventory is consistent long before.
@@ -45,11 +45,10 @@ impl Run {
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         bucket(&mut problems, "run.source", &self.source);
-        bucket(&mut problems, "run.inventory.bucket", &self.inventory.bucket);
         account(&mut problems, "run.source_account", &self.source_account);
-        inventory_id(&mut problems, &self.inventory.id);
-        if self.inventory.prefix.starts_with('/') || self.inventory.prefix.ends_with('/') {
-            problems.push("`run.inventory.prefix` must neither begin nor end with `/`".to_owned());
+        match &self.restore {
+            None => inventory(&mut problems, &self.inventory),
+            Some(restore) => restoration(&mut problems, restore),
         }
         if self.settle_days > MAX_SETTLE_DAYS {
             problems.push(format!("`run.settle_days` is {}, at most {MAX_SETTLE_DAYS} are allowed", self.settle_days));
@@ -101,6 +100,26 @@ fn bucket(problems: &mut Vec<String>, field: &str, name: &str) {
 fn account(problems: &mut Vec<String>, field: &str, account: &str) {
     if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
         problems.push(format!("`{field}` is {account:?}, an account id has 12 digits (quote it in JSON)"));
+    }
+}
+
+fn inventory(problems: &mut Vec<String>, inventory: &InventoryLocation) {
+    bucket(problems, "run.inventory.bucket", &inventory.bucket);
+    inventory_id(problems, &inventory.id);
+    if inventory.prefix.starts_with('/') || inventory.prefix.ends_with('/') {
+        problems.push("`run.inventory.prefix` must neither begin nor end with `/`".to_owned());
+    }
+}
+
+fn restoration(problems: &mut Vec<String>, restore: &Restoration) {
+    bucket(problems, "run.restore.of", &restore.of);
+    bucket(problems, "run.restore.target.name", &restore.target.name);
+    account(problems, "run.restore.target.account", &restore.target.account);
+    if restore.id.is_empty() || !restore.id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        problems.push(format!("`run.restore.id` is {:?}, it has letters, digits and `-`", restore.id));
+    }
+    if restore.prefix.starts_with('/') || restore.prefix.ends_with('/') {
+        problems.push("`run.restore.prefix` must neither begin nor end with `/`".to_owned());
     }
 }
 

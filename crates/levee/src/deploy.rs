@@ -11,15 +11,19 @@ use jiff::civil::Date;
 use levee_stage::Aws;
 use serde_json::{Value, json};
 
-pub use buckets::{INVENTORY_FIELDS, manifest_bucket_policy, source_bucket_policy};
+pub use buckets::{INVENTORY_FIELDS, manifest_bucket_policy, restore_bucket_policy, source_bucket_policy};
 pub use guard::{Guard, guard};
 pub use queues::queue_arn;
 pub use schedules::{START_EXECUTION, Timetable, schedule};
 
 /// The definition of the state machine; `${queue_url_prefix}` stands for the queues' common beginning.
 pub const STATE_MACHINE: &str = include_str!("../../../statemachine/backup.asl.json");
+/// The definition of the state machine of restores, in the same form.
+pub const RESTORE_STATE_MACHINE: &str = include_str!("../../../statemachine/restore.asl.json");
 /// The name of the state machine.
 pub const STATE_MACHINE_NAME: &str = "levee-backup";
+/// The name of that of restores: see [`levee_ledger::restore::state_machine_of`].
+pub const RESTORE_STATE_MACHINE_NAME: &str = "levee-restore";
 /// The bus that Levee's events go to.
 pub const BUS: &str = "levee";
 
@@ -46,6 +50,8 @@ pub struct Plan {
     pub inventory_prefix: String,
     /// The role that Batch Operations copies with, in the backup account.
     pub copy_role_arn: String,
+    /// The role that tables are brought back with, in the backup account; none while restores are not enabled.
+    pub restore_role_arn: Option<String>,
     /// What the queues' names begin with.
     pub queue_prefix: String,
     /// The principals, role ARNs or patterns of them, that may remove snapshots and change their protection.
@@ -69,10 +75,18 @@ impl Plan {
             inventory_id: "daily".to_owned(),
             inventory_prefix: "inventory".to_owned(),
             copy_role_arn: "arn:aws:iam::222222222222:role/levee-batch-copy".to_owned(),
+            restore_role_arn: None,
             queue_prefix: "levee-".to_owned(),
             receipt_signing_key_arn: None,
             break_glass_arns: Vec::new(),
         }
+    }
+
+    /// The same with restores into the source enabled.
+    #[must_use]
+    pub fn with_restores(self) -> Self {
+        let role = format!("arn:aws:iam::{}:role/levee-batch-restore", self.backup_account);
+        Self { restore_role_arn: Some(role), ..self }
     }
 
     /// The input of an execution for one backup date.
@@ -163,7 +177,11 @@ pub async fn deploy_all(accounts: &Accounts, plans: &[Plan]) -> Result<Deployed>
     let queue_url_prefix = queues::create(&accounts.backup, &plan.queue_prefix).await?;
     let events = &accounts.backup.events;
     events.create_event_bus().name(BUS).send().await.with_context(|| format!("cannot create the bus {BUS}"))?;
-    let state_machine_arn = state_machine(&accounts.backup, plan, &queue_url_prefix).await?;
+    let machine = async |name, definition| {
+        state_machine(&accounts.backup, plan, name, filled(definition, &queue_url_prefix)).await
+    };
+    let state_machine_arn = machine(STATE_MACHINE_NAME, STATE_MACHINE).await?;
+    machine(RESTORE_STATE_MACHINE_NAME, RESTORE_STATE_MACHINE).await?;
     for plan in plans {
         buckets::inventory(accounts, plan).await?;
     }
@@ -173,18 +191,22 @@ pub async fn deploy_all(accounts: &Accounts, plans: &[Plan]) -> Result<Deployed>
 /// The state machine's definition for queues whose URLs begin with `queue_url_prefix`.
 #[must_use]
 pub fn definition(queue_url_prefix: &str) -> String {
-    STATE_MACHINE.replace("${queue_url_prefix}", queue_url_prefix)
+    filled(STATE_MACHINE, queue_url_prefix)
 }
 
-async fn state_machine(aws: &Aws, plan: &Plan, queue_url_prefix: &str) -> Result<String> {
+fn filled(definition: &str, queue_url_prefix: &str) -> String {
+    definition.replace("${queue_url_prefix}", queue_url_prefix)
+}
+
+async fn state_machine(aws: &Aws, plan: &Plan, name: &str, definition: String) -> Result<String> {
     let made = aws
         .sfn
         .create_state_machine()
-        .name(STATE_MACHINE_NAME)
-        .definition(definition(queue_url_prefix))
+        .name(name)
+        .definition(definition)
         .role_arn(format!("arn:aws:iam::{}:role/levee-state-machine", plan.backup_account))
         .send()
         .await
-        .with_context(|| format!("cannot create the state machine {STATE_MACHINE_NAME}"))?;
+        .with_context(|| format!("cannot create the state machine {name}"))?;
     Ok(made.state_machine_arn().to_owned())
 }

@@ -8,6 +8,7 @@ use levee_job_submit::JobSubmit;
 use levee_large_copy::LargeCopying;
 use levee_manifest_ready::ManifestReady;
 use levee_report_parse::ReportParse;
+use levee_restore_plan::RestorePlanning;
 use levee_run_close::RunClose;
 use levee_snapshot_check::SnapshotCheck;
 use levee_stage::{Aws, CommonSettings, HostedWorker, LogFormat, NoSettings, Stage, Worker};
@@ -39,11 +40,13 @@ pub enum StageName {
     TableVerify,
     /// Closes the run with its receipt.
     RunClose,
+    /// Begins a restore.
+    RestorePlan,
 }
 
 impl StageName {
-    /// Every stage, in the order of a night.
-    pub const ALL: [Self; 10] = [
+    /// Every stage: those of a night in its order, then the one that restores alone have.
+    pub const ALL: [Self; 11] = [
         Self::ManifestReady,
         Self::BucketProvision,
         Self::JobSubmit,
@@ -54,6 +57,7 @@ impl StageName {
         Self::SnapshotCheck,
         Self::TableVerify,
         Self::RunClose,
+        Self::RestorePlan,
     ];
 
     /// Those that every night goes through, in its order. The others are entered where the plan of a night asks for them.
@@ -82,6 +86,7 @@ impl StageName {
             Self::SnapshotCheck => SnapshotCheck::NAME,
             Self::TableVerify => TableVerify::NAME,
             Self::RunClose => RunClose::NAME,
+            Self::RestorePlan => RestorePlanning::NAME,
         }
     }
 }
@@ -137,6 +142,7 @@ impl Hosted {
                 bucket_provision: levee_bucket_provision::Settings { break_glass_arn: plan.break_glass_arns.clone() },
                 job_submit: levee_job_submit::Settings {
                     copy_role_arn: plan.copy_role_arn.clone(),
+                    restore_role_arn: plan.restore_role_arn.clone(),
                     report_bucket: plan.report_bucket.clone(),
                 },
                 large_copy: levee_large_copy::Settings::default(),
@@ -165,6 +171,7 @@ impl Hosted {
             StageName::SnapshotCheck => self.boxed(SnapshotCheck::new(aws, common, none)),
             StageName::TableVerify => self.boxed(TableVerify::new(aws, common, &own.table_verify)),
             StageName::RunClose => self.boxed(RunClose::new(aws, common, &own.run_close)),
+            StageName::RestorePlan => self.boxed(RestorePlanning::new(aws, common, none)),
         }
     }
 

@@ -1,21 +1,33 @@
-//! `levee restore plan`: what a restore of tables would put where, from which snapshot, and what is in the way. It reads the
-//! ledger, the snapshots and the target, and writes nothing but the plan's own file.
+//! `levee restore`: brings tables back from snapshots. `plan` says what a restore would put where, from which snapshot, and what is
+//! in the way; it writes nothing but its own file. `apply` carries that file out.
 
+mod apply;
 mod choose;
+mod follow;
+mod in_place;
+mod runs;
 mod target;
 mod told;
 
-use std::{fs::OpenOptions, io::Write, path::PathBuf, process::ExitCode, str::FromStr};
+use std::{fs::OpenOptions, io::Write, path::PathBuf, process::ExitCode};
 
-use anyhow::{Context, Result};
-use choose::{Chooser, When};
+use anyhow::{Context, Result, bail};
+pub use apply::{Applied, ApplySettings, apply, start};
+use choose::{Chooser, Chosen, When};
+pub use follow::{Followed, follow};
 use jiff::{Timestamp, civil::Date};
+use levee_clock::Clock;
+use levee_delta_log::Options;
 use levee_ledger::{
     Ledger,
-    restore::{RESTORE_PLAN_VERSION, RestorePlan},
+    receipt::Receipt,
+    restore::{RESTORE_PLAN_VERSION, RestorePlan, TableToRestore, state_machine_of},
+    state::{Bucket, COPY_LIMIT_BYTES},
 };
+use levee_restore::{Objects, Stores, Wish, objects};
 use levee_stage::Aws;
-use target::Target;
+use levee_tables::BucketStore;
+pub use target::Place;
 
 use crate::{exit, history::LedgerSettings};
 
@@ -29,20 +41,23 @@ pub struct RestoreCommand {
 #[derive(Clone, Debug, clap::Subcommand)]
 enum What {
     /// Find the snapshot that has the tables as they are wished for, and write down what a restore would do
-    Plan(PlanSettings),
+    Plan(Box<PlanSettings>),
+    /// Carry a plan out, and follow it to its end
+    Apply(ApplySettings),
 }
 
 impl RestoreCommand {
     /// Runs the command.
     ///
     /// # Errors
-    /// The ledger, a snapshot or the target cannot be read; the plan cannot be written.
+    /// The ledger, a snapshot or the target cannot be read; the plan cannot be written, read or started.
     pub async fn run(&self) -> Result<ExitCode> {
         match &self.what {
             What::Plan(settings) => {
                 let s3 = Aws::from_env().await.s3;
                 plan(&s3, &s3, settings, Timestamp::now()).await
             }
+            What::Apply(settings) => apply(&Aws::from_env().await, settings, &Clock::system()).await,
         }
     }
 }
@@ -73,13 +88,22 @@ pub struct PlanSettings {
     #[arg(long, value_name = "TIME", conflicts_with = "backup_date")]
     as_of: Option<Timestamp>,
 
-    /// Where to: one table that is named without a glob goes to the prefix itself, others below it by their paths
-    #[arg(long, value_name = "S3-URL")]
-    to: Place,
+    /// Where to: each table goes below the prefix by its path
+    #[arg(long, value_name = "S3-URL", required_unless_present = "in_place")]
+    to: Option<Place>,
+
+    /// The account of the bucket of --to; that of the source without it
+    #[arg(long, value_name = "ACCOUNT")]
+    to_account: Option<String>,
 
     /// Let objects be replaced that are in the way: the same S3-URL again
-    #[arg(long, value_name = "S3-URL")]
+    #[arg(long, value_name = "S3-URL", requires = "to")]
     overwrite: Option<Place>,
+
+    /// Mend tables where they are: what they lack is put back, and nothing else changed. With an older version, moment or day, a new
+    /// commit gives them its state then
+    #[arg(long, conflicts_with_all = ["to", "overwrite", "to_account"])]
+    in_place: bool,
 
     /// The file that the plan is written to; it must not be there yet
     #[arg(long, value_name = "FILE")]
@@ -90,24 +114,18 @@ pub struct PlanSettings {
     json: bool,
 }
 
-/// A bucket and a prefix, without slashes at its ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
-    bucket: String,
-    prefix: String,
-}
-
-impl FromStr for Place {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let rest = text.strip_prefix("s3://").ok_or_else(|| format!("{text:?} is not s3://BUCKET/PREFIX"))?;
-        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        let prefix = prefix.trim_end_matches('/');
-        if bucket.is_empty() || prefix.starts_with('/') || prefix.split('/').any(|part| part == "_delta_log") {
-            return Err(format!("{text:?} names no bucket, or no prefix that a table can have"));
+impl PlanSettings {
+    const fn when(&self) -> When {
+        match (self.backup_date, self.at_version, self.as_of) {
+            (Some(date), ..) => When::BackupDate(date),
+            (_, Some(version), _) => When::Version(version),
+            (.., Some(time)) => When::AsOf(time),
+            (None, None, None) => When::Newest,
         }
-        Ok(Self { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+    }
+
+    fn place(&self) -> Place {
+        self.to.clone().unwrap_or_else(|| Place { bucket: self.source.clone(), prefix: String::new() })
     }
 }
 
@@ -146,7 +164,8 @@ pub async fn make(
     settings: &PlanSettings,
     now: Timestamp,
 ) -> Result<Result<RestorePlan, Vec<String>>> {
-    if let Some(again) = settings.overwrite.as_ref().filter(|again| **again != settings.to) {
+    let place = settings.place();
+    if let Some(again) = settings.overwrite.as_ref().filter(|again| **again != place) {
         return Ok(Err(vec![format!(
             "--overwrite names s3://{}/{}, and --to another place: name the same one, or leave --overwrite out",
             again.bucket, again.prefix
@@ -157,36 +176,103 @@ pub async fn make(
     if !sources.contains(&settings.source) {
         return Ok(Err(vec![crate::runs::no_source(&ledger, &settings.source, &sources).to_string()]));
     }
-    let when = match (settings.backup_date, settings.at_version, settings.as_of) {
-        (Some(date), ..) => When::BackupDate(date),
-        (_, Some(version), _) => When::Version(version),
-        (.., Some(time)) => When::AsOf(time),
-        (None, None, None) => When::Newest,
+    let Some(newest) = runs::closed(&ledger, &settings.source, None).await?.into_iter().next() else {
+        return Ok(Err(vec![format!("no run of {} has a receipt: there is nothing to restore from", settings.source)]));
     };
-    let chooser = Chooser { s3, ledger: &ledger, source: &settings.source, when };
-    let chosen = match chooser.choose(&settings.table).await? {
-        Ok(chosen) => chosen,
+    let receipt = &newest.receipt.value;
+    let account = settings.to_account.as_deref().unwrap_or(&receipt.run.source_account);
+    let bucket = place.bucket(target, account, &receipt.snapshot.region).await?;
+    let chooser = Chooser { s3, ledger: &ledger, source: &settings.source, when: settings.when() };
+    let paths = chooser.paths(&settings.table).await?;
+    if paths.is_empty() {
+        let wished = settings.table.join(", ");
+        return Ok(Err(vec![format!(
+            "no table of {} is meant by {wished}; levee show lists the tables of a run",
+            settings.source
+        )]));
+    }
+    let store = BucketStore::new(target, &bucket.name, Some(bucket.account.clone()));
+    let chosen = match settings.in_place {
+        true => chooser.in_place(&store, &paths).await?,
+        false => chooser.choose(&paths).await?,
+    };
+    let tables = match chosen {
+        Ok(chosen) => tables(s3, &store, &place, chosen, settings.overwrite.is_some()).await?,
         Err(refusals) => return Ok(Err(refusals)),
     };
-    let place = Target::new(target, &settings.to.bucket, &settings.to.prefix, settings.overwrite.is_some());
-    let alone = settings.table.len() == 1 && chosen.len() == 1 && !choose::is_glob(&settings.table.concat());
+    tables
+        .map(|tables| document(settings, &place, receipt, bucket, tables, now))
+        .map_or_else(|refusals| Ok(Err(refusals)), |plan| plan.map(Ok))
+}
+
+/// What is copied of each table; or what is in the way, a line for each.
+async fn tables(
+    s3: &aws_sdk_s3::Client,
+    target: &BucketStore,
+    place: &Place,
+    chosen: Vec<Chosen>,
+    overwrite: bool,
+) -> Result<Result<Vec<TableToRestore>, Vec<String>>> {
     let (mut tables, mut refusals) = (Vec::new(), Vec::new());
-    for mut table in chosen {
-        table.target = place.root_of(&table.path, alone);
-        refusals.extend(place.in_the_way(&table).await?);
-        tables.push(table);
+    for chosen in chosen {
+        let root = place.root_of(&chosen.path);
+        let snapshot = BucketStore::new(s3, &chosen.run.bucket, Some(chosen.run.account.clone()));
+        let stores = Stores { snapshot: &snapshot, path: &chosen.path, target, root: &root };
+        let wish = Wish { how: chosen.how, version: chosen.version, overwrite };
+        match objects(&stores, wish, &Options::default()).await? {
+            Ok(objects) => tables.push(table(chosen, root, &objects)),
+            Err(refusal) => refusals.push(refusal),
+        }
     }
-    if !refusals.is_empty() {
-        return Ok(Err(refusals));
+    Ok(if refusals.is_empty() { Ok(tables) } else { Err(refusals) })
+}
+
+fn table(chosen: Chosen, target: String, objects: &Objects) -> TableToRestore {
+    let Chosen { path, run, how, version, facts, described } = chosen;
+    let count =
+        |wanted: &dyn Fn(&levee_restore::ToCopy) -> bool| objects.copy.iter().filter(|o| wanted(o)).count() as u64;
+    TableToRestore {
+        path,
+        target,
+        how,
+        version,
+        timestamp_ms: facts.timestamp_ms,
+        run,
+        files: facts.files,
+        bytes: facts.bytes,
+        rows: facts.rows,
+        objects: objects.copy.len() as u64,
+        object_bytes: objects.bytes(),
+        large_objects: count(&|object| object.size > COPY_LIMIT_BYTES),
+        archived_objects: count(&|object| object.archived),
+        present_objects: objects.present,
+        objects_sha256: objects.sha256(),
+        described,
     }
-    Ok(Ok(RestorePlan {
+}
+
+fn document(
+    settings: &PlanSettings,
+    place: &Place,
+    receipt: &Receipt,
+    target: Bucket,
+    tables: Vec<TableToRestore>,
+    now: Timestamp,
+) -> Result<RestorePlan> {
+    let arn = &receipt.run.execution_arn;
+    let Some(state_machine_arn) = state_machine_of(arn) else {
+        bail!("the receipt of the newest run names an execution whose state machine is none of Levee's: {arn}");
+    };
+    Ok(RestorePlan {
         version: RESTORE_PLAN_VERSION,
         made: now,
         levee_version: env!("CARGO_PKG_VERSION").to_owned(),
         source: settings.source.clone(),
-        target_bucket: settings.to.bucket.clone(),
-        target_prefix: settings.to.prefix.clone(),
+        ledger_bucket: settings.ledger.ledger.clone(),
+        state_machine_arn,
+        target,
+        target_prefix: place.prefix.clone(),
         overwrite: settings.overwrite.is_some(),
         tables,
-    }))
+    })
 }

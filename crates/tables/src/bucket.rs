@@ -165,6 +165,10 @@ impl<'a> Object<'a> {
             size: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
             modified_ms: object.last_modified().and_then(|time| time.to_millis().ok()),
             etag: object.e_tag().map(|etag| etag.trim_matches('"')),
+            archived: matches!(
+                object.storage_class(),
+                Some(types::ObjectStorageClass::Glacier | types::ObjectStorageClass::DeepArchive)
+            ),
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use levee_delta_log::{AtVersion, CannotCheck, Described, Listing, Need, NeedKind, Options, TableVerdict};
+use levee_delta_log::{
+    AtVersion, CannotCheck, Described, Listing, Need, NeedKind, Options, RestoreFacts, RestoreSummary, TableVerdict,
+};
 use levee_stage::StageError;
 
 use crate::{
@@ -148,6 +150,32 @@ pub async fn last_checkpoint<S: Store>(
     version: u64,
 ) -> Result<Option<Bytes>, StageError> {
     replay(store, root, listing, move |listing, log| levee_delta_log::last_checkpoint_for(listing, log, version)).await
+}
+
+/// The commit that gives a table whose newest version is `from` the state of `to`, see [`levee_delta_log::restore_commit`]: its
+/// bytes, which are none where the two have the same state, and what it does. Memory holds the commit.
+///
+/// # Errors
+/// As [`verdict`]; the table cannot be rolled back, with the reason.
+pub async fn restore_commit<S: Store>(
+    store: &S,
+    root: &str,
+    listing: &Arc<Listing>,
+    options: &Options,
+    (from, to): (u64, u64),
+    facts: RestoreFacts,
+) -> Result<(Vec<u8>, RestoreSummary), StageError> {
+    let options = options.clone();
+    replay(store, root, listing, move |listing, log| {
+        let mut commit = Vec::new();
+        let mut write = |bytes: &[u8]| {
+            commit.extend_from_slice(bytes);
+            Ok(())
+        };
+        let summary = levee_delta_log::restore_commit(listing, log, &options, from, to, &facts, &mut write)?;
+        Ok((commit, summary))
+    })
+    .await
 }
 
 async fn replay<S: Store, T: Send + 'static>(

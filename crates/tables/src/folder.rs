@@ -56,7 +56,7 @@ impl FolderStore {
             let modified = facts.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
             let modified_ms = modified.and_then(|since| i64::try_from(since.as_millis()).ok());
             if key.starts_with(below) {
-                take(Object { key: &key, size: facts.len(), modified_ms, etag: None });
+                take(Object { key: &key, size: facts.len(), modified_ms, etag: None, archived: false });
             }
         }
         Ok(())

@@ -10,7 +10,9 @@ mod ranges;
 mod store;
 
 pub use bucket::BucketStore;
-pub use check::{CANNOT_CHECK, Needed, at_version, described, last_checkpoint, needs, prefix, version_as_of};
+pub use check::{
+    CANNOT_CHECK, Needed, at_version, described, last_checkpoint, needs, prefix, restore_commit, version_as_of,
+};
 pub use folder::FolderStore;
 pub use look::{HELD_AT_ONCE, Looked, listing, look, tables};
 pub use ranges::{Range, ranges};

@@ -14,6 +14,8 @@ pub struct Object<'a> {
     pub modified_ms: Option<i64>,
     /// Its entity tag without quotes, where it has one.
     pub etag: Option<&'a str>,
+    /// Whether it is in GLACIER or `DEEP_ARCHIVE`, where it cannot be read before it is restored.
+    pub archived: bool,
 }
 
 /// A place with objects: a bucket, what is below a prefix of one, or a folder. Keys are relative to it.

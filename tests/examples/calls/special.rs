@@ -184,6 +184,7 @@ pub(crate) fn hold(stage: StageName) -> CallFault {
         StageName::SnapshotCheck => CallFault { resource: Some(SNAPSHOT.to_owned()), ..failing("s3", "ListObjectsV2") },
         StageName::TableVerify => writing("08-table-verify"),
         StageName::RunClose => writing("receipts/"),
+        StageName::RestorePlan => writing("planned.json"),
     }
 }
 

@@ -217,6 +217,7 @@ async fn plan_of(path: &Path) -> Result<Plan> {
         backup_date: date(2026, 3, 31),
         execution_arn: "arn".to_owned(),
         execution_name: "bench".to_owned(),
+        restore: None,
     };
     let pointer = ObjectPointer {
         bucket: "manifests".to_owned(),

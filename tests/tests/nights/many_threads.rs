@@ -109,6 +109,7 @@ async fn planned(archived: serde_json::Value) -> (Plan, BTreeMap<String, Vec<u8>
         backup_date: date(2026, 3, 31),
         execution_arn: "arn".to_owned(),
         execution_name: "name".to_owned(),
+        restore: None,
     };
     let pointer =
         ObjectPointer { bucket: "manifests".into(), key: "manifest.json".into(), etag: "e".into(), version_id: None };

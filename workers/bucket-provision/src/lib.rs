@@ -122,7 +122,7 @@ impl Stage for BucketProvision {
 
     async fn run(&self, context: &Context, input: Input) -> Result<Progress<Bucket>, StageError> {
         let name = names::snapshot_bucket(&input.run.source, input.manifest.backup_date)?;
-        let run = RunKey::new(&input.run.source, input.manifest.backup_date, &context.execution);
+        let run = RunKey::of(&input.run, input.manifest.backup_date, &context.execution);
         self.ledger.check_claim(&run).await?;
         let wanted = self.wanted(&name, &input);
         if let Some(wait) = bucket::ensure(self, context, &wanted).await? {

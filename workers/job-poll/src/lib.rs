@@ -125,7 +125,7 @@ impl Stage for JobPoll {
     type Output = Copy;
 
     async fn run(&self, context: &Context, input: Input) -> Result<Progress<Copy>, StageError> {
-        let run = RunKey::new(&input.run.source, input.manifest.backup_date, &context.execution);
+        let run = RunKey::of(&input.run, input.manifest.backup_date, &context.execution);
         self.ledger.check_claim(&run).await?;
         let Some(id) = input.job.id.clone() else {
             let cause =

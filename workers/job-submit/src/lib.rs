@@ -68,24 +68,24 @@ impl JobSubmit {
         }
     }
 
-    fn request(&self, input: &Input, attempt: &Attempt) -> JobRequest {
+    fn request(&self, input: &Input, attempt: &Attempt) -> Result<JobRequest, StageError> {
         let (run, date) = (&input.run, input.manifest.backup_date);
-        let etag = &attempt.manifest.pointer.etag;
-        JobRequest {
+        let (subject, etag) = (run.subject(), &attempt.manifest.pointer.etag);
+        Ok(JobRequest {
             account: self.account.clone(),
-            token: names::job_token(&run.source, date, etag, attempt.number),
-            description: names::job_description(&run.source, date, etag, attempt.number),
-            role_arn: self.settings.copy_role_arn.clone(),
+            token: names::job_token(&subject, date, etag, attempt.number),
+            description: names::job_description(run, date, etag, attempt.number),
+            role_arn: self.settings.role_for(run)?.to_owned(),
             priority: run.priority,
             work: Work::Copy {
                 target: input.bucket.name.clone(),
-                target_prefix: None,
+                target_prefix: Some(run.target_prefix()).filter(|prefix| !prefix.is_empty()).map(str::to_owned),
                 storage_class: run.snapshot.storage_class.clone().unwrap_or_else(|| DEFAULT_STORAGE_CLASS.to_owned()),
             },
             manifest: attempt.manifest.clone(),
             report_bucket: self.settings.report_bucket.clone(),
-            report_prefix: names::report_prefix(&run.source, date, etag, attempt.number),
-        }
+            report_prefix: names::report_prefix(&subject, date, etag, attempt.number),
+        })
     }
 }
 
@@ -95,7 +95,7 @@ impl Stage for JobSubmit {
     type Output = Job;
 
     async fn run(&self, context: &Context, input: Input) -> Result<Progress<Job>, StageError> {
-        let run = RunKey::new(&input.run.source, input.manifest.backup_date, &context.execution);
+        let run = RunKey::of(&input.run, input.manifest.backup_date, &context.execution);
         self.ledger.check_claim(&run).await?;
         let (job, copy, report) = (input.job.as_ref(), input.copy.as_ref(), input.report.as_ref());
         let mut attempt = choose(&input.manifest, job, copy, report, input.thaw.as_ref(), input.snapshot.as_ref())?;
@@ -104,7 +104,7 @@ impl Stage for JobSubmit {
             if let Some(job) = self.ledger.read::<Job>(&record).await? {
                 return Ok(Progress::Done(job.value));
             }
-            let request = self.request(&input, &attempt);
+            let request = self.request(&input, &attempt)?;
             if attempt.manifest.rows == 0 {
                 break (request, record, None);
             }

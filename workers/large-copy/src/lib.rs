@@ -83,7 +83,6 @@ pub struct LargeCopying {
     aws: Aws,
     ledger: Ledger,
     bus: EventBus,
-    account: String,
     parts_at_a_time: usize,
 }
 
@@ -95,7 +94,6 @@ impl LargeCopying {
             aws: aws.clone(),
             ledger: Ledger::new(aws.s3.clone(), &common.ledger_bucket),
             bus: EventBus::new(aws.events.clone(), &common.event_bus),
-            account: common.account.clone(),
             parts_at_a_time: usize::from(own.large_copy_parts_at_a_time),
         }
     }
@@ -174,7 +172,8 @@ impl LargeCopying {
             target: Target {
                 calls,
                 bucket: &input.bucket.name,
-                owner: &self.account,
+                owner: &input.bucket.account,
+                prefix: input.run.target_prefix(),
                 storage_class: input.run.snapshot.storage_class.as_deref().unwrap_or(DEFAULT_STORAGE_CLASS),
                 run_began: context.execution.start_time,
             },
@@ -208,7 +207,7 @@ impl Stage for LargeCopying {
     type Output = LargeCopied;
 
     async fn run(&self, context: &Context, input: Input) -> Result<Progress<LargeCopied>, StageError> {
-        let run = RunKey::new(&input.run.source, input.manifest.backup_date, &context.execution);
+        let run = RunKey::of(&input.run, input.manifest.backup_date, &context.execution);
         self.ledger.check_claim(&run).await?;
         let Some(list) = input.manifest.plan.as_ref().and_then(|plan| plan.large.as_ref()) else {
             let cause = "$.manifest.plan has no large objects; the state machine must not come here without";

@@ -1,6 +1,7 @@
 //! One multipart upload into the snapshot bucket.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     future::ready,
     sync::atomic::{AtomicBool, Ordering},
@@ -29,6 +30,8 @@ pub(crate) struct Target<'a> {
     pub(crate) bucket: &'a str,
     pub(crate) owner: &'a str,
     pub(crate) storage_class: &'a str,
+    /// What keys get in front, without a slash at the end; empty but in a restore.
+    pub(crate) prefix: &'a str,
     /// Uploads that were begun before are not of this run.
     pub(crate) run_began: Timestamp,
 }
@@ -44,13 +47,19 @@ pub(crate) struct DonePart {
 pub(crate) type DoneParts = BTreeMap<i32, DonePart>;
 
 impl Target<'_> {
+    /// The key of the copy of an object.
+    fn at<'k>(&self, key: &'k str) -> Cow<'k, str> {
+        if self.prefix.is_empty() { Cow::Borrowed(key) } else { Cow::Owned(format!("{}/{key}", self.prefix)) }
+    }
+
     /// The object that is at the key now; none when there is none.
     ///
     /// # Errors
     /// It may not be looked at.
     pub(crate) async fn look(&self, key: &str) -> Result<Option<Looked>, Trouble> {
         let call = || {
-            let head = self.calls.s3.head_object().bucket(self.bucket).key(key).expected_bucket_owner(self.owner);
+            let head =
+                self.calls.s3.head_object().bucket(self.bucket).key(self.at(key)).expected_bucket_owner(self.owner);
             head.checksum_mode(ChecksumMode::Enabled).send()
         };
         match self.calls.make("HeadObject", call).await {
@@ -72,7 +81,7 @@ impl Target<'_> {
         checksum: &UploadChecksum,
     ) -> Result<String, Trouble> {
         let call = || {
-            let create = self.calls.s3.create_multipart_upload().bucket(self.bucket).key(key);
+            let create = self.calls.s3.create_multipart_upload().bucket(self.bucket).key(self.at(key));
             let create = attributes.put_into(create).expected_bucket_owner(self.owner);
             let create = create.set_tagging(tagging.map(str::to_owned));
             let create = create.storage_class(StorageClass::from(self.storage_class));
@@ -99,7 +108,8 @@ impl Target<'_> {
         let (mut done, mut marker) = (DoneParts::new(), None::<String>);
         loop {
             let call = || {
-                let list = self.calls.s3.list_parts().bucket(self.bucket).key(&begun.key).upload_id(&begun.upload_id);
+                let list =
+                    self.calls.s3.list_parts().bucket(self.bucket).key(self.at(&begun.key)).upload_id(&begun.upload_id);
                 list.expected_bucket_owner(self.owner).set_part_number_marker(marker.clone()).send()
             };
             let page = match self.calls.make("ListParts", call).await {
@@ -166,7 +176,13 @@ impl Target<'_> {
         // "UploadPartCopy" in the S3 API Reference: of a source of 5 MB or less no range can be copied.
         let range = part.range().filter(|_| begun.layout.count() > 1);
         let call = || {
-            let copy = self.calls.s3.upload_part_copy().bucket(self.bucket).key(&begun.key).upload_id(&begun.upload_id);
+            let copy = self
+                .calls
+                .s3
+                .upload_part_copy()
+                .bucket(self.bucket)
+                .key(self.at(&begun.key))
+                .upload_id(&begun.upload_id);
             let copy = copy.part_number(part.number).copy_source(from).set_copy_source_range(range.clone());
             let copy = copy.copy_source_if_match(begun.source.condition());
             let copy = copy.expected_bucket_owner(self.owner).expected_source_bucket_owner(source.owner);
@@ -183,7 +199,8 @@ impl Target<'_> {
     /// The part of an object without bytes, of which there is no range to copy.
     async fn empty_part(&self, begun: &Begun, part: Part) -> Result<DonePart, Trouble> {
         let call = || {
-            let put = self.calls.s3.upload_part().bucket(self.bucket).key(&begun.key).upload_id(&begun.upload_id);
+            let put =
+                self.calls.s3.upload_part().bucket(self.bucket).key(self.at(&begun.key)).upload_id(&begun.upload_id);
             let put = put.part_number(part.number).checksum_algorithm(begun.checksum.algorithm());
             put.expected_bucket_owner(self.owner).send()
         };
@@ -211,7 +228,7 @@ impl Target<'_> {
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build();
         let expected = begun.checksum.expected(source);
         let call = || {
-            let complete = self.calls.s3.complete_multipart_upload().bucket(self.bucket).key(&begun.key);
+            let complete = self.calls.s3.complete_multipart_upload().bucket(self.bucket).key(self.at(&begun.key));
             let complete = complete.upload_id(&begun.upload_id).multipart_upload(parts.clone());
             let complete = complete.expected_bucket_owner(self.owner).set_if_none_match(new.then(|| "*".to_owned()));
             let complete = complete.mpu_object_size(i64::try_from(begun.layout.size()).unwrap_or(i64::MAX));
@@ -234,7 +251,8 @@ impl Target<'_> {
     /// S3 refuses it.
     pub(crate) async fn abort(&self, key: &str, upload_id: &str) -> Result<(), Refusal> {
         let call = || {
-            let abort = self.calls.s3.abort_multipart_upload().bucket(self.bucket).key(key).upload_id(upload_id);
+            let abort =
+                self.calls.s3.abort_multipart_upload().bucket(self.bucket).key(self.at(key)).upload_id(upload_id);
             abort.expected_bucket_owner(self.owner).send()
         };
         match self.calls.make("AbortMultipartUpload", call).await {
@@ -252,14 +270,14 @@ impl Target<'_> {
     /// S3 refuses it.
     pub(crate) async fn sweep(&self, begun: &Begun) -> Result<(), Refusal> {
         let call = || {
-            let list = self.calls.s3.list_multipart_uploads().bucket(self.bucket).prefix(&begun.key);
+            let list = self.calls.s3.list_multipart_uploads().bucket(self.bucket).prefix(self.at(&begun.key));
             list.encoding_type(EncodingType::Url).expected_bucket_owner(self.owner).send()
         };
         // Uploads are listed by key, so that those of the key itself come first.
         let listed = self.calls.make("ListMultipartUploads", call).await?;
-        let same_key = |key: &str| {
-            KeyCodec::Form.decode(key.as_bytes()).is_ok_and(|decoded| decoded.as_ref() == begun.key.as_bytes())
-        };
+        let at = self.at(&begun.key);
+        let same_key =
+            |key: &str| KeyCodec::Form.decode(key.as_bytes()).is_ok_and(|decoded| decoded.as_ref() == at.as_bytes());
         let of_key: Vec<_> = listed.uploads().iter().filter(|upload| upload.key().is_some_and(same_key)).collect();
         let own = of_key.iter().find(|upload| upload.upload_id() == Some(begun.upload_id.as_str()));
         let Some(own) = own.and_then(|own| own.initiator()?.id()) else { return Ok(()) };

@@ -289,7 +289,7 @@ impl Stage for ReportParse {
     type Output = Report;
 
     async fn run(&self, context: &Context, input: Input) -> Result<Progress<Report>, StageError> {
-        let run = RunKey::new(&input.run.source, input.manifest.backup_date, &context.execution);
+        let run = RunKey::of(&input.run, input.manifest.backup_date, &context.execution);
         self.ledger.check_claim(&run).await?;
         let attempt = input.job.attempt;
         let id = match &input.job.id {

@@ -6,7 +6,7 @@ use aws_sdk_s3::Client;
 use levee_ledger::{
     Ledger, RunKey,
     receipt::{InventoryFacts, JobFacts, RECEIPT_VERSION, Receipt, RunFacts, SnapshotFacts, StageFacts, TableFacts},
-    state::{Copy, FailureClass, Job, ObjectPointer, Report},
+    state::{Copy, FailureClass, Job, ObjectPointer, Report, Tables},
 };
 use levee_stage::{Context, StageError, aws::error_code, aws_error};
 use serde::Deserialize;
@@ -15,9 +15,9 @@ use crate::{Input, headline::Told, reconcile};
 
 /// What the ledger and the report bucket have of a run, over all attempts.
 pub(crate) struct Records {
-    jobs: Vec<JobFacts>,
+    pub(crate) jobs: Vec<JobFacts>,
     failed_rows: BTreeMap<FailureClass, u64>,
-    list_sha256: Option<String>,
+    pub(crate) list_sha256: Option<String>,
 }
 
 /// The record of an attempt that left rows outstanding, as report-parse writes it.
@@ -33,11 +33,12 @@ impl Records {
         ledger: &Ledger,
         account: &str,
         run: &RunKey,
-        input: &Input,
+        attempts: u32,
+        tables: &Tables,
     ) -> Result<Self, StageError> {
         let mut jobs = Vec::new();
         let mut failed_rows = BTreeMap::new();
-        for attempt in 1..=input.job.attempt {
+        for attempt in 1..=attempts {
             let report = report(ledger, run, attempt).await?;
             for (class, rows) in report.iter().flat_map(|report| &report.failed_by_class) {
                 let count: &mut u64 = failed_rows.entry(*class).or_default();
@@ -58,7 +59,7 @@ impl Records {
                 report,
             });
         }
-        let list_sha256 = match &input.tables.list {
+        let list_sha256 = match &tables.list {
             Some(list) => Some(list_sha256(ledger, list).await?),
             None => None,
         };

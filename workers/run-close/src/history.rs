@@ -10,7 +10,7 @@ use aws_sdk_sfn::{
     types::{HistoryEvent, HistoryEventType},
 };
 use jiff::Timestamp;
-use levee_ledger::receipt::{Closed, StageFacts};
+use levee_ledger::receipt::StageFacts;
 use levee_stage::{Context, Progress, StageError, aws_error};
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ const LOOKS: u32 = 6;
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// The stage is done again when the history may be there.
-pub(crate) fn wait() -> Progress<Closed> {
+pub(crate) fn wait<T>() -> Progress<T> {
     tracing::info!("the history of the execution does not have this state yet");
     Progress::NotYet { after: PAUSE, memo: Value::Null }
 }

@@ -11,11 +11,12 @@ mod history;
 mod input;
 mod page;
 mod reconcile;
+mod restored;
 mod sign;
 mod tell;
 
 use chain::Chained;
-pub use input::Input;
+pub use input::{Ended, Input, RestoreInput, Stated};
 use levee_ledger::{Ledger, RunKey, receipt::Closed};
 use levee_stage::{Aws, CommonSettings, Context, EventBus, Progress, Stage, StageError};
 
@@ -75,7 +76,9 @@ impl RunClose {
             chain::Found::End(end) => end,
         };
         let Some(stages) = history::stages(&self.aws.sfn, context).await? else { return Ok(None) };
-        let records = facts::Records::read(&self.aws.s3, &self.ledger, &self.account, run, input).await?;
+        let records =
+            facts::Records::read(&self.aws.s3, &self.ledger, &self.account, run, input.job.attempt, &input.tables)
+                .await?;
         let receipt = facts::receipt(context, run, input, records, stages)?;
         chain::append(&self.ledger, run, receipt, end).await.map(Some)
     }
@@ -83,13 +86,22 @@ impl RunClose {
 
 impl Stage for RunClose {
     const NAME: &'static str = "run-close";
-    type Input = Input;
-    type Output = Closed;
+    type Input = Stated;
+    type Output = Ended;
 
-    async fn run(&self, context: &Context, input: Input) -> Result<Progress<Closed>, StageError> {
-        let run = RunKey::new(&input.run.source, input.manifest.backup_date, &context.execution);
+    async fn run(&self, context: &Context, input: Stated) -> Result<Progress<Ended>, StageError> {
+        match input {
+            Stated::Backup(input) => self.close(context, &input).await,
+            Stated::Restore(input) => self.close_restore(context, &input).await,
+        }
+    }
+}
+
+impl RunClose {
+    async fn close(&self, context: &Context, input: &Input) -> Result<Progress<Ended>, StageError> {
+        let run = RunKey::of(&input.run, input.manifest.backup_date, &context.execution);
         self.ledger.check_claim(&run).await?;
-        let Some(chained) = self.chained(context, &run, &input).await? else { return Ok(history::wait()) };
+        let Some(chained) = self.chained(context, &run, input).await? else { return Ok(history::wait()) };
         let receipt = &chained.receipt;
         let signature = match &self.signing_key {
             Some(key) => Some(sign::sign(&self.aws.kms, &self.ledger, &run.source, key, &chained).await?),
@@ -109,6 +121,6 @@ impl Stage for RunClose {
         };
         self.bus.send("Run Completed", &tell::event(&run, receipt, &closed)).await?;
         tracing::info!(sequence = closed.sequence, sha256 = closed.sha256, "{}", closed.headline);
-        Ok(Progress::Done(closed))
+        Ok(Progress::Done(Ended::Backup(Box::new(closed))))
     }
 }

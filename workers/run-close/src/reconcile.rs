@@ -116,6 +116,7 @@ mod tests {
             backup_date: date(2026, 3, 31),
             execution_arn: "arn".to_owned(),
             execution_name: "night".to_owned(),
+            restore: None,
         };
         let input: Input = serde_json::from_value(state).unwrap();
         check(&run, &input, &objects(&input))

@@ -148,7 +148,7 @@ impl Stage for SnapshotCheck {
     type Output = state::SnapshotCheck;
 
     async fn run(&self, context: &Context, input: Input) -> Result<Progress<state::SnapshotCheck>, StageError> {
-        let run = RunKey::new(&input.run.source, input.manifest.backup_date, &context.execution);
+        let run = RunKey::of(&input.run, input.manifest.backup_date, &context.execution);
         self.ledger.check_claim(&run).await?;
         let attempt = input.job.attempt;
         if let Some(checked) = self.ledger.read::<state::SnapshotCheck>(&record(&run, attempt)).await? {

@@ -4,6 +4,8 @@
 mod copy;
 mod explain;
 mod mend;
+mod restored;
+mod rollback;
 mod survey;
 mod tell;
 
@@ -14,11 +16,14 @@ use explain::Circumstances;
 use levee_delta_log::Options;
 use levee_ledger::{
     KeyLists, Ledger, RunKey, Selector,
-    state::{self, ArchivedPolicy, Bucket, LargeCopied, Manifest, Report, Run},
+    state::{self, ArchivedPolicy, Bucket, LargeCopied, Manifest, Report, Restoration, Run},
 };
 use levee_stage::{Aws, CommonSettings, Context, EventBus, Progress, Stage, StageError};
 use levee_tables::{BucketStore, tables};
 use mend::Mender;
+pub use restored::RESTORE_NOT_WHOLE;
+use restored::Restorer;
+pub use rollback::RESTORE_CONFLICT;
 use serde::{Deserialize, Serialize};
 use survey::{Survey, survey};
 
@@ -129,17 +134,45 @@ impl TableVerify {
     }
 }
 
+impl TableVerify {
+    /// The tables of a restore, at the target.
+    async fn restored(
+        &self,
+        context: &Context,
+        run: &RunKey,
+        restore: &Restoration,
+        record: &str,
+    ) -> Result<Progress<state::Tables>, StageError> {
+        let restorer = Restorer {
+            s3: &self.aws.s3,
+            ledger: &self.ledger,
+            run,
+            restore,
+            options: self.settings.options(),
+            now: context.clock.now(),
+        };
+        let list = run.record(&format!("08-table-verify-redrive-{}-tables.jsonl", context.execution.redrive_count));
+        let tables = restorer.settle(&list).await?;
+        let tables = self.ledger.write_once(record, &tables).await?.into_stored(tables).value;
+        tracing::info!(tables = tables.tables, "every restored table is whole at its version");
+        Ok(Progress::Done(tables))
+    }
+}
+
 impl Stage for TableVerify {
     const NAME: &'static str = "table-verify";
     type Input = Input;
     type Output = state::Tables;
 
     async fn run(&self, context: &Context, input: Input) -> Result<Progress<state::Tables>, StageError> {
-        let run = RunKey::new(&input.run.source, input.manifest.backup_date, &context.execution);
+        let run = RunKey::of(&input.run, input.manifest.backup_date, &context.execution);
         self.ledger.check_claim(&run).await?;
         let record = run.record("08-table-verify.json");
         if let Some(found) = self.ledger.read::<state::Tables>(&record).await? {
             return Ok(Progress::Done(found.value));
+        }
+        if let Some(restore) = &input.run.restore {
+            return self.restored(context, &run, restore, &record).await;
         }
         if let Some(why) = Self::not_readable(&input.run) {
             tracing::warn!(why, "the tables of the snapshot are not looked at");

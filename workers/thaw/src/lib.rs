@@ -130,7 +130,7 @@ impl Stage for ThawObjects {
     type Output = Thaw;
 
     async fn run(&self, context: &Context, input: Input) -> Result<Progress<Thaw>, StageError> {
-        let run = RunKey::new(&input.run.source, input.manifest.backup_date, &context.execution);
+        let run = RunKey::of(&input.run, input.manifest.backup_date, &context.execution);
         self.ledger.check_claim(&run).await?;
         let (restore, how) = planned(&input)?;
         if let Some(thaw) = self.ledger.read::<Thaw>(&run.record(RECORD)).await? {

@@ -139,17 +139,17 @@ impl Restorer<'_> {
         if let Some(made) = self.ledger.read::<Made>(&record).await? {
             return Ok(Some(made.value));
         }
-        let (source, etag) = (&self.run.source, &manifest.pointer.etag);
+        let (subject, etag) = (self.run.subject(), &manifest.pointer.etag);
         let request = JobRequest {
             account: self.account.to_owned(),
-            token: names::restore_token(source, self.date, etag, attempt),
-            description: names::restore_description(source, self.date, etag, attempt),
-            role_arn: self.settings.copy_role_arn.clone(),
+            token: names::restore_token(&subject, self.date, etag, attempt),
+            description: names::restore_description(self.run, self.date, etag, attempt),
+            role_arn: self.settings.role_for(self.run)?.to_owned(),
             priority: self.run.priority,
             work: Work::Restore { days: part.days, tier: part.tier },
             manifest: manifest.clone(),
             report_bucket: self.settings.report_bucket.clone(),
-            report_prefix: names::restore_report_prefix(source, self.date, etag, attempt),
+            report_prefix: names::restore_report_prefix(&subject, self.date, etag, attempt),
         };
         let Some(job_id) = self.jobs.made(&request, self.context.execution.start_time).await? else { return Ok(None) };
         tracing::info!(job = %job_id, attempt, part = part.name, objects = manifest.rows, "the restore job is submitted");

@@ -50,6 +50,7 @@ fn run(backup_date: Date, name: &str) -> RunKey {
         backup_date,
         execution_arn: format!("arn:aws:states:us-east-1:222222222222:execution:backup:{name}"),
         execution_name: name.to_owned(),
+        restore: None,
     }
 }
 

@@ -1,9 +1,13 @@
 //! Names that are functions of the run.
 
 use jiff::civil::{Date, date};
-use levee_ledger::names::{check_bucket, job_description, job_token, report_prefix, snapshot_bucket};
+use levee_ledger::{
+    names::{check_bucket, job_description, job_token, report_prefix, restore_description, snapshot_bucket},
+    state::Run,
+};
 use levee_stage::StageError;
 use rstest::rstest;
+use serde_json::json;
 
 #[rstest]
 #[case("lake-events", date(2026, 3, 31), "lake-events-31-mar-2026")]
@@ -69,6 +73,32 @@ fn job_names_depend_on_every_part_and_on_nothing_else() {
     }
     let prefix = report_prefix("lake", day, "etag", 1);
     assert!(prefix.starts_with("lake/2026-03-31/attempt-1-") && !prefix.ends_with('/'), "{prefix}");
-    let description = job_description(&"a".repeat(63), day, "etag", u32::MAX);
-    assert!(description.len() <= 256 && description.ends_with(&job_token(&"a".repeat(63), day, "etag", u32::MAX)));
+}
+
+#[test]
+fn descriptions_of_the_longest_names_fit_and_end_with_the_token() {
+    let (day, source) = (date(2026, 3, 31), "a".repeat(63));
+    let mut run: Run = serde_json::from_value(json!({
+        "source": source, "source_account": "111111111111", "inventory": { "bucket": "b", "id": "i" },
+    }))
+    .unwrap();
+    let described = |run: &Run| {
+        let description = job_description(run, day, "etag", u32::MAX);
+        assert!(description.len() <= 256, "{description}");
+        assert!(description.ends_with(&job_token(&run.subject(), day, "etag", u32::MAX)), "{description}");
+        assert!(restore_description(run, day, "etag", u32::MAX).len() <= 256);
+        description
+    };
+    let backup = described(&run);
+    assert!(backup.starts_with(&format!("Levee backup of {source} for 2026-03-31, attempt ")), "{backup}");
+    run.restore = Some(
+        serde_json::from_value(json!({
+            "id": "0123456789ab-2026-03-31", "of": source, "plan": { "bucket": "ledger", "key": "plan.json", "etag": "e" },
+            "target": { "name": "lake", "account": "111111111111", "region": "us-east-1" },
+        }))
+        .unwrap(),
+    );
+    let restore = described(&run);
+    assert!(restore.starts_with(&format!("Levee restore 0123456789ab-2026-03-31 of {source}")), "{restore}");
+    assert_ne!(job_token(&source, day, "etag", 1), job_token(&run.subject(), day, "etag", 1));
 }

@@ -42,6 +42,7 @@ fn run(name: &str) -> RunKey {
         backup_date: date(2026, 3, 31),
         execution_arn: format!("arn:aws:states:us-east-1:222222222222:execution:backup:{name}"),
         execution_name: name.to_owned(),
+        restore: None,
     }
 }
 

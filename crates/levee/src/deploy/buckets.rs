@@ -57,7 +57,8 @@ pub fn source_bucket_policy(plan: &Plan) -> Value {
     let copies = copying(plan, "large-copy", ["LargeCopyReads", "LargeCopyLists"]);
     let repairs = copying(plan, "table-verify", ["TableVerifyReads", "TableVerifyLists"]);
     let readers = looks.into_iter().chain(restores).chain(copies).chain(repairs);
-    let statements: Vec<_> = copier(plan).into_iter().chain(readers).collect();
+    let writers = restoring(plan, &plan.source);
+    let statements: Vec<_> = copier(plan).into_iter().chain(readers).chain(writers.into_iter().flatten()).collect();
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
@@ -101,11 +102,55 @@ fn copying(plan: &Plan, stage: &str, [read, list]: [&str; 2]) -> [Value; 2] {
     [allow(read, &reads, format!("{bucket}/*")), allow(list, &["s3:ListBucket"], bucket)]
 }
 
+/// What brings tables back into a bucket; none while restores are not enabled: the copy jobs of restores write objects, large-copy those that are too large for one,
+/// table-verify a `_last_checkpoint` and the commits of rollbacks; restore-plan looks at what is there.
+fn restoring(plan: &Plan, bucket: &str) -> Option<Vec<Value>> {
+    let role = plan.restore_role_arn.as_deref()?;
+    let bucket = format!("arn:aws:s3:::{bucket}");
+    let allow = |sid: &str, role: &str, actions: &[&str], resource: &str| json!({ "Sid": sid, "Effect": "Allow", "Principal": { "AWS": role }, "Action": actions, "Resource": resource });
+    let objects = format!("{bucket}/*");
+    let writes = ["s3:PutObject", "s3:PutObjectAcl", "s3:PutObjectTagging"];
+    let large_copy = plan.worker_role_arn("large-copy");
+    let uploads = [
+        "s3:PutObject",
+        "s3:PutObjectTagging",
+        "s3:AbortMultipartUpload",
+        "s3:GetObject",
+        "s3:ListMultipartUploadParts",
+    ];
+    let mut statements = vec![
+        allow("RestoreWrites", role, &writes, &objects),
+        allow("RestoreWritesLarge", &large_copy, &uploads, &objects),
+        allow("RestoreListsUploads", &large_copy, &["s3:ListBucket", "s3:ListBucketMultipartUploads"], &bucket),
+        allow(
+            "RestoreWritesLogs",
+            &plan.worker_role_arn("table-verify"),
+            &["s3:PutObject"],
+            &format!("{bucket}/*_delta_log/*"),
+        ),
+    ];
+    for (stage, sids) in
+        [("restore-plan", ["RestorePlanReads", "RestorePlanLists"]), ("table-verify", ["RestoreReads", "RestoreLists"])]
+    {
+        statements.extend(reader_of(&bucket, &plan.worker_role_arn(stage), sids));
+    }
+    Some(statements)
+}
+
+/// Lets tables be brought back into a bucket that is no source; none while restores are not enabled.
+#[must_use]
+pub fn restore_bucket_policy(plan: &Plan, bucket: &str) -> Option<Value> {
+    restoring(plan, bucket).map(|statements| json!({ "Version": "2012-10-17", "Statement": statements }))
+}
+
 /// What a role needs to read objects and to be told which are not there.
-pub(super) fn reader(plan: &Plan, role: &str, [reads, lists]: [&str; 2]) -> [Value; 2] {
-    let bucket = format!("arn:aws:s3:::{}", plan.source);
+pub(super) fn reader(plan: &Plan, role: &str, sids: [&str; 2]) -> [Value; 2] {
+    reader_of(&format!("arn:aws:s3:::{}", plan.source), role, sids)
+}
+
+fn reader_of(bucket: &str, role: &str, [reads, lists]: [&str; 2]) -> [Value; 2] {
     let allow = |sid: &str, action: &str, resource: String| json!({ "Sid": sid, "Effect": "Allow", "Principal": { "AWS": role }, "Action": action, "Resource": resource });
-    [allow(reads, "s3:GetObject", format!("{bucket}/*")), allow(lists, "s3:ListBucket", bucket)]
+    [allow(reads, "s3:GetObject", format!("{bucket}/*")), allow(lists, "s3:ListBucket", bucket.to_owned())]
 }
 
 /// The buckets of the backup account that all sources share: those that `plan` names.

@@ -5,24 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use aws_sdk_s3::Client;
 use jiff::{Timestamp, civil::Date};
-use levee_delta_log::{Options, VersionFacts};
+use levee_delta_log::{Described, Options, VersionFacts};
 use levee_ledger::{
     Ledger,
-    history::{Closed, End},
-    receipt::Receipt,
-    restore::{SnapshotRun, TableToRestore},
-    state::{COPY_LIMIT_BYTES, TableLine},
+    history::Closed,
+    restore::{How, SnapshotRun},
+    state::TableLine,
 };
-use levee_tables::{BucketStore, Needed, at_version, described, listing, needs, version_as_of};
-use sha2::{Digest, Sha256};
+use levee_tables::{at_version, described, listing, version_as_of};
 
+use super::runs::{closed, snapshot, snapshot_run};
 use crate::{show::tables::read, verify::matcher};
 
 /// Snapshots that a refusal names for want of the one that was asked for.
 const NEAREST: usize = 3;
 
 /// As what a table is wished for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum When {
     /// The newest version that a snapshot has whole.
     Newest,
@@ -34,6 +33,27 @@ pub(super) enum When {
     AsOf(Timestamp),
 }
 
+impl When {
+    /// The day whose snapshot alone will do.
+    pub(super) const fn day(self) -> Option<Date> {
+        match self {
+            Self::BackupDate(day) => Some(day),
+            _ => None,
+        }
+    }
+}
+
+/// A table that was found as it is wished for.
+#[derive(Clone, Debug)]
+pub(super) struct Chosen {
+    pub(super) path: String,
+    pub(super) run: SnapshotRun,
+    pub(super) how: How,
+    pub(super) version: u64,
+    pub(super) facts: VersionFacts,
+    pub(super) described: Described,
+}
+
 /// Looks through the runs of a source.
 pub(super) struct Chooser<'a> {
     pub(super) s3: &'a Client,
@@ -43,13 +63,13 @@ pub(super) struct Chooser<'a> {
 }
 
 /// Whether a wish for tables is a glob and not a path.
-pub(super) fn is_glob(wish: &str) -> bool {
+fn is_glob(wish: &str) -> bool {
     wish.contains(['*', '?', '[', '{'])
 }
 
 /// What is known of a table that was not found yet as it is wished for.
 #[derive(Default)]
-struct Tried {
+pub(super) struct Tried {
     /// The newest snapshots that have it, and why each will not do.
     why: Vec<String>,
     /// Versions that are whole, by day: the newest snapshots first.
@@ -57,61 +77,51 @@ struct Tried {
 }
 
 impl Chooser<'_> {
-    /// The tables that the wishes mean, each from the newest snapshot that has it as it is wished for; by path. Paths are looked for in all
-    /// snapshots, globs in the newest one, or in that of the day.
+    /// The paths that the wishes mean: paths as they are, globs over the tables of the newest run, or of that of the day.
     ///
     /// # Errors
-    /// The ledger or a snapshot cannot be read; a glob is none. In the inner result: why tables cannot be had, a line each.
-    pub(super) async fn choose(&self, wishes: &[String]) -> Result<Result<Vec<TableToRestore>, Vec<String>>> {
+    /// The ledger cannot be read; a glob is none.
+    pub(super) async fn paths(&self, wishes: &[String]) -> Result<BTreeSet<String>> {
         let (globs, paths): (Vec<_>, Vec<_>) = wishes.iter().partition(|wish| is_glob(wish));
         let globs = globs.into_iter().map(|glob| matcher(glob)).collect::<Result<Vec<_>>>()?;
-        let mut open: BTreeMap<String, Tried> =
-            paths.into_iter().map(|path| (path.trim_matches('/').to_owned(), Tried::default())).collect();
-        let (mut chosen, mut unmatched) = (Vec::new(), !globs.is_empty());
-        for day in self.days().await? {
-            for run in self.ledger.runs_of(self.source, day).await? {
-                let End::Closed(closed) = run.end else { continue };
-                let lines = read(self.ledger, &closed.receipt.value, &[]).await?;
-                if std::mem::take(&mut unmatched) {
-                    let matched =
-                        lines.iter().filter(|line| globs.iter().any(|glob| glob.is_match(&line.verdict.path)));
-                    for line in matched {
-                        open.entry(line.verdict.path.clone()).or_default();
-                    }
-                }
-                for line in &lines {
-                    let Some(tried) = open.get_mut(&line.verdict.path) else { continue };
-                    if let Some(table) = self.try_run(&closed, line, tried).await? {
-                        open.remove(&line.verdict.path);
-                        chosen.push(table);
-                    }
-                }
-            }
-            if open.is_empty() && !unmatched {
+        let mut paths: BTreeSet<_> = paths.into_iter().map(|path| path.trim_matches('/').to_owned()).collect();
+        if globs.is_empty() {
+            return Ok(paths);
+        }
+        if let Some(newest) = closed(self.ledger, self.source, self.when.day()).await?.first() {
+            let lines = read(self.ledger, &newest.receipt.value, &[]).await?;
+            let matched = lines.into_iter().map(|line| line.verdict.path);
+            paths.extend(matched.filter(|path| globs.iter().any(|glob| glob.is_match(path))));
+        }
+        Ok(paths)
+    }
+
+    /// The tables, each from the newest snapshot that has it as it is wished for; by path.
+    ///
+    /// # Errors
+    /// The ledger or a snapshot cannot be read. In the inner result: why tables cannot be had, a line each.
+    pub(super) async fn choose(&self, paths: &BTreeSet<String>) -> Result<Result<Vec<Chosen>, Vec<String>>> {
+        let mut open: BTreeMap<&String, Tried> = paths.iter().map(|path| (path, Tried::default())).collect();
+        let mut chosen = Vec::new();
+        for run in closed(self.ledger, self.source, self.when.day()).await? {
+            if open.is_empty() {
                 break;
             }
+            for line in read(self.ledger, &run.receipt.value, &[]).await? {
+                let Some(tried) = open.get_mut(&line.verdict.path) else { continue };
+                if let Some(table) = self.try_run(&run, &line, tried).await? {
+                    open.remove(&line.verdict.path);
+                    chosen.push(table);
+                }
+            }
         }
-        let mut refusals: Vec<_> = open.iter().map(|(path, tried)| self.refusal(path, tried)).collect();
-        if chosen.is_empty() && refusals.is_empty() {
-            refusals.push(format!(
-                "no table of {} is meant by {}; levee show lists the tables of a run",
-                self.source,
-                wishes.join(", ")
-            ));
-        }
+        let refusals: Vec<_> = open.iter().map(|(path, tried)| self.refusal(path, tried)).collect();
         chosen.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(if refusals.is_empty() { Ok(chosen) } else { Err(refusals) })
     }
 
-    async fn days(&self) -> Result<Vec<Date>> {
-        Ok(match self.when {
-            When::BackupDate(day) => vec![day],
-            _ => self.ledger.days(self.source).await?,
-        })
-    }
-
     /// The table out of this run, if its snapshot has it as it is wished for.
-    async fn try_run(&self, closed: &Closed, line: &TableLine, tried: &mut Tried) -> Result<Option<TableToRestore>> {
+    async fn try_run(&self, closed: &Closed, line: &TableLine, tried: &mut Tried) -> Result<Option<Chosen>> {
         let (receipt, path) = (&closed.receipt.value, &line.verdict.path);
         let day = receipt.run.backup_date;
         tried.whole.extend(line.verdict.newest_whole_version.map(|version| (day, version)));
@@ -131,7 +141,7 @@ impl Chooser<'_> {
             When::Version(version) => Some(version),
             When::AsOf(_) => None,
         };
-        let store = BucketStore::new(self.s3, &receipt.snapshot.bucket, Some(receipt.snapshot.account.clone()));
+        let store = snapshot(self.s3, receipt);
         let (listed, options) = (listing(&store, path).await?, Options::default());
         let version = match (known, self.when) {
             (Some(version), _) => version,
@@ -154,10 +164,9 @@ impl Chooser<'_> {
             ));
             return Ok(None);
         };
-        let needed = needs(&store, path, &listed, &options, version, |_| true).await?;
         let described = described(&store, path, &listed, &options, version).await?;
-        let run = snapshot_run(receipt, &closed.sha256);
-        Ok(Some(table(path, version, &facts, run, &needed, described)))
+        let run = snapshot_run(closed);
+        Ok(Some(Chosen { path: path.clone(), run, how: How::New, version, facts, described }))
     }
 
     fn refusal(&self, path: &str, tried: &Tried) -> String {
@@ -178,53 +187,15 @@ impl Chooser<'_> {
         if let When::Version(wanted) = self.when {
             whole.sort_by_key(|(day, version)| (version.abs_diff(wanted), std::cmp::Reverse(*day)));
         }
-        let mut seen = BTreeSet::new();
-        whole.retain(|(_, version)| seen.insert(*version));
-        let nearest: Vec<_> =
-            whole.iter().take(NEAREST).map(|(day, version)| format!("version {version} of {day}")).collect();
-        let nearest = if nearest.is_empty() { "none".to_owned() } else { nearest.join(", ") };
-        format!("{path:?} is not {wished}: {}. The nearest that are whole: {nearest}", why.join("; "))
+        format!("{path:?} is not {wished}: {}. The nearest that are whole: {}", why.join("; "), nearest(whole))
     }
 }
 
-fn snapshot_run(receipt: &Receipt, sha256: &str) -> SnapshotRun {
-    SnapshotRun {
-        backup_date: receipt.run.backup_date,
-        execution_name: receipt.run.execution_name.clone(),
-        receipt_sha256: sha256.to_owned(),
-        bucket: receipt.snapshot.bucket.clone(),
-        account: receipt.snapshot.account.clone(),
-    }
-}
-
-fn table(
-    path: &str,
-    version: u64,
-    facts: &VersionFacts,
-    run: SnapshotRun,
-    needed: &[Needed],
-    described: levee_delta_log::Described,
-) -> TableToRestore {
-    let mut by_path: Vec<_> = needed.iter().map(|need| (need.path.as_str(), need.size.unwrap_or_default())).collect();
-    by_path.sort_unstable();
-    let mut digest = Sha256::new();
-    for (path, size) in &by_path {
-        digest.update(format!("{size} {path}\n"));
-    }
-    let sizes = || by_path.iter().map(|(_, size)| *size);
-    TableToRestore {
-        path: path.to_owned(),
-        target: String::new(),
-        version,
-        timestamp_ms: facts.timestamp_ms,
-        run,
-        files: facts.files,
-        bytes: facts.bytes,
-        rows: facts.rows,
-        objects: by_path.len() as u64,
-        object_bytes: sizes().fold(0, u64::saturating_add),
-        large_objects: sizes().filter(|size| *size > COPY_LIMIT_BYTES).count() as u64,
-        objects_sha256: hex::encode(digest.finalize()),
-        described,
-    }
+/// The first of some versions, each of them once.
+pub(super) fn nearest(mut whole: Vec<(Date, u64)>) -> String {
+    let mut seen = BTreeSet::new();
+    whole.retain(|(_, version)| seen.insert(*version));
+    let nearest: Vec<_> =
+        whole.iter().take(NEAREST).map(|(day, version)| format!("version {version} of {day}")).collect();
+    if nearest.is_empty() { "none".to_owned() } else { nearest.join(", ") }
 }

@@ -1,73 +1,81 @@
-//! Where tables are restored to, and what is there already.
+//! Where tables are restored to.
+
+use std::str::FromStr;
 
 use anyhow::{Context, Result};
 use aws_sdk_s3::Client;
-use levee_ledger::restore::TableToRestore;
+use levee_ledger::state::Bucket;
 
-/// Objects in the way that are named.
-const NAMED: usize = 10;
-
-/// The bucket and prefix that is restored below.
-pub(super) struct Target<'a> {
-    s3: &'a Client,
-    bucket: &'a str,
-    prefix: &'a str,
-    overwrite: bool,
+/// A bucket and a prefix, without slashes at its ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The bucket.
+    pub bucket: String,
+    /// The prefix.
+    pub prefix: String,
 }
 
-impl<'a> Target<'a> {
-    pub(super) const fn new(s3: &'a Client, bucket: &'a str, prefix: &'a str, overwrite: bool) -> Self {
-        Self { s3, bucket, prefix, overwrite }
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let rest = text.strip_prefix("s3://").ok_or_else(|| format!("{text:?} is not s3://BUCKET/PREFIX"))?;
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let prefix = prefix.trim_end_matches('/');
+        if bucket.is_empty() || prefix.starts_with('/') || prefix.split('/').any(|part| part == "_delta_log") {
+            return Err(format!("{text:?} names no bucket, or no prefix that a table can have"));
+        }
+        Ok(Self { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+    }
+}
+
+impl Place {
+    /// The root of a table there: below the prefix by its path, because a copy job can put something in front of keys and no more.
+    pub(super) fn root_of(&self, path: &str) -> String {
+        let parts = [self.prefix.as_str(), path].into_iter().filter(|part| !part.is_empty());
+        parts.collect::<Vec<_>>().join("/")
     }
 
-    /// The root of a table in the target bucket: the prefix itself for a table that is restored alone.
-    pub(super) fn root_of(&self, path: &str, alone: bool) -> String {
-        let parts = [self.prefix, path].into_iter().filter(|part| !part.is_empty());
-        if alone && !self.prefix.is_empty() { self.prefix.to_owned() } else { parts.collect::<Vec<_>>().join("/") }
-    }
-
-    /// What is below the table's root already, unless it may be replaced.
-    pub(super) async fn in_the_way(&self, table: &TableToRestore) -> Result<Option<String>> {
-        let below = levee_tables::prefix(&table.target);
-        let call = self.s3.list_objects_v2().bucket(self.bucket).prefix(&below).max_keys(NAMED as i32 + 1);
-        let found = call.send().await.with_context(|| {
+    /// The bucket, if `account` owns it.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    pub(super) async fn bucket(&self, s3: &Client, account: &str, region: &str) -> Result<Bucket> {
+        let head = s3.head_bucket().bucket(&self.bucket).expected_bucket_owner(account).send().await;
+        let head = head.with_context(|| {
             format!(
-                "s3://{}/{below} cannot be listed; see that the bucket exists and that you may list it",
+                "s3://{} cannot be looked at; see that the bucket exists, that you may list it, and that account {account} owns it \
+                 (--to-account names another one)",
                 self.bucket
             )
         })?;
-        let mut keys: Vec<_> =
-            found.contents().iter().filter_map(|object| object.key()).map(|key| format!("{key:?}")).collect();
-        if keys.is_empty() || self.overwrite {
-            return Ok(None);
-        }
-        if keys.len() > NAMED {
-            keys.truncate(NAMED);
-            keys.push("and others".to_owned());
-        }
-        Ok(Some(format!(
-            "{:?} is not restored to s3://{}/{below}: objects are there already: {}. Nothing is overwritten unless --overwrite names \
-             the place of --to again; or restore to another prefix",
-            table.path,
-            self.bucket,
-            keys.join(", ")
-        )))
+        let region = head.bucket_region.unwrap_or_else(|| region.to_owned());
+        Ok(Bucket { name: self.bucket.clone(), account: account.to_owned(), region })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use rstest::rstest;
 
     use super::*;
 
     #[rstest]
-    #[case::alone("back/orders", "sales/orders", true, "back/orders")]
-    #[case::one_of_several("back", "sales/orders", false, "back/sales/orders")]
-    #[case::into_the_whole_bucket("", "sales/orders", true, "sales/orders")]
-    #[case::the_table_at_the_root("back", "", false, "back")]
-    fn tables_go_below_the_prefix(#[case] prefix: &str, #[case] path: &str, #[case] alone: bool, #[case] root: &str) {
-        let s3 = Client::from_conf(aws_sdk_s3::Config::builder().behavior_version_latest().build());
-        assert_eq!(Target::new(&s3, "bucket", prefix, false).root_of(path, alone), root);
+    #[case::below_a_prefix("s3://b/back/", "sales/orders", "back/sales/orders")]
+    #[case::into_the_whole_bucket("s3://b", "sales/orders", "sales/orders")]
+    #[case::the_table_at_the_root("s3://b/back", "", "back")]
+    fn tables_go_below_the_prefix_by_their_paths(#[case] place: &str, #[case] path: &str, #[case] root: &str) {
+        assert_eq!(place.parse::<Place>().unwrap().root_of(path), root);
+    }
+
+    #[rstest]
+    #[case("b/back")]
+    #[case("s3:///back")]
+    #[case("s3://b//back")]
+    #[case("s3://b/orders/_delta_log")]
+    fn what_is_no_place_is_refused(#[case] place: &str) {
+        assert!(place.parse::<Place>().is_err());
     }
 }

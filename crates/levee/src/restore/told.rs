@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use levee_delta_log::{Engine, register_sql};
-use levee_ledger::restore::{RestorePlan, TableToRestore};
+use levee_ledger::restore::{How, RestorePlan, TableToRestore};
 use levee_page::text::{count, counted, minute_of, size, visible};
 
 /// The plan, and the SQL that makes restored tables known to engines.
@@ -16,22 +16,22 @@ pub(super) fn told(plan: &RestorePlan) -> Result<String> {
     });
     writeln!(
         text,
-        "{} of {} to s3://{}/{}: {} of {}, none of which is there yet{}",
+        "{} of {} to s3://{}/{}: {} of {} are copied{}",
         counted(plan.tables.len() as u64, "table", "tables"),
         visible(&plan.source),
-        plan.target_bucket,
+        plan.target.name,
         visible(&plan.target_prefix),
         counted(objects, "object", "objects"),
         size(bytes),
-        if plan.overwrite { " or which may be replaced" } else { "" },
+        if plan.overwrite { ", and replace what is there" } else { ", none of which is there yet" },
     )?;
     let mut table = Table::new();
-    let head = ["table", "version", "committed", "files", "size", "rows", "objects", "snapshot", "to"];
+    let head = ["table", "done", "version", "committed", "files", "size", "rows", "copied", "there", "snapshot", "to"];
     table.load_style(UTF8_FULL_CONDENSED).set_header(head);
     for row in &plan.tables {
         table.add_row(cells(row));
     }
-    for column in [1, 3, 4, 5, 6] {
+    for column in [2, 4, 5, 6, 7, 8] {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -45,22 +45,35 @@ pub(super) fn told(plan: &RestorePlan) -> Result<String> {
             counted(large, "object is", "objects are")
         )?;
     }
-    writeln!(text, "How long it takes is not known: no restore was measured yet.")?;
-    for restored in &plan.tables {
+    let archived: u64 = plan.tables.iter().map(|table| table.archived_objects).sum();
+    if archived > 0 {
+        writeln!(
+            text,
+            "{} archived and thawed first: up to 12 hours from GLACIER and 48 from DEEP_ARCHIVE (tier Bulk)",
+            counted(archived, "object is", "objects are")
+        )?;
+    }
+    for restored in plan.tables.iter().filter(|table| table.how == How::New) {
         sql(&mut text, plan, restored)?;
     }
     Ok(text.trim_end().to_owned())
 }
 
-fn cells(table: &TableToRestore) -> [String; 9] {
+fn cells(table: &TableToRestore) -> [String; 11] {
     [
         visible(if table.path.is_empty() { "(the root)" } else { &table.path }).into_owned(),
+        match table.how {
+            How::New => "new".to_owned(),
+            How::PutBack => "put back".to_owned(),
+            How::RollBack { from } => format!("rolled back from {from}"),
+        },
         table.version.to_string(),
         table.timestamp_ms.and_then(minute_of).unwrap_or_default(),
         count(table.files),
         size(table.bytes),
         table.rows.map(count).unwrap_or_default(),
         count(table.objects),
+        count(table.present_objects),
         table.run.bucket.clone(),
         visible(&table.target).into_owned(),
     ]
@@ -68,7 +81,7 @@ fn cells(table: &TableToRestore) -> [String; 9] {
 
 /// The SQL of every engine for one table, under the last part of its path as its name.
 fn sql(text: &mut String, plan: &RestorePlan, table: &TableToRestore) -> Result<()> {
-    let location = format!("s3://{}/{}", plan.target_bucket, table.target);
+    let location = format!("s3://{}/{}", plan.target.name, table.target);
     let name = table.path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("restored");
     writeln!(text, "\n-- {} at version {}", visible(&table.path), table.version)?;
     for engine in Engine::ALL {

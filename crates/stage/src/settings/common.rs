@@ -12,6 +12,7 @@ pub const SHARED_VARIABLES: &[&str] = &[
     "LEVEE_OBJECTS_AT_ONCE",
     "LEVEE_RECEIPT_SIGNING_KEY_ARN",
     "LEVEE_REPORT_BUCKET",
+    "LEVEE_RESTORE_ROLE_ARN",
 ];
 
 /// The settings that every worker has. A worker's own settings are a further `clap::Args` beside it.
