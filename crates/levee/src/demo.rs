@@ -3,6 +3,7 @@
 //! The night runs on tokio's paused clock. Hours of waiting pass in no time, and every time in the outcome but the last is
 //! the night's own, not this machine's.
 
+mod back;
 mod compare;
 mod counts;
 mod follow;
@@ -18,6 +19,7 @@ use std::{io::Write, process::ExitCode, time::Instant};
 
 use anyhow::Result;
 
+pub use back::BackOutcome;
 pub use compare::{Comparison, Difference};
 pub use counts::CountedBy;
 pub use keep::{KeepError, file_name};

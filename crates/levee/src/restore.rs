@@ -115,6 +115,25 @@ pub struct PlanSettings {
 }
 
 impl PlanSettings {
+    /// A table of a source, mended where it is.
+    #[must_use]
+    pub fn in_place(ledger: &str, source: &str, table: &str) -> Self {
+        Self {
+            ledger: LedgerSettings { ledger: ledger.to_owned() },
+            source: source.to_owned(),
+            table: vec![table.to_owned()],
+            backup_date: None,
+            at_version: None,
+            as_of: None,
+            to: None,
+            to_account: None,
+            overwrite: None,
+            in_place: true,
+            out: None,
+            json: false,
+        }
+    }
+
     const fn when(&self) -> When {
         match (self.backup_date, self.at_version, self.as_of) {
             (Some(date), ..) => When::BackupDate(date),

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Comparison, DemoSettings, Outcome,
+    back::Story,
     compare::{Side, compare},
     counts::{Counts, part},
     follow::{Followed, follow},
@@ -33,7 +34,7 @@ const SCHEDULE_HOUR: i8 = 20;
 
 /// Plays the night of `settings` with the warehouse `files`. Needs a paused tokio runtime.
 pub(super) async fn play(settings: &DemoSettings, files: Vec<LakeFile>) -> Result<Outcome> {
-    let plan = Plan::for_source(&settings.source);
+    let plan = Plan::for_source(&settings.source).with_restores();
     // The warehouse is written at noon of the backup date: after the scan of that day, long before the one that counts.
     let clock = Clock::starting_at(utc(settings.backup_date, 12)?);
     let twin = Twin::builder().clock(clock.clone()).seed(settings.seed).region(&plan.region).build();
@@ -54,14 +55,22 @@ pub(super) async fn play(settings: &DemoSettings, files: Vec<LakeFile>) -> Resul
     let supervisor = Supervisor::of_deployment(&twin, &plan);
     let (lives, stop) = (supervisor.lives(), shutdown.clone());
     let workers = tokio::spawn(async move { supervisor.run(stop).await });
-    let night = run(&accounts, &plan, &deployed, settings, &clock, &progress);
-    let followed = tokio::select! {
+    let night = async {
+        let followed = run(&accounts, &plan, &deployed, settings, &clock, &progress).await?;
+        let mut outcome = finish(&accounts, &plan, settings, followed, &progress).await?;
+        // A plan of faults is about the night.
+        if outcome.good() && twin.faults() == FaultPlan::default() {
+            let story = Story { accounts: &accounts, plan: &plan, clock: &clock, progress: &progress };
+            outcome.back = story.play(&outcome.tables).await?;
+        }
+        Ok::<_, anyhow::Error>(outcome)
+    };
+    let mut outcome = tokio::select! {
         biased;
-        followed = night => followed?,
+        outcome = night => outcome?,
         ended = workers => return Err(early_end(ended)),
     };
     shutdown.cancel();
-    let mut outcome = finish(&accounts, &plan, settings, followed, &progress).await?;
     let faults = twin.faults();
     outcome.faults =
         (faults != FaultPlan::default()).then(|| FaultsOutcome::new(&faults, twin.struck(), *lives.borrow()));
@@ -137,6 +146,7 @@ async fn finish(
         vanished: counts.vanished,
         counted_by: counts.counted_by,
         faults: None,
+        back: None,
         source_bucket: plan.source.clone(),
         snapshot_bucket: snapshot,
         backup_date: settings.backup_date.to_string(),

@@ -6,7 +6,7 @@ use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use levee_twin::FaultPlan;
 use serde::Serialize;
 
-use super::{Comparison, CountedBy, TableOutcome, progress::readable};
+use super::{BackOutcome, Comparison, CountedBy, TableOutcome, progress::readable};
 use crate::supervised::Lives;
 
 /// What a night came to. The JSON form of the demo's outcome; fields are only ever added.
@@ -52,6 +52,9 @@ pub struct Outcome {
     pub simulated_seconds: f64,
     /// What the whole demo took, on this machine's clock.
     pub real_seconds: f64,
+    /// The table that was purged after the night and brought back from its snapshot; null when the night failed or there was no
+    /// table, and with a plan of faults, which is about the night.
+    pub back: Option<BackOutcome>,
     /// What the plan of faults did; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub faults: Option<FaultsOutcome>,
@@ -107,7 +110,8 @@ impl Outcome {
     /// Whether the night succeeded and the snapshot is proved.
     #[must_use]
     pub fn good(&self) -> bool {
-        self.execution.status == "SUCCEEDED" && self.identical
+        let back = self.back.as_ref().is_none_or(|back| back.identical);
+        self.execution.status == "SUCCEEDED" && self.identical && back
     }
 
     fn table_of_tables(&self) -> Table {
@@ -203,10 +207,29 @@ impl fmt::Display for Outcome {
         if let Some(headline) = &self.headline {
             write!(f, "\n{headline}")?;
         }
+        if let Some(back) = &self.back {
+            write!(f, "\n\n{back}")?;
+        }
         if let Some(page) = &self.page {
             write!(f, "\nThe page of the run: {page}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for BackOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { table, version, purged, restored, rows, .. } = self;
+        writeln!(f, "Then somebody purged the table {table}: {purged} data files were deleted.")?;
+        writeln!(
+            f,
+            "levee restore plan --in-place and levee restore apply put {restored} objects back, for version {version}."
+        )?;
+        writeln!(f, "{}", self.headline)?;
+        match self.identical {
+            true => write!(f, "Every row is what it was: {rows} compared."),
+            false => write!(f, "Of {rows} rows that were compared, some are not what they were."),
+        }
     }
 }
 
