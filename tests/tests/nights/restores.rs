@@ -7,7 +7,7 @@ use levee::restore::{Followed, follow, start};
 use levee_ledger::restore::{How, RestorePlan, RestoreReceipt, RestoredTable};
 use levee_stage::Aws;
 use levee_tests::Rig;
-use levee_twin::service::Principal;
+use levee_twin::{gate::RecordedCall, service::Principal};
 use rstest::rstest;
 
 use super::{
@@ -223,4 +223,57 @@ async fn plan_that_was_carried_out_is_not_carried_out_twice() {
     let again = start(&rig.accounts.backup, &plan).await.unwrap();
     assert!(again.iter().all(|applied| applied.done_before), "{again:?}");
     assert_eq!(rig.jobs().await.unwrap().len(), jobs);
+}
+
+/// The calls that workers have made so far, beside asking for messages.
+fn calls(rig: &Rig) -> usize {
+    let of_worker =
+        |call: &&RecordedCall| call.principal.contains(":role/levee-worker-") && call.operation != "ReceiveMessage";
+    rig.twin.calls().iter().filter(of_worker).count()
+}
+
+/// Stops the restore after a number of its workers' calls, as if all of it died there. Whether it was still under way.
+async fn killed(rig: &mut Rig, plan: &RestorePlan, after: usize) -> bool {
+    let started = start(&rig.accounts.backup, plan).await.unwrap();
+    let arn = started[0].execution_arn.clone();
+    let before = calls(rig);
+    rig.start_workers();
+    while calls(rig) < before + after {
+        let seen = rig.accounts.backup.sfn.describe_execution().execution_arn(&arn).send().await.unwrap();
+        if seen.status().as_str() != "RUNNING" {
+            return false;
+        }
+        rig.clock.sleep(std::time::Duration::from_millis(500)).await;
+    }
+    rig.kill_workers();
+    rig.accounts.backup.sfn.stop_execution().execution_arn(&arn).send().await.unwrap();
+    true
+}
+
+#[rstest]
+#[case::beside_it(&["--to", "s3://lake-events/back", "--at-version", "2"], 1)]
+#[case::rolled_back(&["--in-place", "--at-version", "2"], 2)]
+#[tokio::test(start_paused = true)]
+async fn restore_killed_at_random_points_ends_right_when_it_is_applied_again(#[case] wish: &[&str], #[case] seed: u64) {
+    let mut whole = two_nights().await;
+    let plan = planned(&whole, wish).await;
+    let before = calls(&whole);
+    restored(&mut whole, &plan).await;
+    let of_all = calls(&whole) - before;
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut ends = Vec::new();
+    for _ in 0..10 {
+        let mut rig = two_nights().await;
+        let plan = planned(&rig, wish).await;
+        let after = random.usize(1..of_all);
+        ends.push((after, killed(&mut rig, &plan, after).await));
+        let (receipt, line) = restored(&mut rig, &plan).await;
+        assert_eq!((line.version, line.files, line.opens), (2, 3, true), "killed after {after} calls");
+        assert_eq!((receipt.objects, receipt.bytes), (plan.tables[0].objects, plan.tables[0].object_bytes));
+        let root = if seed == 1 { "back/sales/orders/" } else { "sales/orders/" };
+        let there = objects(&rig, &rig.accounts.warehouse, SOURCE, root).await;
+        let commits = there.keys().filter(|key| key.starts_with("_delta_log/")).count();
+        assert_eq!(commits, if seed == 1 { 3 } else { 5 }, "killed after {after} calls: {there:?}");
+    }
+    assert!(ends.iter().filter(|(_, killed)| *killed).count() >= 8, "too few were killed on their way: {ends:?}");
 }
