@@ -272,6 +272,7 @@ locals {
     restore-plan = [
       { Sid = "RestorePlanGivesUpUploads", Effect = "Allow", Action = "s3:AbortMultipartUpload", Resource = "${local.bucket_arns.ledger}/restores/*/plan-*" },
       { Sid = "RestorePlanAsksForTheOwnerOfAClaim", Effect = "Allow", Action = "states:DescribeExecution", Resource = local.restore_execution_arns },
+      { Sid = "RestorePlanTellsOfRestores", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
     ]
   }
   locked_bucket_arns = [for source, settings in var.sources : "arn:aws:s3:::${source}-??-???-????" if settings.snapshot.object_lock != null]

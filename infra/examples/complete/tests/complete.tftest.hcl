@@ -18,10 +18,7 @@ run "two_sources_with_every_option_plan" {
   }
 
   assert {
-    condition = (
-      !contains(keys(output.worker_environment), "LEVEE_RESTORE_ROLE_ARN")
-      && !strcontains(module.lake_events.bucket_policy_json, "LeveeRestore")
-    )
+    condition     = !contains(keys(output.worker_environment), "LEVEE_RESTORE_ROLE_ARN") && !strcontains(module.lake_events.bucket_policy_json, "LeveeRestore")
     error_message = "Whoever begins with this example lets restores write."
   }
 }

@@ -106,6 +106,7 @@ run "while_restores_are_off_nothing_writes_to_a_source_and_nothing_of_them_is_th
       RestorePlanWritesItsRecords        = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/claim-*.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/planned.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/plan-*"
       RestorePlanGivesUpUploads          = "Allow s3:AbortMultipartUpload on arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/plan-*"
       RestorePlanAsksForTheOwnerOfAClaim = "Allow states:DescribeExecution on arn:aws:states:us-east-1:222222222222:execution:levee-restore:*"
+      RestorePlanTellsOfRestores         = "Allow events:PutEvents on arn:aws:events:us-east-1:222222222222:event-bus/levee"
     }
     error_message = "restore-plan"
   }
