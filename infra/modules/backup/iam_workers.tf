@@ -289,9 +289,9 @@ locals {
     ],
     local.uses_key,
   ) }
-  # A stage that no restore passes does not read of restores.
+  # A stage that no restore passes does not read of restores, nor does restore-plan of runs.
   ledger_places = { for group, stages in var.worker_groups : group => concat(
-    ["runs"],
+    length(setsubtract(stages, ["restore-plan"])) > 0 ? ["runs"] : [],
     length(setintersection(stages, local.restore_stages)) > 0 ? ["restores"] : [],
   ) }
   # Messages, records, inventories and reports under the deployment's key: decrypt to read, data keys to write.

@@ -99,7 +99,7 @@ run "while_restores_are_off_nothing_writes_to_a_source_and_nothing_of_them_is_th
     condition = { for s in jsondecode(aws_iam_role_policy.this["worker-restore-plan"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) } == {
       AnswersTasks                       = "Allow states:SendTaskSuccess states:SendTaskFailure states:SendTaskHeartbeat on *"
       ListsTheLedger                     = "Allow s3:ListBucket on arn:aws:s3:::levee-ledger-222222222222-us-east-1"
-      ReadsTheLedger                     = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/* arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*"
+      ReadsTheLedger                     = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*"
       UsesTheDeploymentsKey              = "Allow kms:Decrypt kms:GenerateDataKey on arn:aws:kms:us-east-1:222222222222:key/own"
       RestorePlanWorksOnItsQueue         = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-restore-plan"
       RestorePlanSetsMessagesAside       = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-restore-plan-dlq"
