@@ -13,7 +13,9 @@ locals {
   other_target_arns = [for arn in local.restore_target_arns : arn if !contains(local.source_bucket_arns, arn)]
   other_key_arns    = [for key in local.restore_key_arns : key if !contains(local.source_kms_key_arns, key)]
 
-  snapshot_object_arns       = [for arn in local.snapshot_bucket_arns : "${arn}/*"]
+  # The snapshots that are restored from.
+  restored_snapshot_arns     = [for source in try(coalescelist(var.restores.sources), keys(var.sources)) : "arn:aws:s3:::${source}-??-???-????"]
+  snapshot_object_arns       = [for arn in local.restored_snapshot_arns : "${arn}/*"]
   restore_target_object_arns = [for arn in local.restore_target_arns : "${arn}/*"]
   other_target_object_arns   = [for arn in local.other_target_arns : "${arn}/*"]
   restore_accounts_only      = { StringEquals = { "aws:ResourceAccount" = local.restore_accounts } }
@@ -28,7 +30,7 @@ locals {
     [
       { Sid = "ReadsSnapshots", Effect = "Allow", Action = local.read_actions, Resource = local.snapshot_object_arns },
       # Without it an object that is gone answers 403, and the report could not tell it from one that is denied.
-      { Sid = "ListsSnapshots", Effect = "Allow", Action = "s3:ListBucket", Resource = local.snapshot_bucket_arns },
+      { Sid = "ListsSnapshots", Effect = "Allow", Action = "s3:ListBucket", Resource = local.restored_snapshot_arns },
       # Copies in GLACIER and DEEP_ARCHIVE are restored where they are before they can be copied.
       { Sid = "RestoresArchivedCopies", Effect = "Allow", Action = "s3:RestoreObject", Resource = local.snapshot_object_arns },
       {
@@ -69,7 +71,7 @@ locals {
       [
         # Whether the plan still holds: logs and checkpoints are read, and every object is listed.
         { Sid = "RestorePlanReadsSnapshots", Effect = "Allow", Action = "s3:GetObject", Resource = local.snapshot_object_arns },
-        { Sid = "RestorePlanListsSnapshots", Effect = "Allow", Action = "s3:ListBucket", Resource = local.snapshot_bucket_arns },
+        { Sid = "RestorePlanListsSnapshots", Effect = "Allow", Action = "s3:ListBucket", Resource = local.restored_snapshot_arns },
         # What is there already, and what is in the way.
         { Sid = "RestorePlanReadsTargets", Effect = "Allow", Action = "s3:GetObject", Resource = local.restore_target_object_arns },
         { Sid = "RestorePlanListsTargets", Effect = "Allow", Action = "s3:ListBucket", Resource = local.restore_target_arns },
@@ -88,12 +90,12 @@ locals {
     # What a report says is gone is looked for in the snapshot, by HEAD, and so are copies that wait to be restored.
     report-parse = [
       { Sid = "ReportParseLooksForCopies", Effect = "Allow", Action = "s3:GetObject", Resource = local.snapshot_object_arns },
-      { Sid = "ReportParseListsSnapshots", Effect = "Allow", Action = "s3:ListBucket", Resource = local.snapshot_bucket_arns },
+      { Sid = "ReportParseListsSnapshots", Effect = "Allow", Action = "s3:ListBucket", Resource = local.restored_snapshot_arns },
     ]
     thaw = [
       { Sid = "ThawHandsTheRestoreRoleOver", Effect = "Allow", Action = "iam:PassRole", Resource = local.restore_role_arn },
       { Sid = "ThawLooksAtCopies", Effect = "Allow", Action = "s3:GetObject", Resource = local.snapshot_object_arns },
-      { Sid = "ThawListsSnapshots", Effect = "Allow", Action = "s3:ListBucket", Resource = local.snapshot_bucket_arns },
+      { Sid = "ThawListsSnapshots", Effect = "Allow", Action = "s3:ListBucket", Resource = local.restored_snapshot_arns },
     ]
     large-copy = concat(
       [

@@ -227,8 +227,10 @@ variable "restores" {
       targets    the buckets that may be written to, by name: the sources as a rule
         account_id    the account that owns the bucket, 12 digits
         kms_key_arns  customer managed keys that its objects are encrypted with
+      sources    the sources whose snapshots are restored from; all without it. Name them where there are dozens: a role holds so many
   EOT
   type = object({
+    sources = optional(list(string))
     targets = map(object({
       account_id   = string
       kms_key_arns = optional(list(string), [])
@@ -239,6 +241,10 @@ variable "restores" {
   validation {
     condition     = var.restores == null ? true : length(var.restores.targets) > 0
     error_message = "A restore needs a bucket to write to: name one in targets, or leave restores null."
+  }
+  validation {
+    condition     = try(var.restores.sources, null) == null ? true : length(var.restores.sources) > 0 && length(setsubtract(var.restores.sources, keys(var.sources))) == 0
+    error_message = "The sources that are restored from are names out of the variable sources, at least one of them; all without the list."
   }
   validation {
     condition     = var.restores == null ? true : alltrue([for bucket in keys(var.restores.targets) : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", bucket))])

@@ -281,6 +281,35 @@ run "a_group_has_the_calls_of_its_stages_each_once" {
   }
 }
 
+run "snapshots_may_be_those_of_some_sources" {
+  command = plan
+  variables {
+    restores = { sources = ["lake-orders"], targets = { lake-orders = { account_id = "111111111111" } } }
+  }
+
+  assert {
+    condition = alltrue([for name, policy in aws_iam_role_policy.this : !strcontains(policy.policy, "lake-events-??") if contains(["batch-restore", "worker-restore-plan", "worker-report-parse", "worker-thaw"], name)]) && [for s in jsondecode(aws_iam_role_policy.this["batch-restore"].policy).Statement : s.Resource if s.Sid == "ListsSnapshots"] == [["arn:aws:s3:::lake-orders-??-???-????"]] && [
+    for s in jsondecode(aws_iam_role_policy.this["worker-large-copy"].policy).Statement : s.Resource if s.Sid == "LargeCopyReadsSnapshots"] == [["arn:aws:s3:::lake-orders-??-???-????/*"]]
+    error_message = "The snapshots of another source are read."
+  }
+}
+
+run "refused_to_restore_from_what_is_no_source" {
+  command = plan
+  variables {
+    restores = { sources = ["lake"], targets = { lake-orders = { account_id = "111111111111" } } }
+  }
+  expect_failures = [var.restores]
+}
+
+run "refused_to_restore_from_no_source" {
+  command = plan
+  variables {
+    restores = { sources = [], targets = { lake-orders = { account_id = "111111111111" } } }
+  }
+  expect_failures = [var.restores]
+}
+
 run "refused_restores_into_nothing" {
   command = plan
   variables {
