@@ -55,12 +55,15 @@ module "backup" {
   report_retention_days   = 400
   kms_key_arn             = var.emulator ? null : var.kms_key_arn
 
-  # Four services: the stages before the copy, those that watch it, those after it, and those that close the run.
+  # For the time of a restore alone: terraform apply -var restoring=true, and without it once it is over.
+  restores = var.restoring ? { targets = { lake-events = { account_id = local.warehouse_account_id } } } : null
+
+  # Four services: the stages before the copy, those that watch it, those after it, and those that close a run or plan a restore.
   worker_groups = {
     before = ["manifest-ready", "bucket-provision", "job-submit"]
     copy   = ["job-poll", "report-parse"]
     after  = ["thaw", "large-copy", "snapshot-check"]
-    close  = ["table-verify", "run-close"]
+    close  = ["table-verify", "run-close", "restore-plan"]
   }
   worker_trust = jsonencode({
     Version = "2012-10-17"

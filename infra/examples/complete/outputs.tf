@@ -3,6 +3,11 @@ output "deployment" {
   value       = module.backup.deployment
 }
 
+output "restore_state_machine_arn" {
+  description = "The state machine of restores."
+  value       = module.backup.restore_state_machine_arn
+}
+
 output "worker_environment" {
   description = "The settings of workers that run outside of ECS."
   value       = module.backup.worker_environment

@@ -100,6 +100,12 @@ variable "audit_queue_arn" {
   default     = "arn:aws:sqs:us-east-1:222222222222:levee-audit"
 }
 
+variable "restoring" {
+  description = "Whether restores may write to lake-events: true for the time of one, and false again once it is over."
+  type        = bool
+  default     = false
+}
+
 variable "emulator" {
   description = "For a local emulator: path-style S3 and accounts for access keys; no S3 Inventory, no KMS, no ECS, and sources in the account that they are copied to."
   type        = bool

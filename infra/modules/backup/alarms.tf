@@ -3,14 +3,17 @@
 locals {
   alarms = merge(
     { for alarm in [
-      { key = "executions-failed", metric = "ExecutionsFailed", what = "A run failed" },
-      { key = "executions-timed-out", metric = "ExecutionsTimedOut", what = "A run timed out" },
-      { key = "executions-aborted", metric = "ExecutionsAborted", what = "Somebody stopped a run" },
+      { key = "executions-failed", metric = "ExecutionsFailed", what = "A run failed", machine = local.state_machine_arn },
+      { key = "executions-timed-out", metric = "ExecutionsTimedOut", what = "A run timed out", machine = local.state_machine_arn },
+      { key = "executions-aborted", metric = "ExecutionsAborted", what = "Somebody stopped a run", machine = local.state_machine_arn },
+      { key = "restores-failed", metric = "ExecutionsFailed", what = "A restore failed", machine = local.restore_state_machine_arn },
+      { key = "restores-timed-out", metric = "ExecutionsTimedOut", what = "A restore timed out", machine = local.restore_state_machine_arn },
+      { key = "restores-aborted", metric = "ExecutionsAborted", what = "Somebody stopped a restore", machine = local.restore_state_machine_arn },
       ] : alarm.key => {
       description = "${alarm.what}. The cause of the execution says what to change; then redrive the execution. See \"Alarms\" in docs/operate.md."
       namespace   = "AWS/States"
       metric      = alarm.metric
-      dimensions  = { StateMachineArn = local.state_machine_arn }
+      dimensions  = { StateMachineArn = alarm.machine }
       statistic   = "Sum"
       threshold   = 0
     } },

@@ -18,12 +18,14 @@ locals {
       {
         type = "metric", x = 0, y = 6, width = 12, height = 6
         properties = {
-          title  = "Runs"
+          title  = "Runs and restores"
           region = var.region
           stat   = "Sum"
           period = 3600
-          metrics = [for metric in ["ExecutionsStarted", "ExecutionsSucceeded", "ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"] :
-          ["AWS/States", metric, "StateMachineArn", local.state_machine_arn]]
+          metrics = concat([for what, arn in { Runs = local.state_machine_arn, Restores = local.restore_state_machine_arn } : [
+            for metric in ["ExecutionsStarted", "ExecutionsSucceeded", "ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"] :
+            ["AWS/States", metric, "StateMachineArn", arn, { label = "${what}: ${metric}" }]
+          ]]...)
         }
       },
       {

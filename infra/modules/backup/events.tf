@@ -92,11 +92,11 @@ locals {
     run-failed = {
       rule        = local.failed_rule
       bus         = "default"
-      description = "A run of Levee ended without success"
+      description = "A run or a restore of Levee ended without success"
       pattern = {
         source        = ["aws.states"]
         "detail-type" = ["Step Functions Execution Status Change"]
-        detail        = { stateMachineArn = [local.state_machine_arn], status = ["FAILED", "TIMED_OUT", "ABORTED"] }
+        detail        = { stateMachineArn = [local.state_machine_arn, local.restore_state_machine_arn], status = ["FAILED", "TIMED_OUT", "ABORTED"] }
       }
       paths = { run = "$.detail.name", execution = "$.detail.executionArn", status = "$.detail.status", error = "$.detail.error" }
       message = {

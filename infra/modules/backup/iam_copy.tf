@@ -5,18 +5,19 @@
 locals {
   copy_role = {
     description = "S3 Batch Operations copies Levee's sources with it"
-    # Without aws:SourceAccount: it is not documented that Batch Operations sends it when it takes a role on.
-    trust = jsonencode({
-      Version = "2012-10-17"
-      Statement = [{
-        Sid       = "BatchOperations"
-        Effect    = "Allow"
-        Principal = { Service = "batchoperations.s3.amazonaws.com" }
-        Action    = "sts:AssumeRole"
-      }]
-    })
-    policy = jsonencode({ Version = "2012-10-17", Statement = local.copy_statements })
+    trust       = local.batch_trust
+    policy      = jsonencode({ Version = "2012-10-17", Statement = local.copy_statements })
   }
+  # Without aws:SourceAccount: it is not documented that Batch Operations sends it when it takes a role on.
+  batch_trust = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "BatchOperations"
+      Effect    = "Allow"
+      Principal = { Service = "batchoperations.s3.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+    }]
+  })
 
   read_actions = [
     "s3:GetObject",

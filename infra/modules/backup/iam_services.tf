@@ -2,7 +2,7 @@
 
 locals {
   state_machine_role = {
-    description = "Levee's state machine"
+    description = "Levee's state machines"
     trust = jsonencode({
       Version = "2012-10-17"
       Statement = [{
@@ -11,7 +11,7 @@ locals {
         Principal = { Service = "states.amazonaws.com" }
         Action    = "sts:AssumeRole"
         Condition = {
-          ArnLike      = { "aws:SourceArn" = local.state_machine_arn }
+          ArnLike      = { "aws:SourceArn" = [local.state_machine_arn, local.restore_state_machine_arn] }
           StringEquals = { "aws:SourceAccount" = var.account_id }
         }
       }]

@@ -2,7 +2,8 @@
 # (workers/*/src), of the runtime (crates/stage) and of the ledger (crates/ledger). No role may delete an object.
 
 locals {
-  # The records that a stage writes, below runs/<source>/<date>/ (claims) or runs/<source>/<date>/<execution>/.
+  # The records that a stage writes, below runs/<source>/<date>/ (claims) or runs/<source>/<date>/<execution>/, and for a
+  # restore below restores/<source>/<id>/.
   stage_records = {
     manifest-ready   = ["claim-*.json", "01-manifest-ready.json", "plan-*"]
     bucket-provision = ["02-bucket-provision.json"]
@@ -14,7 +15,18 @@ locals {
     snapshot-check   = ["07-snapshot-check*"]
     table-verify     = ["08-table-verify*"]
     run-close        = ["receipt.json", "report.html"]
+    # Not plan.json, which is the operator's and says what is to be done.
+    restore-plan = ["claim-*.json", "planned.json", "plan-*"]
   }
+  # The stages of statemachine/restore.asl.json. All but the first of them are stages of nights too.
+  restore_stages = ["restore-plan", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "table-verify", "run-close"]
+  record_places = { for stage in local.stages : stage => concat(
+    stage == "restore-plan" ? [] : ["runs"],
+    contains(local.restore_stages, stage) ? ["restores"] : [],
+  ) }
+  record_arns = { for stage, places in local.record_places : stage => flatten([for place in places : [
+    for record in local.stage_records[stage] : "${local.bucket_arns.ledger}/${place}/*/${record}"
+  ]]) }
 
   # What every stage does: work on its queue, set aside what it cannot read, write its records.
   stage_common = { for stage in local.stages : stage => [
@@ -34,7 +46,7 @@ locals {
       Sid      = "${local.stage_sids[stage]}WritesItsRecords"
       Effect   = "Allow"
       Action   = "s3:PutObject"
-      Resource = [for record in local.stage_records[stage] : "${local.bucket_arns.ledger}/runs/*/${record}"]
+      Resource = local.record_arns[stage]
     },
   ] }
   stage_sids = { for stage in local.stages : stage => replace(title(replace(stage, "-", " ")), " ", "") }
@@ -107,7 +119,7 @@ locals {
         Sid      = "ReportParseGivesUpUploads"
         Effect   = "Allow"
         Action   = "s3:AbortMultipartUpload"
-        Resource = [for record in local.stage_records["report-parse"] : "${local.bucket_arns.ledger}/runs/*/${record}"]
+        Resource = local.record_arns["report-parse"]
       },
       # What a report says is gone is looked for. Without s3:ListBucket an object that is gone answers 403 and not 404.
       { Sid = "ReportParseLooksForObjects", Effect = "Allow", Action = "s3:GetObject", Resource = [for arn in local.source_bucket_arns : "${arn}/*"] },
@@ -129,7 +141,7 @@ locals {
           Sid      = "ThawGivesUpUploads"
           Effect   = "Allow"
           Action   = "s3:AbortMultipartUpload"
-          Resource = "${local.bucket_arns.ledger}/runs/*/05-thaw-*"
+          Resource = [for place in local.record_places["thaw"] : "${local.bucket_arns.ledger}/${place}/*/05-thaw-*"]
         },
       ],
       # HEADs tell which objects are restored. Without s3:ListBucket one that is gone answers 403 and not 404.
@@ -172,7 +184,7 @@ locals {
           Sid      = "LargeCopyGivesUpUploads"
           Effect   = "Allow"
           Action   = "s3:AbortMultipartUpload"
-          Resource = [for record in local.stage_records["large-copy"] : "${local.bucket_arns.ledger}/runs/*/${record}"]
+          Resource = local.record_arns["large-copy"]
         },
         { Sid = "LargeCopyTellsOfFailures", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
       ],
@@ -220,7 +232,7 @@ locals {
           Sid      = "TableVerifyGivesUpUploads"
           Effect   = "Allow"
           Action   = "s3:AbortMultipartUpload"
-          Resource = [for record in local.stage_records["table-verify"] : "${local.bucket_arns.ledger}/runs/*/${record}"]
+          Resource = local.record_arns["table-verify"]
         },
         { Sid = "TableVerifyTellsOfTables", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
       ],
@@ -243,7 +255,7 @@ locals {
         { Sid = "RunCloseReadsReceipts", Effect = "Allow", Action = "s3:GetObject", Resource = "${local.bucket_arns.ledger}/receipts/*" },
         { Sid = "RunCloseWritesReceipts", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.bucket_arns.ledger}/receipts/*" },
         # Which stages the run has passed, and when.
-        { Sid = "RunCloseReadsHistories", Effect = "Allow", Action = "states:GetExecutionHistory", Resource = local.execution_arns },
+        { Sid = "RunCloseReadsHistories", Effect = "Allow", Action = "states:GetExecutionHistory", Resource = [local.execution_arns, local.restore_execution_arns] },
         # The reports that were read are pinned by their entity tags. Without s3:ListBucket one that is gone answers 403 and not 404.
         { Sid = "RunCloseFindsReports", Effect = "Allow", Action = "s3:ListBucket", Resource = local.bucket_arns.reports },
         { Sid = "RunCloseLooksAtReports", Effect = "Allow", Action = "s3:GetObject", Resource = "${local.bucket_arns.reports}/*" },
@@ -256,21 +268,32 @@ locals {
         Resource = var.receipt_signing_key_arn
       }] : statement if var.receipt_signing_key_arn != null],
     )
+    # What it reads of snapshots and targets is in iam_restore.tf.
+    restore-plan = [
+      { Sid = "RestorePlanGivesUpUploads", Effect = "Allow", Action = "s3:AbortMultipartUpload", Resource = "${local.bucket_arns.ledger}/restores/*/plan-*" },
+      { Sid = "RestorePlanAsksForTheOwnerOfAClaim", Effect = "Allow", Action = "states:DescribeExecution", Resource = local.restore_execution_arns },
+      { Sid = "RestorePlanTellsOfRestores", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
+    ]
   }
   locked_bucket_arns = [for source, settings in var.sources : "arn:aws:s3:::${source}-??-???-????" if settings.snapshot.object_lock != null]
   job_arns           = "arn:aws:s3:${var.region}:${var.account_id}:job/*"
 
   # What the stages of a group share.
-  worker_common = concat(
+  worker_common = { for group, stages in var.worker_groups : group => concat(
     [
       # Task tokens are no resources. Only the holder of a token can answer it.
       { Sid = "AnswersTasks", Effect = "Allow", Action = ["states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat"], Resource = "*" },
       # No condition on s3:prefix: it would turn the 404 of a record that is not there into a 403.
       { Sid = "ListsTheLedger", Effect = "Allow", Action = "s3:ListBucket", Resource = local.bucket_arns.ledger },
-      { Sid = "ReadsTheLedger", Effect = "Allow", Action = "s3:GetObject", Resource = "${local.bucket_arns.ledger}/runs/*" },
+      { Sid = "ReadsTheLedger", Effect = "Allow", Action = "s3:GetObject", Resource = [for place in local.ledger_places[group] : "${local.bucket_arns.ledger}/${place}/*"] },
     ],
     local.uses_key,
-  )
+  ) }
+  # A stage that no restore passes does not read of restores, nor does restore-plan of runs.
+  ledger_places = { for group, stages in var.worker_groups : group => concat(
+    length(setsubtract(stages, ["restore-plan"])) > 0 ? ["runs"] : [],
+    length(setintersection(stages, local.restore_stages)) > 0 ? ["restores"] : [],
+  ) }
   # Messages, records, inventories and reports under the deployment's key: decrypt to read, data keys to write.
   uses_key = [for statement in [{
     Sid      = "UsesTheDeploymentsKey"
@@ -300,9 +323,10 @@ locals {
     description = "Levee's workers of ${join(", ", stages)}"
     trust       = local.worker_trust[group]
     policy = jsonencode({ Version = "2012-10-17", Statement = concat(
-      local.worker_common,
+      local.worker_common[group],
       flatten([for stage in stages : local.stage_common[stage]]),
       flatten([for stage in stages : local.stage_own[stage]]),
+      flatten([for stage in stages : lookup(local.stage_restoring, stage, []) if var.restores != null]),
     ) })
   } }
 }

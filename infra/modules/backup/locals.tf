@@ -2,7 +2,7 @@
 # the policies can be checked before anything is there.
 
 locals {
-  stages = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close"]
+  stages = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan"]
 
   bucket_suffix = "${var.account_id}-${var.region}"
   buckets = {
@@ -38,6 +38,10 @@ locals {
   state_machine_name = "${var.name}-backup"
   state_machine_arn  = "arn:aws:states:${var.region}:${var.account_id}:stateMachine:${local.state_machine_name}"
   execution_arns     = "arn:aws:states:${var.region}:${var.account_id}:execution:${local.state_machine_name}:*"
+  # Restores have a state machine of their own, so that none counts as a night.
+  restore_state_machine_name = "${var.name}-restore"
+  restore_state_machine_arn  = "arn:aws:states:${var.region}:${var.account_id}:stateMachine:${local.restore_state_machine_name}"
+  restore_execution_arns     = "arn:aws:states:${var.region}:${var.account_id}:execution:${local.restore_state_machine_name}:*"
   # Executions and schedules hold the source's name and something more, in 80 and 64 characters.
   short_sources  = { for source in keys(var.sources) : source => substr(source, 0, 58) }
   schedule_group = "default"
@@ -68,6 +72,7 @@ locals {
 
   log_groups = {
     state-machine = "/aws/vendedlogs/states/${local.state_machine_name}"
+    restores      = "/aws/vendedlogs/states/${local.restore_state_machine_name}"
     completed     = "/aws/events/${var.name}/completed"
     workers       = "/levee/${var.name}/workers"
   }
@@ -75,6 +80,8 @@ locals {
 
   role_arn_prefix = "arn:aws:iam::${var.account_id}:role/${var.name}-"
   copy_role_arn   = "${local.role_arn_prefix}batch-copy"
+  # Made only while restores are enabled.
+  restore_role_arn = "${local.role_arn_prefix}batch-restore"
   # One per worker group: its name behind `worker-`.
   worker_role_arns = { for group in keys(var.worker_groups) : group => "${local.role_arn_prefix}worker-${group}" }
   # Look whether objects are gone, and whether they are restored.

@@ -37,7 +37,7 @@ output "deployment" {
 
 output "for_sources" {
   description = "What the source module takes as `backup`."
-  value = {
+  value = merge({
     manifest_bucket   = local.buckets.manifests
     inventory_prefix  = var.inventory_prefix
     copy_role_arn     = local.copy_role_arn
@@ -47,14 +47,28 @@ output "for_sources" {
     restored_buckets = local.thawed_sources
     # report-parse and thaw send HEADs alone and get no key: should S3 ask for one, the row stays outstanding as denied.
     decrypting_role_arns = concat(local.copying_role_arns, length(var.operator_arns) > 0 ? [local.doctor_role_arn] : [])
-  }
+    },
+    # Who writes to the targets of restores, and reads there, while they are enabled.
+    { for member, value in { restore = {
+      targets             = local.restore_targets
+      batch_role_arn      = local.restore_role_arn
+      writing_role_arns   = [for group, stages in var.worker_groups : local.worker_role_arns[group] if contains(stages, "large-copy")]
+      verifying_role_arns = [for group, stages in var.worker_groups : local.worker_role_arns[group] if contains(stages, "table-verify")]
+      reading_role_arns   = [for group, stages in var.worker_groups : local.worker_role_arns[group] if contains(stages, "restore-plan")]
+    } } : member => value if var.restores != null },
+  )
 
   # S3 refuses a policy, and KMS a grant, for a role that is not there yet; and no inventory may come before it is let in.
   depends_on = [aws_iam_role.this, aws_s3_bucket_policy.this]
 }
 
+output "restore_state_machine_arn" {
+  description = "The state machine of restores, which `levee restore apply` starts."
+  value       = local.restore_state_machine_arn
+}
+
 output "role_arns" {
-  description = "The roles by what they are for: batch-copy, state-machine, scheduler, worker-<group>, task-execution, doctor."
+  description = "The roles by what they are for: batch-copy, batch-restore while restores are enabled, state-machine, scheduler, worker-<group>, task-execution, doctor."
   value       = { for name, role in local.roles : name => "${local.role_arn_prefix}${name}" }
 }
 

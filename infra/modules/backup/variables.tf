@@ -221,6 +221,58 @@ variable "receipt_signing_key_arn" {
   }
 }
 
+variable "restores" {
+  description = <<-EOT
+    Lets restores write, for as long as it is set; null, the default, when nobody is restoring. See "Restores" in the module's README.
+      targets    the buckets that may be written to, by name: the sources as a rule
+        account_id    the account that owns the bucket, 12 digits
+        kms_key_arns  customer managed keys that its objects are encrypted with
+      sources    the sources whose snapshots are restored from; all without it. Name them where there are dozens: a role holds so many
+  EOT
+  type = object({
+    sources = optional(list(string))
+    targets = map(object({
+      account_id   = string
+      kms_key_arns = optional(list(string), [])
+    }))
+  })
+  default = null
+
+  validation {
+    condition     = var.restores == null ? true : length(var.restores.targets) > 0
+    error_message = "A restore needs a bucket to write to: name one in targets, or leave restores null."
+  }
+  validation {
+    condition     = try(var.restores.sources, null) == null ? true : length(var.restores.sources) > 0 && length(setsubtract(var.restores.sources, keys(var.sources))) == 0
+    error_message = "The sources that are restored from are names out of the variable sources, at least one of them; all without the list."
+  }
+  validation {
+    condition     = var.restores == null ? true : alltrue([for bucket in keys(var.restores.targets) : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", bucket))])
+    error_message = "A target is named by its bucket's name: 3 to 63 characters out of a-z, 0-9, `.` and `-`, without wildcards."
+  }
+  validation {
+    condition     = var.restores == null ? true : alltrue([for target in values(var.restores.targets) : can(regex("^[0-9]{12}$", target.account_id))])
+    error_message = "The account_id of a target has 12 digits."
+  }
+  validation {
+    # Its copies are what restores are made from, whichever deployment made them.
+    condition = var.restores == null ? true : alltrue([for bucket in keys(var.restores.targets) :
+    !can(regex("-[0-9]{2}-[a-z]{3}-[0-9]{4}$", bucket)) && !contains(values(local.buckets), bucket)])
+    error_message = "Nothing is restored into a snapshot bucket (<source>-<dd-mmm-yyyy>) or into one of Levee's own."
+  }
+  validation {
+    condition = var.restores == null ? true : alltrue(flatten([for target in values(var.restores.targets) : [for key in target.kms_key_arns :
+    can(regex("^arn:aws:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", key))]]))
+    error_message = "Give the full ARN of a key, not of an alias: arn:aws:kms:<region>:<account>:key/<id>."
+  }
+  validation {
+    # A condition on the account alone would otherwise be all that stands between a typing error and somebody else's bucket.
+    condition = var.restores == null ? true : alltrue([for bucket, target in var.restores.targets :
+    !contains(keys(var.sources), bucket) ? true : var.sources[bucket].account_id == target.account_id])
+    error_message = "A target that is a source has another account_id there."
+  }
+}
+
 variable "worker_groups" {
   description = "Which stages one ECS service works on, by the group's name. A role per group; a group for each stage gives each worker only its own calls. As ECS services, groups have at most three stages: their scaling adds up three metrics of each queue, and CloudWatch takes ten."
   type        = map(list(string))
@@ -235,16 +287,17 @@ variable "worker_groups" {
     snapshot-check   = ["snapshot-check"]
     table-verify     = ["table-verify"]
     run-close        = ["run-close"]
+    restore-plan     = ["restore-plan"]
   }
 
   validation {
-    condition = alltrue([for stage in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close"] :
+    condition = alltrue([for stage in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan"] :
     length([for name in flatten(values(var.worker_groups)) : name if name == stage]) == 1])
-    error_message = "Every stage is in exactly one group: manifest-ready, bucket-provision, job-submit, job-poll, report-parse, thaw, large-copy, snapshot-check, table-verify, run-close."
+    error_message = "Every stage is in exactly one group: manifest-ready, bucket-provision, job-submit, job-poll, report-parse, thaw, large-copy, snapshot-check, table-verify, run-close, restore-plan."
   }
   validation {
-    condition     = alltrue([for name, stages in var.worker_groups : length(stages) > 0 && length(setsubtract(stages, ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close"])) == 0])
-    error_message = "A group has one stage or more, and stages are manifest-ready, bucket-provision, job-submit, job-poll, report-parse, thaw, large-copy, snapshot-check, table-verify and run-close."
+    condition     = alltrue([for name, stages in var.worker_groups : length(stages) > 0 && length(setsubtract(stages, ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan"])) == 0])
+    error_message = "A group has one stage or more, and stages are manifest-ready, bucket-provision, job-submit, job-poll, report-parse, thaw, large-copy, snapshot-check, table-verify, run-close and restore-plan."
   }
   validation {
     condition     = alltrue([for name in keys(var.worker_groups) : can(regex("^[a-z][a-z0-9-]{1,24}$", name))])

@@ -68,14 +68,73 @@ locals {
         Resource  = local.bucket_arn
       },
     ] : statement if length(var.backup.copying_role_arns) > 0],
+    local.restore_statements,
   )
+
+  # What is written here, and only while restores into this bucket are enabled. Nothing may be deleted. What large-copy and
+  # table-verify read is in LeveeCopyingReads and LeveeCopyingLists.
+  restoring = [for restore in [var.backup.restore] : restore if try(contains(restore.targets, var.bucket), false)]
+  restore_statements = flatten([for restore in local.restoring : [
+    {
+      Sid       = "LeveeRestoreBatchWrites"
+      Effect    = "Allow"
+      Principal = { AWS = restore.batch_role_arn }
+      Action = [
+        "s3:PutObject",
+        "s3:PutObjectAcl",
+        "s3:PutObjectVersionAcl",
+        "s3:PutObjectTagging",
+        "s3:PutObjectVersionTagging",
+      ]
+      Resource = "${local.bucket_arn}/*"
+    },
+    {
+      Sid       = "LeveeRestoreLargeWrites"
+      Effect    = "Allow"
+      Principal = { AWS = restore.writing_role_arns }
+      Action    = ["s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+      Resource  = "${local.bucket_arn}/*"
+    },
+    {
+      Sid       = "LeveeRestoreLargeFindsUploads"
+      Effect    = "Allow"
+      Principal = { AWS = restore.writing_role_arns }
+      Action    = "s3:ListBucketMultipartUploads"
+      Resource  = local.bucket_arn
+    },
+    {
+      # A _last_checkpoint, and the commit that rolls a table back; never a data file.
+      Sid       = "LeveeRestoreVerifyWritesLogs"
+      Effect    = "Allow"
+      Principal = { AWS = restore.verifying_role_arns }
+      Action    = "s3:PutObject"
+      Resource  = "${local.bucket_arn}/*_delta_log/*"
+    },
+    {
+      Sid       = "LeveeRestorePlanReads"
+      Effect    = "Allow"
+      Principal = { AWS = restore.reading_role_arns }
+      Action    = "s3:GetObject"
+      Resource  = "${local.bucket_arn}/*"
+    },
+    {
+      Sid       = "LeveeRestorePlanLists"
+      Effect    = "Allow"
+      Principal = { AWS = restore.reading_role_arns }
+      Action    = "s3:ListBucket"
+      Resource  = local.bucket_arn
+    },
+  ]])
   own_sids = [
     "LeveeBatchCopyReads", "LeveeBatchCopyLists", "LeveeBatchRestores",
     "LeveeReadersRead", "LeveeReadersList",
     "LeveeCopyingReads", "LeveeCopyingLists",
+    "LeveeRestoreBatchWrites", "LeveeRestoreLargeWrites", "LeveeRestoreLargeFindsUploads",
+    "LeveeRestoreVerifyWritesLogs", "LeveeRestorePlanReads", "LeveeRestorePlanLists",
   ]
 
-  # A policy that has Levee's statements already, because it was read back, does not get them twice.
+  # A policy that has Levee's statements already, because it was read back, does not get them twice, and loses those of a
+  # restore that is over.
   existing = jsondecode(coalesce(var.existing_bucket_policy, jsonencode({ Version = "2012-10-17", Statement = [] })))
   others   = [for statement in flatten([local.existing.Statement]) : statement if !contains(local.own_sids, lookup(statement, "Sid", "-"))]
   policy   = jsonencode(merge(local.existing, { Statement = concat(local.others, local.statements) }))
@@ -83,6 +142,18 @@ locals {
   # The roles that read bytes, with a key of the map that is known before the roles are there.
   grants = merge([for key in var.kms_key_arns : {
     for role in concat([var.backup.copy_role_arn], var.backup.decrypting_role_arns) : "${key} ${role}" => { key = key, role = role }
+  }]...)
+
+  # What each role of a restore lacks: those that write need data keys, and all of them decrypt, for what is written in parts
+  # and for logs that are read.
+  restore_operations = merge([for restore in local.restoring : {
+    for role in distinct(concat([restore.batch_role_arn], restore.writing_role_arns, restore.verifying_role_arns, restore.reading_role_arns)) : role => concat(
+      contains(var.backup.decrypting_role_arns, role) ? [] : ["Decrypt"],
+      contains(concat([restore.batch_role_arn], restore.writing_role_arns, restore.verifying_role_arns), role) ? ["GenerateDataKey"] : [],
+    )
+  }]...)
+  restore_grants = merge([for key in var.kms_key_arns : {
+    for role, operations in local.restore_operations : "${key} ${role}" => { key = key, role = role, operations = operations } if length(operations) > 0
   }]...)
 }
 
@@ -156,4 +227,14 @@ resource "aws_kms_grant" "this" {
   key_id            = each.value.key
   grantee_principal = each.value.role
   operations        = ["Decrypt"]
+}
+
+# There only while restores into this bucket are enabled.
+resource "aws_kms_grant" "restore" {
+  for_each = local.restore_grants
+
+  name              = "levee-restore-${var.bucket}"
+  key_id            = each.value.key
+  grantee_principal = each.value.role
+  operations        = each.value.operations
 }

@@ -14,7 +14,7 @@ variable "backup_account_id" {
 }
 
 variable "backup" {
-  description = "The output `for_sources` of the backup module: the manifest bucket, the prefix, and the roles that read."
+  description = "The output `for_sources` of the backup module: the manifest bucket, the prefix, the roles that read, and those that write while restores are enabled."
   type = object({
     manifest_bucket  = string
     inventory_prefix = string
@@ -26,6 +26,14 @@ variable "backup" {
     decrypting_role_arns = optional(list(string), [])
     # The buckets whose archived objects the copy role restores.
     restored_buckets = optional(list(string), [])
+    # There only while restores are enabled: the buckets that they write to, and the roles that do and that look there before.
+    restore = optional(object({
+      targets             = list(string)
+      batch_role_arn      = string
+      writing_role_arns   = list(string)
+      verifying_role_arns = list(string)
+      reading_role_arns   = list(string)
+    }))
   })
 }
 

@@ -27,6 +27,8 @@ GUIDE = REPOSITORY / "docs/operate.md"
 DEPLOYMENT = REPOSITORY / "infra/deployments/warehouse"
 # AWS has 0 there until the first redrive; ministack has nothing. tests/conformance/second_opinion says when this can go.
 REDRIVE_COUNT = ('"RedriveCount.$": "$$.Execution.RedriveCount"', '"RedriveCount": 0')
+# The state machines by their files, with the stage that each begins with.
+FIRST_STAGE = {"backup": "manifest-ready", "restore": "restore-plan"}
 KEPT = {f"levee-{what}-{BACKUP}-{REGION}" for what in ("manifests", "reports", "ledger", "probes")}
 
 
@@ -44,15 +46,18 @@ def terminal(stack, logs, programs, tools):
 
 
 def lend_a_hand(checks, stack):
-    """What the emulator needs and a person would not do: a definition that it can run."""
+    """What the emulator needs and a person would not do: definitions that it can run."""
     machines = stack.client("stepfunctions")
-    (machine,) = machines.list_state_machines()["stateMachines"]
-    definition = machines.describe_state_machine(stateMachineArn=machine["stateMachineArn"])["definition"]
-    source = (REPOSITORY / "statemachine/backup.asl.json").read_text()
-    urls = set(re.findall(r'"QueueUrl": "(.*?)manifest-ready"', definition))
-    checks.that("the state machine is the file in statemachine/", len(urls) == 1 and definition == source.replace("${queue_url_prefix}", *urls),
-                "the definition differs")
-    machines.update_state_machine(stateMachineArn=machine["stateMachineArn"], definition=definition.replace(*REDRIVE_COUNT))
+    found = {one["name"]: one["stateMachineArn"] for one in machines.list_state_machines()["stateMachines"]}
+    checks.that("there is a state machine for nights and one for restores", set(found) == {f"levee-{name}" for name in FIRST_STAGE}, f"{set(found)}")
+    for name, stage in FIRST_STAGE.items():
+        arn = found[f"levee-{name}"]
+        definition = machines.describe_state_machine(stateMachineArn=arn)["definition"]
+        source = (REPOSITORY / f"statemachine/{name}.asl.json").read_text()
+        urls = set(re.findall(rf'"QueueUrl": "(.*?){stage}"', definition))
+        checks.that(f"the state machine {name} is the file in statemachine/", len(urls) == 1 and definition == source.replace("${queue_url_prefix}", *urls),
+                    "the definition differs")
+        machines.update_state_machine(stateMachineArn=arn, definition=definition.replace(*REDRIVE_COUNT))
 
 
 def described(stack, prefix):

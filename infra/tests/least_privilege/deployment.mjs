@@ -1,6 +1,7 @@
-// Whether Terraform deploys what Levee means: the state machine, what the schedules start, and the list of what is denied.
+// Whether Terraform deploys what Levee means: the state machines, what the schedules start, and the list of what is denied.
 
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 
 import { REMOVING } from "./forbidden.mjs";
@@ -11,7 +12,12 @@ export function deployment(plan, record) {
 }
 
 function* definition(plan, record) {
-  if (plan.definition !== record.definition) yield "the state machine's definition in the plan is not what levee::deploy::definition renders";
+  if (plan.definitions.get("levee-backup") !== record.definition) yield "the state machine's definition in the plan is not what levee::deploy::definition renders";
+  // That of restores is the file with the same queues.
+  const [, prefix] = record.definition.match(/"QueueUrl": "(.*?)manifest-ready"/);
+  const file = readFileSync(new URL("../../../statemachine/restore.asl.json", import.meta.url), "utf8");
+  if (plan.definitions.get("levee-restore") !== file.replaceAll("${queue_url_prefix}", prefix)) yield "the definition of the state machine of restores in the plan is not statemachine/restore.asl.json";
+  if (plan.definitions.size !== 2) yield `the plan has the state machines ${[...plan.definitions.keys()].join(", ")}`;
 }
 
 // Sources with their defaults have the input that `Plan::scheduled_input` makes, and what any schedule starts is a `Run`.

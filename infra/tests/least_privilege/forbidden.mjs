@@ -7,10 +7,12 @@ import { ownerOf } from "./lib/calls.mjs";
 
 const role = (name) => `arn:aws:iam::222222222222:role/${name}`;
 const own = (name) => role(`levee-${name}`);
-const STAGES = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close"];
+const STAGES = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan"];
 const WORKERS = STAGES.map((stage) => own(`worker-${stage}`));
 const COPY = own("batch-copy");
-const ROLES = [...WORKERS, COPY, own("state-machine"), own("scheduler"), own("task-execution"), own("doctor")];
+// What copy jobs of restores are made with.
+const RESTORE = own("batch-restore");
+const ROLES = [...WORKERS, COPY, RESTORE, own("state-machine"), own("scheduler"), own("task-execution"), own("doctor")];
 const ADMIN = role("admin");
 const ROOT = "arn:aws:iam::222222222222:root";
 const BREAK_GLASS = role("break-glass");
@@ -21,17 +23,23 @@ const bucket = (name) => `arn:aws:s3:::${name}`;
 const [MANIFESTS, REPORTS, LEDGER, CANARY] = ["levee-manifests", "levee-reports", "levee-ledger", "levee-canary"].map(bucket);
 const SNAPSHOTS = ["lake-events-31-mar-2026", "lake-payments-31-mar-2026"].map(bucket);
 const SOURCES = ["lake-events", "lake-payments"].map(bucket);
+// Restores may write into the one of them.
+const [TARGET, NO_TARGET] = SOURCES;
+const LOG = `${TARGET}/events/_delta_log/00000000000000000042.json`;
 const PROTECTED = [MANIFESTS, REPORTS, LEDGER, CANARY, ...SNAPSHOTS];
 const KEYS = {
   source: "arn:aws:kms:us-east-1:111111111111:key/11111111-0000-4000-8000-000000000001",
   snapshots: "arn:aws:kms:us-east-1:222222222222:key/22222222-0000-4000-8000-000000000002",
   deployment: "arn:aws:kms:us-east-1:222222222222:key/22222222-0000-4000-8000-000000000003",
+  target: "arn:aws:kms:us-east-1:111111111111:key/11111111-0000-4000-8000-000000000004",
 };
 const queue = (name) => `arn:aws:sqs:us-east-1:222222222222:levee-${name}`;
 const QUEUES = [...STAGES, ...STAGES.map((stage) => `${stage}-dlq`), "schedules-dlq", "events-dlq", "notifications-dlq"].map(queue);
 const TOPIC = "arn:aws:sns:us-east-1:222222222222:levee-notifications";
 const MACHINE = "arn:aws:states:us-east-1:222222222222:stateMachine:levee-backup";
 const EXECUTION = "arn:aws:states:us-east-1:222222222222:execution:levee-backup:lake-events-2026-03-31";
+const RESTORE_MACHINE = "arn:aws:states:us-east-1:222222222222:stateMachine:levee-restore";
+const RESTORE_EXECUTION = "arn:aws:states:us-east-1:222222222222:execution:levee-restore:restore-0123456789ab-2026-03-31";
 const BUS = "arn:aws:events:us-east-1:222222222222:event-bus/levee";
 const RULE = "arn:aws:events:us-east-1:222222222222:rule/levee-run-failed";
 const SCHEDULE = "arn:aws:scheduler:us-east-1:222222222222:schedule/default/levee-lake-events";
@@ -99,47 +107,72 @@ const THAWING = own("worker-thaw");
 never("who waits for archived objects looks where they are restored, and does nothing else there", THAWING, ["s3:GetObjectVersion", "s3:GetObjectTagging", "s3:RestoreObject", "s3:PutObject", "s3:DeleteObject"], SOURCES);
 never("archived objects are waited for where they are restored", THAWING, ["s3:GetObject", "s3:ListBucket"], bucket("lake-events"));
 never("archived objects are restored where a source asks for it", COPY, "s3:RestoreObject", bucket("lake-events"));
+// restore-plan reads snapshots and targets: whether a plan still holds, and what is in the way.
+const PLANNING = own("worker-restore-plan");
 never("archived objects are restored by copy jobs", ROLES.filter((arn) => arn !== COPY), "s3:RestoreObject", SOURCES);
-never("workers read no data of the warehouse", WORKERS.filter((arn) => ![LOOKING, LARGE, VERIFY, THAWING].includes(arn)), ["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"], SOURCES);
+never("workers read no data of the warehouse", WORKERS.filter((arn) => ![LOOKING, LARGE, VERIFY, THAWING, PLANNING].includes(arn)), ["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"], SOURCES);
+never("who plans restores looks where they go, and nowhere else", PLANNING, ["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"], NO_TARGET);
+never("who plans restores has no other business there", PLANNING, ["s3:GetObjectVersion", "s3:GetObjectTagging", "s3:PutObject", "s3:DeleteObject", "s3:GetBucketPolicy"], TARGET);
 never("who looks for objects has no other business with them", LOOKING, ["s3:GetObjectVersion", "s3:GetObjectTagging", "s3:PutObject", "s3:DeleteObject", "s3:GetBucketPolicy"], SOURCES);
-never("who copies has no other business with sources", [LARGE, VERIFY], ["s3:GetObjectAcl", "s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetBucketPolicy"], SOURCES);
-never("workers read no copies; large-copy looks at the newest, by HEAD", LARGE, ["s3:GetObjectVersion", "s3:GetObjectTagging"], SNAPSHOTS);
-never("workers read no copies", WORKERS.filter((arn) => ![LARGE, VERIFY].includes(arn)), ["s3:GetObject", "s3:GetObjectVersion"], SNAPSHOTS);
-never("each worker reads its own things", ["bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "run-close"].map((stage) => own(`worker-${stage}`)), ["s3:GetObject", "s3:ListBucket"], MANIFESTS);
-never("each worker reads its own things", ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "large-copy", "snapshot-check", "table-verify"].map((stage) => own(`worker-${stage}`)), ["s3:GetObject", "s3:ListBucket"], REPORTS);
+never("who copies has no other business with sources", [LARGE, VERIFY], ["s3:GetObjectAcl", "s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetBucketPolicy"], NO_TARGET);
+never("who copies back has no other business with a target", [LARGE, VERIFY], ["s3:GetObjectAcl", "s3:PutObjectAcl", "s3:DeleteObject", "s3:GetBucketPolicy"], TARGET);
+never("who verifies writes logs of a target, and no data", VERIFY, ["s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload"], TARGET);
+never("large-copy copies back objects as they are", LARGE, "s3:GetObjectAcl", SNAPSHOTS);
+// For restores, report-parse and thaw look at copies by HEAD, and restore-plan reads their logs.
+const SEEING = [LOOKING, THAWING, PLANNING];
+never("workers read no copies", WORKERS.filter((arn) => ![LARGE, VERIFY, ...SEEING].includes(arn)), ["s3:GetObject", "s3:GetObjectVersion"], SNAPSHOTS);
+never("workers read no copies but the newest", [VERIFY, ...SEEING], ["s3:GetObjectVersion", "s3:GetObjectTagging"], SNAPSHOTS);
+never("each worker reads its own things", ["bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "run-close", "restore-plan"].map((stage) => own(`worker-${stage}`)), ["s3:GetObject", "s3:ListBucket"], MANIFESTS);
+never("each worker reads its own things", ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "large-copy", "snapshot-check", "table-verify", "restore-plan"].map((stage) => own(`worker-${stage}`)), ["s3:GetObject", "s3:ListBucket"], REPORTS);
 never("the manifests of its plan are pinned: who compares with them looks for no others", [own("worker-snapshot-check"), VERIFY], "s3:ListBucket", MANIFESTS);
 never("other buckets are nobody's business", ROLES, ["s3:GetObject", "s3:ListBucket", "s3:PutObject", "s3:GetBucketPolicy"], [bucket("payroll"), bucket("lake-orders"), bucket("lake-eventsource-31-mar-2026")]);
 never("the copy role reads what it copies, not what it has copied, nor the ledger", COPY, "s3:GetObject", [...SNAPSHOTS, LEDGER, REPORTS]);
+never("the role of restores reads snapshots, not what it has restored, nor the ledger", RESTORE, "s3:GetObject", [...SOURCES, LEDGER, MANIFESTS, REPORTS, CANARY]);
 never("the list of all buckets says what there is to attack", ROLES.filter((arn) => arn !== own("doctor")), "s3:ListAllMyBuckets", "*");
 
 // Writing.
 never("a bucket of that name may be a stranger's", [LARGE, VERIFY], ["s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload"], SNAPSHOTS, { owner: "333333333333" });
 never("a bucket of that name may be a stranger's", COPY, ["s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectAcl"], [...SNAPSHOTS, REPORTS], { owner: "333333333333" });
+never("a target of that name may be a stranger's", [RESTORE, LARGE], ["s3:PutObject", "s3:PutObjectTagging"], TARGET, { owner: "333333333333" });
+never("a target of that name may be a stranger's", VERIFY, "s3:PutObject", TARGET, { owner: "333333333333", resource: LOG });
+never("a bucket of that name may be a stranger's", RESTORE, "s3:PutObject", REPORTS, { owner: "333333333333" });
+never("restores write into their targets", [RESTORE, LARGE, VERIFY], ["s3:PutObject", "s3:PutObjectTagging"], NO_TARGET);
+never("restores write into their targets", RESTORE, ["s3:PutObject", "s3:PutObjectTagging"], [...SNAPSHOTS, MANIFESTS, LEDGER, CANARY]);
+never("targets are written by restores", ROLES.filter((arn) => ![RESTORE, LARGE, VERIFY].includes(arn)), "s3:PutObject", TARGET, { resource: LOG });
 never("what is copied is not written back", COPY, ["s3:PutObject", "s3:PutObjectTagging"], [...SOURCES, MANIFESTS, LEDGER]);
 never("copies are written by copy jobs, large-copy and table-verify alone", [...WORKERS.filter((arn) => ![LARGE, VERIFY].includes(arn)), own("doctor"), own("state-machine")], "s3:PutObject", SNAPSHOTS);
 never("inventories are written by S3, reports by copy jobs", WORKERS, "s3:PutObject", [MANIFESTS, REPORTS]);
 for (const [stage, record] of [["manifest-ready", "05-report-parse-attempt-1.json"], ["bucket-provision", "claim-0002.json"], ["job-submit", "04-job-poll-attempt-1.json"], ["job-poll", "05-report-parse-attempt-1.json"], ["report-parse", "01-manifest-ready.json"], ["thaw", "05-report-parse-attempt-1.json"], ["large-copy", "05-report-parse-attempt-1.json"], ["snapshot-check", "05-report-parse-attempt-1.json"], ["table-verify", "07-snapshot-check-attempt-1.json"], ["run-close", "08-table-verify.json"], ["table-verify", "receipt.json"]]) {
   all.push({ principal: own(`worker-${stage}`), account: "222222222222", action: "s3:PutObject", resource: `${LEDGER}/runs/lake-events/2026-03-31/night/${record}`, owner: "222222222222", facts: {}, why: "a stage writes its own records and no other's" });
 }
+for (const [stage, record] of [["restore-plan", "plan.json"], ["restore-plan", "night/03-job-submit-attempt-1.json"], ["job-submit", "planned.json"], ["manifest-ready", "plan-batch.csv"], ["snapshot-check", "night/07-snapshot-check-attempt-1.json"], ["table-verify", "night/receipt.json"], ["run-close", "planned.json"]]) {
+  never("a stage writes its own records of a restore, and never the plan", own(`worker-${stage}`), "s3:PutObject", LEDGER, { resource: `${LEDGER}/restores/lake-events/0123456789ab-2026-03-31/${record}` });
+}
+never("who plans restores has no business with records of nights", PLANNING, ["s3:GetObject", "s3:PutObject"], LEDGER, { resource: `${LEDGER}/runs/lake-events/2026-03-31/claim-0002.json` });
+never("nights have nothing to read of restores", ["manifest-ready", "bucket-provision", "snapshot-check"].map((stage) => own(`worker-${stage}`)), "s3:GetObject", LEDGER, { resource: `${LEDGER}/restores/lake-events/0123456789ab-2026-03-31/plan.json` });
 never("snapshot buckets are the only ones that are made", own("worker-bucket-provision"), ["s3:CreateBucket", "s3:PutBucketPolicy", "s3:PutLifecycleConfiguration"], [bucket("payroll"), bucket("lake-events-copy"), bucket("lake-orders-31-mar-2026"), ...SOURCES]);
 never("making buckets is one worker's job", ROLES.filter((arn) => arn !== own("worker-bucket-provision")), "s3:CreateBucket", SNAPSHOTS);
 never("Object Lock is written where it is asked for", own("worker-bucket-provision"), "s3:PutBucketObjectLockConfiguration", SNAPSHOTS[0], { bare: true });
 
 never("receipts are written by the stage that closes runs", ROLES.filter((arn) => arn !== own("worker-run-close")), ["s3:PutObject", "s3:GetObject"], `${LEDGER}/receipts/lake-events`);
 never("without a signing key nobody signs", ROLES, "kms:Sign", Object.values(KEYS));
-never("histories are read by the stage that closes runs", ROLES.filter((arn) => arn !== own("worker-run-close")), "states:GetExecutionHistory", EXECUTION);
+never("histories are read by the stage that closes runs", ROLES.filter((arn) => arn !== own("worker-run-close")), "states:GetExecutionHistory", [EXECUTION, RESTORE_EXECUTION]);
+never("who owns a claim is asked by who claims", ROLES.filter((arn) => arn !== PLANNING), "states:DescribeExecution", RESTORE_EXECUTION);
+never("who owns a claim is asked by who claims", PLANNING, "states:DescribeExecution", EXECUTION);
 
 // Roles, jobs, executions.
 const MAKING = [own("worker-job-submit"), own("worker-thaw")];
-never("the copy role is the only one that is handed over", [...MAKING, own("doctor")], "iam:PassRole", [...WORKERS, own("state-machine"), own("scheduler"), own("task-execution"), ADMIN, BREAK_GLASS]);
-never("only who makes jobs hands a role over", ROLES.filter((arn) => ![...MAKING, own("doctor")].includes(arn)), "iam:PassRole", [COPY, ADMIN]);
-never("nobody makes himself rights", ROLES, ["iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:DeleteRolePolicy"], [COPY, BREAK_GLASS]);
+never("the canary is no restore", own("doctor"), "iam:PassRole", RESTORE);
+never("the roles of jobs are the only ones that are handed over", [...MAKING, own("doctor")], "iam:PassRole", [...WORKERS, own("state-machine"), own("scheduler"), own("task-execution"), ADMIN, BREAK_GLASS]);
+never("only who makes jobs hands a role over", ROLES.filter((arn) => ![...MAKING, own("doctor")].includes(arn)), "iam:PassRole", [COPY, RESTORE, ADMIN]);
+never("nobody makes himself rights", ROLES, ["iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:DeleteRolePolicy"], [COPY, RESTORE, BREAK_GLASS]);
 never("nobody becomes break-glass", ROLES, "sts:AssumeRole", [...ROLES, BREAK_GLASS]);
-never("jobs are made by job-submit, thaw and the canary", [...WORKERS.filter((arn) => !MAKING.includes(arn)), COPY, own("state-machine"), own("scheduler")], "s3:CreateJob", "*");
+never("jobs are made by job-submit, thaw and the canary", [...WORKERS.filter((arn) => !MAKING.includes(arn)), COPY, RESTORE, own("state-machine"), own("scheduler")], "s3:CreateJob", "*");
 never("jobs are an operator's to cancel or confirm", ROLES, ["s3:UpdateJobStatus", "s3:UpdateJobPriority"], JOB);
-never("executions are an operator's to stop, start and redrive", WORKERS, ["states:StopExecution", "states:RedriveExecution"], EXECUTION);
+never("executions are an operator's to stop, start and redrive", WORKERS, ["states:StopExecution", "states:RedriveExecution"], [EXECUTION, RESTORE_EXECUTION]);
 never("the schedule starts runs, and stops none", own("scheduler"), ["states:StopExecution", "states:RedriveExecution"], EXECUTION);
-never("nobody changes the state machine", ROLES, ["states:UpdateStateMachine", "states:DeleteStateMachine"], MACHINE);
+never("nobody changes the state machines", ROLES, ["states:UpdateStateMachine", "states:DeleteStateMachine"], [MACHINE, RESTORE_MACHINE]);
+never("restores are started by operators, and by no schedule", ROLES, "states:StartExecution", RESTORE_MACHINE);
 never("runs are started by schedules", ROLES.filter((arn) => arn !== own("scheduler")), "states:StartExecution", MACHINE);
 never("the schedule starts Levee's runs and nothing else", own("scheduler"), "states:StartExecution", "arn:aws:states:us-east-1:222222222222:stateMachine:payroll");
 never("nobody changes schedules and rules", ROLES, ["scheduler:UpdateSchedule", "scheduler:DeleteSchedule"], SCHEDULE);
@@ -159,7 +192,10 @@ never("only those with something to tell tell it", ["bucket-provision", "job-sub
 never("Levee's bus is the only one", WORKERS, "events:PutEvents", "arn:aws:events:us-east-1:222222222222:event-bus/default");
 never("nobody publishes past the rules, or subscribes himself", ROLES, ["sns:Publish", "sns:Subscribe", "sns:SetTopicAttributes", "sns:DeleteTopic"], TOPIC);
 never("a key of the warehouse opens data of the warehouse", [...WORKERS.filter((arn) => ![LARGE, VERIFY].includes(arn)), own("state-machine"), own("scheduler")], "kms:Decrypt", KEYS.source);
-never("workers open no copies", WORKERS.filter((arn) => ![LARGE, VERIFY].includes(arn)), "kms:Decrypt", KEYS.snapshots);
+never("workers open no copies", WORKERS.filter((arn) => ![LARGE, VERIFY, PLANNING].includes(arn)), "kms:Decrypt", KEYS.snapshots);
+never("a key of a target opens what is there to those who look", [...WORKERS.filter((arn) => ![LARGE, VERIFY, PLANNING].includes(arn)), own("state-machine"), own("scheduler")], "kms:Decrypt", KEYS.target);
+never("data keys of a target are for what is restored", ROLES.filter((arn) => ![RESTORE, LARGE, VERIFY].includes(arn)), "kms:GenerateDataKey", KEYS.target);
+never("nothing is written under the key of a source that is no target", ROLES, "kms:GenerateDataKey", KEYS.source);
 never("nobody does away with keys", ROLES, ["kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:PutKeyPolicy", "kms:CreateGrant"], Object.values(KEYS));
 never("logs stay", ROLES, "logs:DeleteLogGroup", "arn:aws:logs:us-east-1:222222222222:log-group:/aws/events/levee/completed");
 
@@ -169,7 +205,7 @@ for (const principal of [...WAREHOUSE, STRANGER]) {
   never(why, principal, ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ListBucket", "s3:PutBucketPolicy", "s3:DeleteBucket", "s3:PutLifecycleConfiguration"], PROTECTED);
   never(why, principal, ["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:PurgeQueue"], QUEUES);
   never(why, principal, ["sns:Publish", "sns:Subscribe"], TOPIC);
-  never(why, principal, "states:StartExecution", MACHINE);
+  never(why, principal, "states:StartExecution", [MACHINE, RESTORE_MACHINE]);
   never(why, principal, "events:PutEvents", BUS);
   never(why, principal, "sts:AssumeRole", ROLES);
   never(why, principal, ["kms:Decrypt", "kms:ScheduleKeyDeletion"], [KEYS.snapshots, KEYS.deployment]);
@@ -200,6 +236,7 @@ never("another alarm of the account", "cloudwatch.amazonaws.com", "sns:Publish",
 never("a rule of a stranger", "events.amazonaws.com", "logs:PutLogEvents", COMPLETED, rule("arn:aws:events:us-east-1:333333333333:rule/levee-completed-lake-events-00000000"));
 never("a role is for its service", ["lambda.amazonaws.com", "ec2.amazonaws.com"], "sts:AssumeRole", ROLES);
 never("the state machine of a stranger", "states.amazonaws.com", "sts:AssumeRole", own("state-machine"), rule("arn:aws:states:us-east-1:333333333333:stateMachine:levee-backup"));
+never("the state machine of a stranger", "states.amazonaws.com", "sts:AssumeRole", own("state-machine"), rule("arn:aws:states:us-east-1:333333333333:stateMachine:levee-restore"));
 never("another state machine of the account", "states.amazonaws.com", "sts:AssumeRole", own("state-machine"), rule("arn:aws:states:us-east-1:222222222222:stateMachine:payroll"));
 never("a schedule of a stranger", "scheduler.amazonaws.com", "sts:AssumeRole", own("scheduler"), rule("arn:aws:scheduler:us-east-1:333333333333:schedule-group/default"));
 never("a task of a stranger", "ecs-tasks.amazonaws.com", "sts:AssumeRole", WORKERS, rule("arn:aws:ecs:us-east-1:333333333333:task/levee/0"));
@@ -215,7 +252,8 @@ always("break-glass can do what nobody else can", BREAK_GLASS, REMOVING, PROTECT
 always("S3 delivers inventories of every source", S3, "s3:PutObject", MANIFESTS, { facts: inventory });
 always("S3 delivers inventories of every source", S3, "s3:PutObject", MANIFESTS, { facts: { ...inventory, "aws:SourceArn": SOURCES[1] } });
 always("administrators see everything and may write", ADMIN, ["s3:GetObject", "s3:ListBucket", "s3:PutObject"], PROTECTED);
-always("an operator stops, starts and redrives", ADMIN, ["states:StopExecution", "states:RedriveExecution"], EXECUTION);
+always("an operator stops, starts and redrives", ADMIN, ["states:StopExecution", "states:RedriveExecution"], [EXECUTION, RESTORE_EXECUTION]);
+always("an operator starts restores", ADMIN, "states:StartExecution", RESTORE_MACHINE);
 always("an operator takes messages out of dead-letter queues", ADMIN, ["sqs:ReceiveMessage", "sqs:DeleteMessage"], QUEUES);
 always("the warehouse's account has its bucket", WAREHOUSE, ["s3:GetObject", "s3:DeleteObject"], SOURCES);
 

@@ -1,5 +1,6 @@
 # Both modules for the names of the rehearsed nights (`Plan::for_source` of crates/levee), with every option that adds a
-# statement to a policy. It is only planned: with no account at all, since every policy is built from names.
+# statement to a policy, restores into one of the two sources among them. It is only planned: with no account at all, since
+# every policy is built from names.
 
 terraform {
   required_version = ">= 1.9"
@@ -47,6 +48,7 @@ locals {
     source     = "arn:aws:kms:us-east-1:111111111111:key/11111111-0000-4000-8000-000000000001"
     snapshots  = "arn:aws:kms:us-east-1:222222222222:key/22222222-0000-4000-8000-000000000002"
     deployment = "arn:aws:kms:us-east-1:222222222222:key/22222222-0000-4000-8000-000000000003"
+    target     = "arn:aws:kms:us-east-1:111111111111:key/11111111-0000-4000-8000-000000000004"
   }
 }
 
@@ -56,7 +58,7 @@ module "backup" {
   account_id = "222222222222"
   region     = "us-east-1"
   sources = {
-    lake-events = { account_id = "111111111111", inventory_id = "daily" }
+    lake-events = { account_id = "111111111111", inventory_id = "daily", kms_key_arns = [local.keys.target] }
     lake-payments = {
       account_id   = "111111111111"
       inventory_id = "daily"
@@ -69,6 +71,7 @@ module "backup" {
       }
     }
   }
+  restores         = { targets = { lake-events = { account_id = "111111111111", kms_key_arns = [local.keys.target] } } }
   bucket_names     = { manifests = "levee-manifests", reports = "levee-reports", ledger = "levee-ledger", canary = "levee-canary" }
   break_glass_arns = ["arn:aws:iam::222222222222:role/break-glass"]
   operator_arns    = ["arn:aws:iam::222222222222:role/operators"]
@@ -83,7 +86,7 @@ module "backup" {
 
 module "source" {
   source    = "../../modules/source"
-  for_each  = { lake-events = [], lake-payments = [local.keys.source] }
+  for_each  = { lake-events = [local.keys.target], lake-payments = [local.keys.source] }
   providers = { aws = aws.warehouse }
 
   bucket                 = each.key

@@ -33,7 +33,10 @@ export async function selfCheck({ plan, record, world, needed, stopped, about })
   const [schedule, ...schedules] = plan.schedules;
   const later = { ...schedule, start: { ...schedule.start, Input: schedule.start.Input.replace('"settle_days":2', '"settle_days":3') } };
   const flaws = [
-    ["another state machine", differs({ definition: `${plan.definition} ` })],
+    ...["levee-backup", "levee-restore"].map((name) => [
+      `another state machine ${name}`,
+      differs({ definitions: new Map(plan.definitions).set(name, `${plan.definitions.get(name)} `) }),
+    ]),
     ["a schedule for another day", differs({ schedules: [later, ...schedules] })],
     ["a bucket without the wall", differs({ resource: new Map(plan.resource).set(LEDGER, weakened(plan.resource.get(LEDGER))) })],
     ["a simulator that says yes to everything", (await controls(async () => true)).failed.length > 0],

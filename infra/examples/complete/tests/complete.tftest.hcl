@@ -16,6 +16,28 @@ run "two_sources_with_every_option_plan" {
     condition     = [for source in output.deployment.sources : source.inventory_id] == ["levee-daily", "levee-nightly"] && alltrue([for source in output.deployment.sources : source.account == "111111111111"])
     error_message = "Source and backup module do not say the same."
   }
+
+  assert {
+    condition     = !contains(keys(output.worker_environment), "LEVEE_RESTORE_ROLE_ARN") && !strcontains(module.lake_events.bucket_policy_json, "LeveeRestore")
+    error_message = "Whoever begins with this example lets restores write."
+  }
+}
+
+run "while_restoring_one_source_is_written_to_and_the_other_is_not" {
+  command = plan
+  variables {
+    restoring = true
+  }
+
+  assert {
+    condition = (
+      output.worker_environment.LEVEE_RESTORE_ROLE_ARN == "arn:aws:iam::222222222222:role/levee-batch-restore"
+      && output.restore_state_machine_arn == "arn:aws:states:us-east-1:222222222222:stateMachine:levee-restore"
+      && contains([for s in jsondecode(module.lake_events.bucket_policy_json).Statement : s.Sid], "LeveeRestoreBatchWrites")
+      && !strcontains(module.lake_orders.bucket_policy_json, "LeveeRestore")
+    )
+    error_message = "Restores are not enabled for the one source, or for another one too."
+  }
 }
 
 run "an_emulator_gets_what_it_can_do" {

@@ -24,7 +24,7 @@ run "rules_see_what_runs_and_workers_say" {
       levee-run-failed = ["default", {
         source        = ["aws.states"]
         "detail-type" = ["Step Functions Execution Status Change"]
-        detail        = { stateMachineArn = ["arn:aws:states:us-east-1:222222222222:stateMachine:levee-backup"], status = ["FAILED", "TIMED_OUT", "ABORTED"] }
+        detail        = { stateMachineArn = ["arn:aws:states:us-east-1:222222222222:stateMachine:levee-backup", "arn:aws:states:us-east-1:222222222222:stateMachine:levee-restore"], status = ["FAILED", "TIMED_OUT", "ABORTED"] }
       }]
       "levee-completed-lake-events-${substr(sha256("lake-events"), 0, 8)}" = ["default", {
         source        = ["aws.states"]
@@ -177,8 +177,9 @@ run "every_failure_raises_an_alarm" {
   assert {
     condition = { for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name => join(" ", concat([alarm.namespace, alarm.metric_name, alarm.statistic], [for name, value in alarm.dimensions : "${name}=${value}"])) } == merge(
       { for alarm, metric in { executions-failed = "ExecutionsFailed", executions-timed-out = "ExecutionsTimedOut", executions-aborted = "ExecutionsAborted" } : "levee-${alarm}" => "AWS/States ${metric} Sum StateMachineArn=arn:aws:states:us-east-1:222222222222:stateMachine:levee-backup" },
+      { for alarm, metric in { restores-failed = "ExecutionsFailed", restores-timed-out = "ExecutionsTimedOut", restores-aborted = "ExecutionsAborted" } : "levee-${alarm}" => "AWS/States ${metric} Sum StateMachineArn=arn:aws:states:us-east-1:222222222222:stateMachine:levee-restore" },
       { levee-copy-failures = "AWS/Events TriggeredRules Sum EventBusName=levee RuleName=levee-copy-failures" },
-      { for name in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "schedules", "events", "notifications"] : "levee-${name}-dlq-not-empty" => "AWS/SQS ApproximateNumberOfMessagesVisible Maximum QueueName=levee-${name}-dlq" },
+      { for name in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan", "schedules", "events", "notifications"] : "levee-${name}-dlq-not-empty" => "AWS/SQS ApproximateNumberOfMessagesVisible Maximum QueueName=levee-${name}-dlq" },
     )
     error_message = "What the alarms look at."
   }
@@ -204,7 +205,7 @@ run "a_message_that_waits_raises_an_alarm" {
         waiting = "ApproximateNumberOfMessagesVisible levee-${stage}"
         age     = "ApproximateAgeOfOldestMessage levee-${stage}"
       }
-    ]) && length(aws_cloudwatch_metric_alarm.oldest_message) == 10
+    ]) && length(aws_cloudwatch_metric_alarm.oldest_message) == 11
     error_message = "The alarm of a message that waits."
   }
 }

@@ -47,7 +47,7 @@ run "state_machine_is_the_file_with_the_queues_filled_in" {
     condition = toset([for name, state in jsondecode(aws_sfn_state_machine.backup.definition).States : state.Parameters.QueueUrl if state.Type == "Task"]) == toset([
       for stage in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close"] : "https://sqs.us-east-1.amazonaws.com/222222222222/levee-${stage}"
     ])
-    error_message = "The tasks do not go to the six queues."
+    error_message = "The tasks do not go to the queues of the stages."
   }
 
   assert {
@@ -63,7 +63,7 @@ run "state_machine_is_the_file_with_the_queues_filled_in" {
   }
 
   assert {
-    condition     = alltrue([for group in [aws_cloudwatch_log_group.state_machine, aws_cloudwatch_log_group.completed] : group.retention_in_days == 365])
+    condition     = alltrue([for group in [aws_cloudwatch_log_group.state_machine, aws_cloudwatch_log_group.restores, aws_cloudwatch_log_group.completed] : group.retention_in_days == 365])
     error_message = "A log group keeps its logs for another time."
   }
 }
@@ -223,7 +223,7 @@ run "outputs_describe_the_deployment" {
 run "without_operators_the_doctor_does_not_read_sources" {
   command = plan
   variables {
-    worker_groups = { before = ["manifest-ready", "bucket-provision", "job-submit"], after = ["job-poll", "report-parse"], rest = ["thaw", "large-copy", "snapshot-check"], close = ["table-verify", "run-close"] }
+    worker_groups = { before = ["manifest-ready", "bucket-provision", "job-submit"], after = ["job-poll", "report-parse"], rest = ["thaw", "large-copy", "snapshot-check"], close = ["table-verify", "run-close", "restore-plan"] }
   }
 
   assert {

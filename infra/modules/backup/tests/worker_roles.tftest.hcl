@@ -51,10 +51,10 @@ run "every_worker_has_its_own_calls_and_no_others" {
     condition = { for s in jsondecode(aws_iam_role_policy.this["worker-job-submit"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) } == {
       AnswersTasks                  = "Allow states:SendTaskSuccess states:SendTaskFailure states:SendTaskHeartbeat on *"
       ListsTheLedger                = "Allow s3:ListBucket on arn:aws:s3:::levee-ledger-222222222222-us-east-1"
-      ReadsTheLedger                = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*"
+      ReadsTheLedger                = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/* arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*"
       JobSubmitWorksOnItsQueue      = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-job-submit"
       JobSubmitSetsMessagesAside    = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-job-submit-dlq"
-      JobSubmitWritesItsRecords     = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/03-job-submit-attempt-*.json"
+      JobSubmitWritesItsRecords     = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/03-job-submit-attempt-*.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/03-job-submit-attempt-*.json"
       JobSubmitMakesJobs            = "Allow s3:CreateJob on *"
       JobSubmitFindsJobs            = "Allow s3:ListJobs on *"
       JobSubmitHandsTheCopyRoleOver = "Allow iam:PassRole on arn:aws:iam::222222222222:role/levee-batch-copy"
@@ -66,10 +66,10 @@ run "every_worker_has_its_own_calls_and_no_others" {
     condition = { for s in jsondecode(aws_iam_role_policy.this["worker-job-poll"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) } == {
       AnswersTasks             = "Allow states:SendTaskSuccess states:SendTaskFailure states:SendTaskHeartbeat on *"
       ListsTheLedger           = "Allow s3:ListBucket on arn:aws:s3:::levee-ledger-222222222222-us-east-1"
-      ReadsTheLedger           = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*"
+      ReadsTheLedger           = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/* arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*"
       JobPollWorksOnItsQueue   = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-job-poll"
       JobPollSetsMessagesAside = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-job-poll-dlq"
-      JobPollWritesItsRecords  = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/04-job-poll-attempt-*.json"
+      JobPollWritesItsRecords  = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/04-job-poll-attempt-*.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/04-job-poll-attempt-*.json"
       JobPollWatchesJobs       = "Allow s3:DescribeJob on arn:aws:s3:us-east-1:222222222222:job/*"
     }
     error_message = "job-poll"
@@ -79,13 +79,13 @@ run "every_worker_has_its_own_calls_and_no_others" {
     condition = { for s in jsondecode(aws_iam_role_policy.this["worker-report-parse"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) } == {
       AnswersTasks                 = "Allow states:SendTaskSuccess states:SendTaskFailure states:SendTaskHeartbeat on *"
       ListsTheLedger               = "Allow s3:ListBucket on arn:aws:s3:::levee-ledger-222222222222-us-east-1"
-      ReadsTheLedger               = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*"
+      ReadsTheLedger               = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/* arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*"
       ReportParseWorksOnItsQueue   = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-report-parse"
       ReportParseSetsMessagesAside = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-report-parse-dlq"
-      ReportParseWritesItsRecords  = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/05-report-parse-attempt-*"
+      ReportParseWritesItsRecords  = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/05-report-parse-attempt-* arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/05-report-parse-attempt-*"
       ReportParseFindsReports      = "Allow s3:ListBucket on arn:aws:s3:::levee-reports-222222222222-us-east-1"
       ReportParseReadsReports      = "Allow s3:GetObject on arn:aws:s3:::levee-reports-222222222222-us-east-1/*"
-      ReportParseGivesUpUploads    = "Allow s3:AbortMultipartUpload on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/05-report-parse-attempt-*"
+      ReportParseGivesUpUploads    = "Allow s3:AbortMultipartUpload on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/05-report-parse-attempt-* arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/05-report-parse-attempt-*"
       ReportParseLooksForObjects   = "Allow s3:GetObject on arn:aws:s3:::lake-events/* arn:aws:s3:::lake-orders/*"
       ReportParseListsSources      = "Allow s3:ListBucket on arn:aws:s3:::lake-events arn:aws:s3:::lake-orders"
       ReportParseTellsOfFailures   = "Allow events:PutEvents on arn:aws:events:us-east-1:222222222222:event-bus/levee"
@@ -97,16 +97,16 @@ run "every_worker_has_its_own_calls_and_no_others" {
     condition = { for s in jsondecode(aws_iam_role_policy.this["worker-large-copy"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) } == {
       AnswersTasks               = "Allow states:SendTaskSuccess states:SendTaskFailure states:SendTaskHeartbeat on *"
       ListsTheLedger             = "Allow s3:ListBucket on arn:aws:s3:::levee-ledger-222222222222-us-east-1"
-      ReadsTheLedger             = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*"
+      ReadsTheLedger             = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/* arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*"
       LargeCopyWorksOnItsQueue   = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-large-copy"
       LargeCopySetsMessagesAside = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-large-copy-dlq"
-      LargeCopyWritesItsRecords  = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/06-large-copy*"
+      LargeCopyWritesItsRecords  = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/06-large-copy* arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/06-large-copy*"
       LargeCopyReadsSources      = "Allow s3:GetObject s3:GetObjectVersion s3:GetObjectTagging s3:GetObjectVersionTagging on arn:aws:s3:::lake-events/* arn:aws:s3:::lake-orders/*"
       LargeCopyListsSources      = "Allow s3:ListBucket on arn:aws:s3:::lake-events arn:aws:s3:::lake-orders"
       LargeCopyWritesCopies      = "Allow s3:PutObject s3:PutObjectTagging s3:AbortMultipartUpload on arn:aws:s3:::lake-events-??-???-????/* arn:aws:s3:::lake-orders-??-???-????/*"
       LargeCopyLooksAtCopies     = "Allow s3:GetObject s3:ListMultipartUploadParts on arn:aws:s3:::lake-events-??-???-????/* arn:aws:s3:::lake-orders-??-???-????/*"
       LargeCopyListsCopies       = "Allow s3:ListBucket s3:ListBucketMultipartUploads on arn:aws:s3:::lake-events-??-???-???? arn:aws:s3:::lake-orders-??-???-????"
-      LargeCopyGivesUpUploads    = "Allow s3:AbortMultipartUpload on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/06-large-copy*"
+      LargeCopyGivesUpUploads    = "Allow s3:AbortMultipartUpload on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/06-large-copy* arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/06-large-copy*"
       LargeCopyTellsOfFailures   = "Allow events:PutEvents on arn:aws:events:us-east-1:222222222222:event-bus/levee"
     }
     error_message = "large-copy"
@@ -159,16 +159,16 @@ run "table_verify_reads_both_sides_and_writes_copies" {
     condition = { for s in jsondecode(aws_iam_role_policy.this["worker-table-verify"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) } == {
       AnswersTasks                 = "Allow states:SendTaskSuccess states:SendTaskFailure states:SendTaskHeartbeat on *"
       ListsTheLedger               = "Allow s3:ListBucket on arn:aws:s3:::levee-ledger-222222222222-us-east-1"
-      ReadsTheLedger               = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*"
+      ReadsTheLedger               = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/* arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*"
       TableVerifyWorksOnItsQueue   = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-table-verify"
       TableVerifySetsMessagesAside = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-table-verify-dlq"
-      TableVerifyWritesItsRecords  = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/08-table-verify*"
+      TableVerifyWritesItsRecords  = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/08-table-verify* arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/08-table-verify*"
       TableVerifyReadsCopies       = "Allow s3:GetObject on arn:aws:s3:::lake-events-??-???-????/* arn:aws:s3:::lake-orders-??-???-????/*"
       TableVerifyListsCopies       = "Allow s3:ListBucket on arn:aws:s3:::lake-events-??-???-???? arn:aws:s3:::lake-orders-??-???-????"
       TableVerifyReadsSources      = "Allow s3:GetObject s3:GetObjectTagging on arn:aws:s3:::lake-events/* arn:aws:s3:::lake-orders/*"
       TableVerifyListsSources      = "Allow s3:ListBucket on arn:aws:s3:::lake-events arn:aws:s3:::lake-orders"
       TableVerifyWritesCopies      = "Allow s3:PutObject s3:PutObjectTagging on arn:aws:s3:::lake-events-??-???-????/* arn:aws:s3:::lake-orders-??-???-????/*"
-      TableVerifyGivesUpUploads    = "Allow s3:AbortMultipartUpload on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/08-table-verify*"
+      TableVerifyGivesUpUploads    = "Allow s3:AbortMultipartUpload on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/08-table-verify* arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/08-table-verify*"
       TableVerifyTellsOfTables     = "Allow events:PutEvents on arn:aws:events:us-east-1:222222222222:event-bus/levee"
     }
     error_message = "table-verify"
@@ -190,13 +190,13 @@ run "run_close_writes_receipts_and_signs_them_where_a_key_is_given" {
     condition = { for s in jsondecode(aws_iam_role_policy.this["worker-run-close"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) } == {
       AnswersTasks              = "Allow states:SendTaskSuccess states:SendTaskFailure states:SendTaskHeartbeat on *"
       ListsTheLedger            = "Allow s3:ListBucket on arn:aws:s3:::levee-ledger-222222222222-us-east-1"
-      ReadsTheLedger            = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*"
+      ReadsTheLedger            = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/* arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*"
       RunCloseWorksOnItsQueue   = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-run-close"
       RunCloseSetsMessagesAside = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-run-close-dlq"
-      RunCloseWritesItsRecords  = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/receipt.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/report.html"
+      RunCloseWritesItsRecords  = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/receipt.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/report.html arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/receipt.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/report.html"
       RunCloseReadsReceipts     = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/receipts/*"
       RunCloseWritesReceipts    = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/receipts/*"
-      RunCloseReadsHistories    = "Allow states:GetExecutionHistory on arn:aws:states:us-east-1:222222222222:execution:levee-backup:*"
+      RunCloseReadsHistories    = "Allow states:GetExecutionHistory on arn:aws:states:us-east-1:222222222222:execution:levee-backup:* arn:aws:states:us-east-1:222222222222:execution:levee-restore:*"
       RunCloseFindsReports      = "Allow s3:ListBucket on arn:aws:s3:::levee-reports-222222222222-us-east-1"
       RunCloseLooksAtReports    = "Allow s3:GetObject on arn:aws:s3:::levee-reports-222222222222-us-east-1/*"
       RunCloseTellsOfRuns       = "Allow events:PutEvents on arn:aws:events:us-east-1:222222222222:event-bus/levee"
@@ -231,8 +231,8 @@ run "no_role_may_delete_bypass_or_use_wildcards" {
   }
 
   assert {
-    condition     = length(distinct([for name, policy in aws_iam_role_policy.this : policy.role])) == 15 && alltrue([for name, policy in aws_iam_role_policy.this : policy.role == "levee-${name}"])
-    error_message = "There are not fifteen roles, or a policy is on another role than its own."
+    condition     = length(distinct([for name, policy in aws_iam_role_policy.this : policy.role])) == 16 && alltrue([for name, policy in aws_iam_role_policy.this : policy.role == "levee-${name}"])
+    error_message = "There are not sixteen roles, or a policy is on another role than its own."
   }
 
   assert {
@@ -266,16 +266,16 @@ run "workers_are_trusted_to_ecs_of_this_account_and_to_whom_the_variable_names" 
 run "a_group_has_the_calls_of_its_stages" {
   command = plan
   variables {
-    worker_groups = { first = ["manifest-ready", "bucket-provision", "job-submit", "job-poll"], second = ["report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close"] }
+    worker_groups = { first = ["manifest-ready", "bucket-provision", "job-submit", "job-poll"], second = ["report-parse", "thaw", "large-copy"], third = ["snapshot-check", "table-verify", "run-close", "restore-plan"] }
   }
 
   assert {
     condition = (
-      [for name, role in aws_iam_role.this : name if startswith(name, "worker-")] == ["worker-first", "worker-second"]
-      && { for group in ["first", "second"] : group => [
+      [for name, role in aws_iam_role.this : name if startswith(name, "worker-")] == ["worker-first", "worker-second", "worker-third"]
+      && { for group in ["first", "second", "third"] : group => [
         length(jsondecode(aws_iam_role_policy.this["worker-${group}"].policy).Statement),
         length(distinct([for s in jsondecode(aws_iam_role_policy.this["worker-${group}"].policy).Statement : s.Sid])),
-      ] } == { first = [3 + 4 * 3 + 5 + 4 + 3 + 1, 28], second = [3 + 6 * 3 + 6 + 7 + 7 + 3 + 7 + 6, 57] }
+      ] } == { first = [3 + 4 * 3 + 5 + 4 + 3 + 1, 28], second = [3 + 3 * 3 + 6 + 7 + 7, 32], third = [3 + 4 * 3 + 3 + 7 + 6 + 3, 34] }
     )
     error_message = "A group has not the statements of its stages, each under its own Sid."
   }
@@ -296,17 +296,17 @@ run "archived_objects_are_restored_where_a_source_asks_for_it" {
     condition = { for s in jsondecode(aws_iam_role_policy.this["worker-thaw"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) } == {
       AnswersTasks             = "Allow states:SendTaskSuccess states:SendTaskFailure states:SendTaskHeartbeat on *"
       ListsTheLedger           = "Allow s3:ListBucket on arn:aws:s3:::levee-ledger-222222222222-us-east-1"
-      ReadsTheLedger           = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*"
+      ReadsTheLedger           = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/* arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*"
       ThawWorksOnItsQueue      = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-thaw"
       ThawSetsMessagesAside    = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-thaw-dlq"
-      ThawWritesItsRecords     = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/05-thaw.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/05-thaw-*"
+      ThawWritesItsRecords     = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/05-thaw.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/05-thaw-* arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/05-thaw.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/05-thaw-*"
       ThawMakesJobs            = "Allow s3:CreateJob on *"
       ThawFindsJobs            = "Allow s3:ListJobs on *"
       ThawWatchesJobs          = "Allow s3:DescribeJob on arn:aws:s3:us-east-1:222222222222:job/*"
       ThawHandsTheCopyRoleOver = "Allow iam:PassRole on arn:aws:iam::222222222222:role/levee-batch-copy"
       ThawFindsReports         = "Allow s3:ListBucket on arn:aws:s3:::levee-reports-222222222222-us-east-1"
       ThawReadsReports         = "Allow s3:GetObject on arn:aws:s3:::levee-reports-222222222222-us-east-1/*"
-      ThawGivesUpUploads       = "Allow s3:AbortMultipartUpload on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/05-thaw-*"
+      ThawGivesUpUploads       = "Allow s3:AbortMultipartUpload on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/05-thaw-* arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/05-thaw-*"
       ThawLooksAtObjects       = "Allow s3:GetObject on arn:aws:s3:::lake-cold/*"
       ThawListsSources         = "Allow s3:ListBucket on arn:aws:s3:::lake-cold"
     }

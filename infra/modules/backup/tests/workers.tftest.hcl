@@ -10,7 +10,7 @@ variables {
     before = ["manifest-ready", "bucket-provision", "job-submit"]
     after  = ["job-poll", "report-parse"]
     rest   = ["thaw", "large-copy", "snapshot-check"]
-    close  = ["table-verify", "run-close"]
+    close  = ["table-verify", "run-close", "restore-plan"]
   }
   ecs = {
     image              = "222222222222.dkr.ecr.us-east-1.amazonaws.com/levee@sha256:0"
@@ -25,7 +25,7 @@ run "tasks_are_small_locked_down_and_run_their_stages" {
   command = plan
 
   assert {
-    condition     = { for group, task in aws_ecs_task_definition.worker : group => jsondecode(task.container_definitions)[0].command } == { before = ["worker", "manifest-ready", "bucket-provision", "job-submit"], after = ["worker", "job-poll", "report-parse"], rest = ["worker", "thaw", "large-copy", "snapshot-check"], close = ["worker", "table-verify", "run-close"] }
+    condition     = { for group, task in aws_ecs_task_definition.worker : group => jsondecode(task.container_definitions)[0].command } == { before = ["worker", "manifest-ready", "bucket-provision", "job-submit"], after = ["worker", "job-poll", "report-parse"], rest = ["worker", "thaw", "large-copy", "snapshot-check"], close = ["worker", "table-verify", "run-close", "restore-plan"] }
     error_message = "Which stages a task works on."
   }
 
@@ -155,7 +155,7 @@ run "without_ecs_there_is_none_of_it" {
 run "a_group_with_too_many_metrics_is_refused" {
   command = plan
   variables {
-    worker_groups = { first = ["manifest-ready", "bucket-provision", "job-submit", "job-poll"], second = ["report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close"] }
+    worker_groups = { first = ["manifest-ready", "bucket-provision", "job-submit", "job-poll"], second = ["report-parse", "thaw", "large-copy"], third = ["snapshot-check", "table-verify", "run-close", "restore-plan"] }
   }
   expect_failures = [aws_appautoscaling_target.worker]
 }

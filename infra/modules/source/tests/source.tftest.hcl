@@ -232,6 +232,129 @@ run "refused_a_policy_that_would_be_too_long" {
   expect_failures = [aws_s3_bucket_policy.this]
 }
 
+run "restores_write_what_they_need_to_and_only_into_their_targets" {
+  command = plan
+
+  variables {
+    backup = {
+      manifest_bucket   = "levee-manifests-222222222222-us-east-1"
+      inventory_prefix  = "inventory"
+      copy_role_arn     = "arn:aws:iam::222222222222:role/levee-batch-copy"
+      reader_role_arns  = []
+      copying_role_arns = ["arn:aws:iam::222222222222:role/levee-worker-large-copy", "arn:aws:iam::222222222222:role/levee-worker-table-verify"]
+
+      decrypting_role_arns = ["arn:aws:iam::222222222222:role/levee-worker-large-copy", "arn:aws:iam::222222222222:role/levee-worker-table-verify"]
+      restore = {
+        targets             = ["lake-events"]
+        batch_role_arn      = "arn:aws:iam::222222222222:role/levee-batch-restore"
+        writing_role_arns   = ["arn:aws:iam::222222222222:role/levee-worker-large-copy"]
+        verifying_role_arns = ["arn:aws:iam::222222222222:role/levee-worker-table-verify"]
+        reading_role_arns   = ["arn:aws:iam::222222222222:role/levee-worker-restore-plan"]
+      }
+    }
+    kms_key_arns = ["arn:aws:kms:us-east-1:111111111111:key/a"]
+  }
+
+  assert {
+    condition = [for s in jsondecode(output.bucket_policy_json).Statement : s if startswith(s.Sid, "LeveeRestore")] == [
+      {
+        Sid       = "LeveeRestoreBatchWrites"
+        Effect    = "Allow"
+        Principal = { AWS = "arn:aws:iam::222222222222:role/levee-batch-restore" }
+        Action    = ["s3:PutObject", "s3:PutObjectAcl", "s3:PutObjectVersionAcl", "s3:PutObjectTagging", "s3:PutObjectVersionTagging"]
+        Resource  = "arn:aws:s3:::lake-events/*"
+      },
+      {
+        Sid       = "LeveeRestoreLargeWrites"
+        Effect    = "Allow"
+        Principal = { AWS = ["arn:aws:iam::222222222222:role/levee-worker-large-copy"] }
+        Action    = ["s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+        Resource  = "arn:aws:s3:::lake-events/*"
+      },
+      {
+        Sid       = "LeveeRestoreLargeFindsUploads"
+        Effect    = "Allow"
+        Principal = { AWS = ["arn:aws:iam::222222222222:role/levee-worker-large-copy"] }
+        Action    = "s3:ListBucketMultipartUploads"
+        Resource  = "arn:aws:s3:::lake-events"
+      },
+      {
+        Sid       = "LeveeRestoreVerifyWritesLogs"
+        Effect    = "Allow"
+        Principal = { AWS = ["arn:aws:iam::222222222222:role/levee-worker-table-verify"] }
+        Action    = "s3:PutObject"
+        Resource  = "arn:aws:s3:::lake-events/*_delta_log/*"
+      },
+      {
+        Sid       = "LeveeRestorePlanReads"
+        Effect    = "Allow"
+        Principal = { AWS = ["arn:aws:iam::222222222222:role/levee-worker-restore-plan"] }
+        Action    = "s3:GetObject"
+        Resource  = "arn:aws:s3:::lake-events/*"
+      },
+      {
+        Sid       = "LeveeRestorePlanLists"
+        Effect    = "Allow"
+        Principal = { AWS = ["arn:aws:iam::222222222222:role/levee-worker-restore-plan"] }
+        Action    = "s3:ListBucket"
+        Resource  = "arn:aws:s3:::lake-events"
+      },
+    ]
+    error_message = "Who may do what in a target of restores."
+  }
+
+  assert {
+    condition     = [for s in jsondecode(output.bucket_policy_json).Statement : s.Sid if !startswith(s.Sid, "LeveeRestore")] == ["LeveeBatchCopyReads", "LeveeBatchCopyLists", "LeveeCopyingReads", "LeveeCopyingLists"]
+    error_message = "The statements of nights have changed, or those on which restores rely are not there."
+  }
+
+  assert {
+    condition = { for grant in aws_kms_grant.restore : grant.grantee_principal => join(" ", concat(sort(grant.operations), ["with", grant.key_id])) } == {
+      "arn:aws:iam::222222222222:role/levee-batch-restore"       = "Decrypt GenerateDataKey with arn:aws:kms:us-east-1:111111111111:key/a"
+      "arn:aws:iam::222222222222:role/levee-worker-large-copy"   = "GenerateDataKey with arn:aws:kms:us-east-1:111111111111:key/a"
+      "arn:aws:iam::222222222222:role/levee-worker-restore-plan" = "Decrypt with arn:aws:kms:us-east-1:111111111111:key/a"
+      "arn:aws:iam::222222222222:role/levee-worker-table-verify" = "GenerateDataKey with arn:aws:kms:us-east-1:111111111111:key/a"
+    }
+    error_message = "The grants of a target of restores."
+  }
+}
+
+run "a_bucket_that_is_no_target_is_written_by_nobody_and_loses_the_statements_of_a_restore_that_is_over" {
+  command = plan
+
+  variables {
+    backup = {
+      manifest_bucket   = "levee-manifests-222222222222-us-east-1"
+      inventory_prefix  = "inventory"
+      copy_role_arn     = "arn:aws:iam::222222222222:role/levee-batch-copy"
+      reader_role_arns  = ["arn:aws:iam::222222222222:role/levee-worker-report-parse"]
+      copying_role_arns = ["arn:aws:iam::222222222222:role/levee-worker-large-copy"]
+      restored_buckets  = ["lake-events"]
+      restore = {
+        targets             = ["lake-events-2"]
+        batch_role_arn      = "arn:aws:iam::222222222222:role/levee-batch-restore"
+        writing_role_arns   = ["arn:aws:iam::222222222222:role/levee-worker-large-copy"]
+        verifying_role_arns = ["arn:aws:iam::222222222222:role/levee-worker-table-verify"]
+        reading_role_arns   = ["arn:aws:iam::222222222222:role/levee-worker-restore-plan"]
+      }
+    }
+    kms_key_arns = ["arn:aws:kms:us-east-1:111111111111:key/a"]
+    existing_bucket_policy = jsonencode({ Version = "2012-10-17", Statement = [for sid in [
+      "LeveeRestoreBatchWrites", "LeveeRestoreLargeWrites", "LeveeRestoreLargeFindsUploads", "LeveeRestoreVerifyWritesLogs", "LeveeRestorePlanReads", "LeveeRestorePlanLists",
+    ] : { Sid = sid, Effect = "Allow", Principal = { AWS = "arn:aws:iam::222222222222:role/of-yesterday" }, Action = "s3:PutObject", Resource = "arn:aws:s3:::lake-events/*" }] })
+  }
+
+  assert {
+    condition     = alltrue(flatten([for s in jsondecode(output.bucket_policy_json).Statement : [for action in flatten([s.Action]) : startswith(action, "s3:Get") || contains(["s3:ListBucket", "s3:RestoreObject"], action)]]))
+    error_message = "Somebody has more than reading to do in a source."
+  }
+
+  assert {
+    condition     = !strcontains(output.bucket_policy_json, "LeveeRestore") && !strcontains(output.bucket_policy_json, "of-yesterday") && length(jsondecode(output.bucket_policy_json).Statement) == 7 && length(aws_kms_grant.restore) == 0
+    error_message = "Something of restores is left."
+  }
+}
+
 run "archived_objects_may_be_restored_where_the_backup_asks_for_it" {
   command = plan
 

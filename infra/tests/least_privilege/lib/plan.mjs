@@ -40,7 +40,7 @@ const read = {
     world.resource.set(values.key_id, policy);
   },
   aws_sfn_state_machine(world, { values }) {
-    world.definition = values.definition;
+    world.definitions.set(values.name, values.definition);
   },
   aws_scheduler_schedule(world, { values }) {
     world.schedules.push({ name: values.name, start: JSON.parse(values.target[0].input) });
@@ -48,7 +48,7 @@ const read = {
 };
 
 export function readPlan(file) {
-  const world = { trust: new Map(), identity: new Map(), resource: new Map(), schedules: [], definition: null };
+  const world = { trust: new Map(), identity: new Map(), resource: new Map(), schedules: [], definitions: new Map() };
   for (const resource of resourcesOf(JSON.parse(readFileSync(file, "utf8")).planned_values.root_module)) {
     const reader = read[resource.type];
     if (reader) {
