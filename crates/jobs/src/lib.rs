@@ -25,6 +25,10 @@ pub struct JobSettings {
     #[arg(long, env = "LEVEE_RESTORE_ROLE_ARN", value_name = "ARN")]
     pub restore_role_arn: Option<String>,
 
+    /// The role that Batch Operations copies with into the scratch bucket of drills, in the backup account. Only where there are drills.
+    #[arg(long, env = "LEVEE_DRILL_ROLE_ARN", value_name = "ARN")]
+    pub drill_role_arn: Option<String>,
+
     /// The bucket that completion reports go to, in the backup account.
     #[arg(long, env = "LEVEE_REPORT_BUCKET", value_name = "BUCKET")]
     pub report_bucket: String,
@@ -37,7 +41,8 @@ impl JobSettings {
     /// `Levee.RestoreNotEnabled` for a restore without a role that may write into its target.
     pub fn role_for(&self, run: &Run) -> Result<&str, StageError> {
         let Some(restore) = &run.restore else { return Ok(&self.copy_role_arn) };
-        self.restore_role_arn.as_deref().ok_or_else(|| {
+        let role = if restore.drill { &self.drill_role_arn } else { &self.restore_role_arn };
+        role.as_deref().ok_or_else(|| {
             let cause = format!(
                 "the {} cannot write into s3://{}: restores are not enabled. Name the bucket in the variable `restores` of the \
                  backup module, and in the source module of that bucket; once both are applied, redrive the execution.",

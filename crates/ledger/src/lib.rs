@@ -6,6 +6,7 @@ mod canonical;
 pub mod chain;
 mod claim;
 pub mod dates;
+pub mod drill;
 pub mod history;
 mod key;
 mod key_lists;

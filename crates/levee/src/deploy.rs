@@ -52,6 +52,8 @@ pub struct Plan {
     pub copy_role_arn: String,
     /// The role that tables are brought back with, in the backup account; none while restores are not enabled.
     pub restore_role_arn: Option<String>,
+    /// The role that drills copy with, in the backup account; none where there are no drills.
+    pub drill_role_arn: Option<String>,
     /// What the queues' names begin with.
     pub queue_prefix: String,
     /// The principals, role ARNs or patterns of them, that may remove snapshots and change their protection.
@@ -76,6 +78,7 @@ impl Plan {
             inventory_prefix: "inventory".to_owned(),
             copy_role_arn: "arn:aws:iam::222222222222:role/levee-batch-copy".to_owned(),
             restore_role_arn: None,
+            drill_role_arn: None,
             queue_prefix: "levee-".to_owned(),
             receipt_signing_key_arn: None,
             break_glass_arns: Vec::new(),

@@ -143,6 +143,7 @@ impl Hosted {
                 job_submit: levee_job_submit::Settings {
                     copy_role_arn: plan.copy_role_arn.clone(),
                     restore_role_arn: plan.restore_role_arn.clone(),
+                    drill_role_arn: plan.drill_role_arn.clone(),
                     report_bucket: plan.report_bucket.clone(),
                 },
                 large_copy: levee_large_copy::Settings::default(),

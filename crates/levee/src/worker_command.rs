@@ -75,10 +75,11 @@ fn parse(
         parse_settings(PROGRAM, ABOUT, arguments, environment, &[])
             .map(|parsed: SubmittingSettings| (stages, parsed.settings, parsed.job_submit))
     } else {
-        let others = ["LEVEE_COPY_ROLE_ARN", "LEVEE_RESTORE_ROLE_ARN", "LEVEE_REPORT_BUCKET"];
+        let others = ["LEVEE_COPY_ROLE_ARN", "LEVEE_RESTORE_ROLE_ARN", "LEVEE_DRILL_ROLE_ARN", "LEVEE_REPORT_BUCKET"];
         let unused = levee_job_submit::Settings {
             copy_role_arn: String::new(),
             restore_role_arn: None,
+            drill_role_arn: None,
             report_bucket: String::new(),
         };
         parse_settings(PROGRAM, ABOUT, arguments, environment, &others).map(|settings| (stages, settings, unused))

@@ -19,4 +19,7 @@ pub struct Restoration {
     /// What keys get in front there, without a slash at the end; empty for nothing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
+    /// Whether it is a drill, into the scratch bucket and by the role for that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drill: bool,
 }

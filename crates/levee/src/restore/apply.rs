@@ -118,6 +118,7 @@ fn run(plan: &RestorePlan, execution: &RestoreExecution<'_>, pointer: ObjectPoin
             plan: pointer,
             target: plan.target.clone(),
             prefix: plan.target_prefix.clone(),
+            drill: false,
         }),
     }
 }

@@ -8,6 +8,7 @@ use crate::{LogFormat, WorkerSettings};
 pub const SHARED_VARIABLES: &[&str] = &[
     "LEVEE_BREAK_GLASS_ARNS",
     "LEVEE_COPY_ROLE_ARN",
+    "LEVEE_DRILL_ROLE_ARN",
     "LEVEE_LARGE_COPY_PARTS_AT_A_TIME",
     "LEVEE_OBJECTS_AT_ONCE",
     "LEVEE_RECEIPT_SIGNING_KEY_ARN",
