@@ -69,7 +69,7 @@ impl Drill {
     /// Where its record is.
     #[must_use]
     pub fn key(&self) -> String {
-        let day = self.closed.to_zoned(TimeZone::UTC).date();
+        let day = TimeZone::UTC.to_datetime(self.closed).date();
         format!("{}{day}-{}.json", prefix(&self.source), self.execution_name)
     }
 }
