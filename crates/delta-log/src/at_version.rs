@@ -139,6 +139,25 @@ pub fn needs(
     version: u64,
     take: &mut dyn FnMut(Need<'_>) -> Result<(), CannotCheck>,
 ) -> Result<Needs, CannotCheck> {
+    let give = &mut |replay: &Replay<'_>, segment: &Segment, state: &State<'_>| give_data(replay, segment, state, take);
+    let (replay, segment, detail) = by_shards(listing, reader, options, version, give)?;
+    give_log(&replay, &segment, take)?;
+    Ok(Needs {
+        facts: facts(&replay, version, detail.base, detail.time, &detail.counts)?,
+        absolute: detail.counts.absolute,
+        unsupported: features::unsupported(&detail.protocol),
+        catalog_managed: features::is_catalog_managed(&detail.protocol),
+    })
+}
+
+/// Gives `each` the state of a version, shard by shard; answers the last segment, and what is known of all shards together.
+pub(crate) fn by_shards<'a>(
+    listing: &'a Listing,
+    reader: &'a dyn LogReader,
+    options: &'a Options,
+    version: u64,
+    each: &mut dyn FnMut(&Replay<'_>, &Segment, &State<'_>) -> Result<(), CannotCheck>,
+) -> Result<(Replay<'a>, Segment, Detail), CannotCheck> {
     // The number of shards must be known before anything is given, and only a replay tells it.
     let count = in_shards(listing, options, |count, limit| {
         let mut replay = Replay::new(listing.names(), reader, options);
@@ -153,7 +172,7 @@ pub fn needs(
         let presence = Presence { listing, shard: Shard::new(index, count) };
         let found = ending_at(&mut replay, version, presence).map_err(stopped)?;
         let (segment, state) = found.ok_or_else(|| not_loadable(version, &replay))?;
-        give_data(&replay, &segment, &state, take)?;
+        each(&replay, &segment, &state)?;
         let detail = Detail::without_names(&segment, &state).ok_or_else(|| not_loadable(version, &replay))?;
         match &mut last {
             Some((_, joined)) => joined.join(detail, options),
@@ -161,13 +180,7 @@ pub fn needs(
         }
     }
     let (segment, detail) = last.ok_or_else(|| not_loadable(version, &replay))?;
-    give_log(&replay, &segment, take)?;
-    Ok(Needs {
-        facts: facts(&replay, version, detail.base, detail.time, &detail.counts)?,
-        absolute: detail.counts.absolute,
-        unsupported: features::unsupported(&detail.protocol),
-        catalog_managed: features::is_catalog_managed(&detail.protocol),
-    })
+    Ok((replay, segment, detail))
 }
 
 pub(crate) fn stopped(stop: Stop) -> CannotCheck {

@@ -9,6 +9,7 @@
 mod codec;
 mod columns;
 mod delta;
+mod end;
 mod pages;
 mod rows;
 mod thrift;
@@ -25,6 +26,7 @@ use parquet::{
     file::metadata::{ParquetMetaData, ParquetMetaDataReader},
 };
 
+pub use self::end::{End, MOST_OF_A_FOOTER, rows_by_end};
 pub(crate) use self::rows::read_whole_parquet;
 use self::{
     columns::{Group, Levels, Numbers, text},

@@ -7,10 +7,94 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use levee_stage::StageError;
 use serde::{Deserialize, Serialize};
 
-use crate::{Ledger, state::ObjectPointer};
+use crate::{
+    Ledger,
+    state::{Bucket, ObjectPointer},
+    validate,
+};
 
 /// The version of the form of the records of drills that this release writes.
 pub const DRILL_VERSION: u32 = 1;
+
+/// The most tables of one drill.
+const MOST_TABLES: u8 = 100;
+
+/// `$.drill`: the input of the execution, what the schedule asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DrillRequest {
+    /// The source bucket whose snapshots are drilled.
+    pub source: String,
+    /// The bucket of the backup account that tables are restored into, and that is emptied afterwards.
+    pub scratch: Bucket,
+    /// How many tables, 1 to 100.
+    pub tables: u8,
+}
+
+impl DrillRequest {
+    /// Checks every field. `own` are the account of the deployment and the bucket of its ledger.
+    ///
+    /// # Errors
+    /// `Levee.InputInvalid` with all problems at once.
+    pub fn validate(&self, (account, ledger): (&str, &str)) -> Result<(), StageError> {
+        let mut problems = Vec::new();
+        validate::bucket(&mut problems, "drill.source", &self.source);
+        validate::bucket(&mut problems, "drill.scratch.name", &self.scratch.name);
+        if self.scratch.account != account {
+            problems.push(format!(
+                "`drill.scratch.account` is {:?}, and the scratch bucket must belong to the backup account {account}",
+                self.scratch.account
+            ));
+        }
+        if [self.source.as_str(), ledger].contains(&self.scratch.name.as_str()) {
+            problems.push(format!(
+                "`drill.scratch.name` is {:?}, which is no scratch bucket: what is in that is deleted",
+                self.scratch.name
+            ));
+        }
+        if !(1..=MOST_TABLES).contains(&self.tables) {
+            problems.push(format!("`drill.tables` is {}, it must be 1 to {MOST_TABLES}", self.tables));
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let cause = format!(
+            "the input of the execution has {} problem(s): {}. Correct the schedule's input and start a new execution: a redrive \
+             repeats the same input.",
+            problems.len(),
+            problems.join("; ")
+        );
+        Err(StageError::permanent(StageError::INPUT_INVALID, cause))
+    }
+}
+
+/// What everything of a source is below in the scratch bucket, with a slash at the end.
+#[must_use]
+pub fn scratch_of(source: &str) -> String {
+    format!("{source}/")
+}
+
+/// What an execution restores below in the scratch bucket, without a slash at the end.
+#[must_use]
+pub fn scratch_prefix(source: &str, execution_name: &str) -> String {
+    format!("{}{execution_name}", scratch_of(source))
+}
+
+/// Where the run that drill-plan answers is recorded: of an execution, since its restore has no name before that.
+#[must_use]
+pub fn plan_record(source: &str, execution_name: &str) -> String {
+    format!("drill-plans/{source}/{execution_name}.json")
+}
+
+/// `$.drilled`, by drill-close.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drilled {
+    /// `drill of lake-events from 31 Mar 2026: 3 tables open as their backup says, 412 objects in 14 min`.
+    pub headline: String,
+    /// The record.
+    #[serde(flatten)]
+    pub pointer: ObjectPointer,
+}
 
 /// What came of a drill. Fields are only ever added.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +150,24 @@ impl Drill {
         self.restored.duration_since(self.started).as_secs().unsigned_abs()
     }
 
+    /// Objects that were copied in a second of all of it; none when it took none.
+    #[must_use]
+    pub fn objects_per_second(&self) -> Option<f64> {
+        self.per_second(self.objects)
+    }
+
+    /// Bytes that were copied in a second of all of it; none when it took none.
+    #[must_use]
+    pub fn bytes_per_second(&self) -> Option<f64> {
+        self.per_second(self.bytes)
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "a rate needs no more than 53 bits")]
+    fn per_second(&self, what: u64) -> Option<f64> {
+        let seconds = self.seconds();
+        (seconds > 0).then(|| what as f64 / seconds as f64)
+    }
+
     /// Where its record is.
     #[must_use]
     pub fn key(&self) -> String {
@@ -79,6 +181,14 @@ fn prefix(source: &str) -> String {
 }
 
 impl Ledger {
+    /// The sources that have drills, by name.
+    ///
+    /// # Errors
+    /// AWS errors.
+    pub async fn drilled_sources(&self) -> Result<Vec<String>, StageError> {
+        self.folders("drills/").await
+    }
+
     /// The last drills of a source, newest first, at most `limit` of them.
     ///
     /// # Errors

@@ -162,6 +162,21 @@ impl Ledger {
         Ok(self.folder(&run.prefix()).await?.objects)
     }
 
+    /// The newest closed run of a source; none when none is closed. Days before it are not looked into.
+    ///
+    /// # Errors
+    /// As [`runs_of`](Self::runs_of).
+    pub async fn newest_closed(&self, source: &str) -> Result<Option<Closed>, StageError> {
+        for day in self.days(source).await? {
+            for run in self.runs_of(source, day).await? {
+                if let End::Closed(closed) = run.end {
+                    return Ok(Some(*closed));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     async fn end(&self, prefix: &str) -> Result<End, StageError> {
         let key = format!("{prefix}{RECEIPT}");
         if let Some((bytes, pointer)) = self.get(&key).await? {
@@ -180,6 +195,11 @@ impl Ledger {
             Some(record) if record.is_failure() => End::Failed(record),
             last => End::Open(last),
         })
+    }
+
+    /// The folders in a folder, by name.
+    pub(crate) async fn folders(&self, prefix: &str) -> Result<Vec<String>, StageError> {
+        Ok(self.folder(prefix).await?.folders)
     }
 
     /// What stands in a folder, in the order in which it was written, and the folders in it by name.

@@ -18,6 +18,7 @@ pub mod restore;
 mod selection;
 pub mod signature;
 pub mod state;
+mod table_list;
 mod validate;
 
 pub use artefact::{Artefact, ArtefactWriter};

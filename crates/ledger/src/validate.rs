@@ -87,7 +87,7 @@ impl Run {
     }
 }
 
-fn bucket(problems: &mut Vec<String>, field: &str, name: &str) {
+pub(crate) fn bucket(problems: &mut Vec<String>, field: &str, name: &str) {
     match check_bucket(name) {
         Err(NameError::Invalid { problems: broken, .. }) => {
             problems.push(format!("`{field}` {name:?} cannot be a bucket's name: {}", broken.join(", ")));

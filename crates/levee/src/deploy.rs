@@ -20,10 +20,14 @@ pub use schedules::{START_EXECUTION, Timetable, schedule};
 pub const STATE_MACHINE: &str = include_str!("../../../statemachine/backup.asl.json");
 /// The definition of the state machine of restores, in the same form.
 pub const RESTORE_STATE_MACHINE: &str = include_str!("../../../statemachine/restore.asl.json");
+/// The definition of the state machine of drills, in the same form.
+pub const DRILL_STATE_MACHINE: &str = include_str!("../../../statemachine/drill.asl.json");
 /// The name of the state machine.
 pub const STATE_MACHINE_NAME: &str = "levee-backup";
 /// The name of that of restores: see [`levee_ledger::restore::state_machine_of`].
 pub const RESTORE_STATE_MACHINE_NAME: &str = "levee-restore";
+/// The name of that of drills.
+pub const DRILL_STATE_MACHINE_NAME: &str = "levee-drill";
 /// The bus that Levee's events go to.
 pub const BUS: &str = "levee";
 
@@ -54,6 +58,8 @@ pub struct Plan {
     pub restore_role_arn: Option<String>,
     /// The role that drills copy with, in the backup account; none where there are no drills.
     pub drill_role_arn: Option<String>,
+    /// The bucket that drills restore into, in the backup account; none where there are no drills.
+    pub scratch_bucket: Option<String>,
     /// What the queues' names begin with.
     pub queue_prefix: String,
     /// The principals, role ARNs or patterns of them, that may remove snapshots and change their protection.
@@ -79,6 +85,7 @@ impl Plan {
             copy_role_arn: "arn:aws:iam::222222222222:role/levee-batch-copy".to_owned(),
             restore_role_arn: None,
             drill_role_arn: None,
+            scratch_bucket: None,
             queue_prefix: "levee-".to_owned(),
             receipt_signing_key_arn: None,
             break_glass_arns: Vec::new(),
@@ -90,6 +97,24 @@ impl Plan {
     pub fn with_restores(self) -> Self {
         let role = format!("arn:aws:iam::{}:role/levee-batch-restore", self.backup_account);
         Self { restore_role_arn: Some(role), ..self }
+    }
+
+    /// The same with drills.
+    #[must_use]
+    pub fn with_drills(self) -> Self {
+        let role = format!("arn:aws:iam::{}:role/levee-batch-drill", self.backup_account);
+        Self { drill_role_arn: Some(role), scratch_bucket: Some("levee-scratch".to_owned()), ..self }
+    }
+
+    /// The input of the executions of drills of the source; the scratch bucket has no name where there are none.
+    #[must_use]
+    pub fn drill_input(&self, tables: u8) -> Value {
+        let name = self.scratch_bucket.as_deref().unwrap_or_default();
+        json!({ "drill": {
+            "source": self.source,
+            "scratch": { "name": name, "account": self.backup_account, "region": self.region },
+            "tables": tables,
+        }})
     }
 
     /// The input of an execution for one backup date.
@@ -185,6 +210,7 @@ pub async fn deploy_all(accounts: &Accounts, plans: &[Plan]) -> Result<Deployed>
     };
     let state_machine_arn = machine(STATE_MACHINE_NAME, STATE_MACHINE).await?;
     machine(RESTORE_STATE_MACHINE_NAME, RESTORE_STATE_MACHINE).await?;
+    machine(DRILL_STATE_MACHINE_NAME, DRILL_STATE_MACHINE).await?;
     for plan in plans {
         buckets::inventory(accounts, plan).await?;
     }

@@ -3,6 +3,8 @@
 use clap::ValueEnum;
 use levee_bucket_provision::BucketProvision;
 use levee_clock::Clock;
+use levee_drill_close::DrillClose;
+use levee_drill_plan::DrillPlanning;
 use levee_job_poll::JobPoll;
 use levee_job_submit::JobSubmit;
 use levee_large_copy::LargeCopying;
@@ -42,11 +44,15 @@ pub enum StageName {
     RunClose,
     /// Begins a restore.
     RestorePlan,
+    /// Begins a drill.
+    DrillPlan,
+    /// Closes a drill, and empties the scratch bucket.
+    DrillClose,
 }
 
 impl StageName {
-    /// Every stage: those of a night in its order, then the one that restores alone have.
-    pub const ALL: [Self; 11] = [
+    /// Every stage: those of a night in its order, then those that restores and drills alone have.
+    pub const ALL: [Self; 13] = [
         Self::ManifestReady,
         Self::BucketProvision,
         Self::JobSubmit,
@@ -58,6 +64,8 @@ impl StageName {
         Self::TableVerify,
         Self::RunClose,
         Self::RestorePlan,
+        Self::DrillPlan,
+        Self::DrillClose,
     ];
 
     /// Those that every night goes through, in its order. The others are entered where the plan of a night asks for them.
@@ -87,6 +95,8 @@ impl StageName {
             Self::TableVerify => TableVerify::NAME,
             Self::RunClose => RunClose::NAME,
             Self::RestorePlan => RestorePlanning::NAME,
+            Self::DrillPlan => DrillPlanning::NAME,
+            Self::DrillClose => DrillClose::NAME,
         }
     }
 }
@@ -173,6 +183,8 @@ impl Hosted {
             StageName::TableVerify => self.boxed(TableVerify::new(aws, common, &own.table_verify)),
             StageName::RunClose => self.boxed(RunClose::new(aws, common, &own.run_close)),
             StageName::RestorePlan => self.boxed(RestorePlanning::new(aws, common, none)),
+            StageName::DrillPlan => self.boxed(DrillPlanning::new(aws, common, none)),
+            StageName::DrillClose => self.boxed(DrillClose::new(aws, common, none)),
         }
     }
 

@@ -13,18 +13,17 @@ use std::{fs::OpenOptions, io::Write, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 pub use apply::{Applied, ApplySettings, apply, start};
-use choose::{Chooser, Chosen, When};
+use choose::{Chooser, When};
 pub use follow::{Followed, follow};
 use jiff::{Timestamp, civil::Date};
 use levee_clock::Clock;
-use levee_delta_log::Options;
 use levee_ledger::{
     Ledger,
     receipt::Receipt,
     restore::{RESTORE_PLAN_VERSION, RestorePlan, TableToRestore, state_machine_of},
-    state::{Bucket, COPY_LIMIT_BYTES},
+    state::Bucket,
 };
-use levee_restore::{Objects, Stores, Wish, objects};
+use levee_restore::Chosen;
 use levee_stage::Aws;
 use levee_tables::BucketStore;
 pub use target::Place;
@@ -234,40 +233,12 @@ async fn tables(
 ) -> Result<Result<Vec<TableToRestore>, Vec<String>>> {
     let (mut tables, mut refusals) = (Vec::new(), Vec::new());
     for chosen in chosen {
-        let root = place.root_of(&chosen.path);
-        let snapshot = BucketStore::new(s3, &chosen.run.bucket, Some(chosen.run.account.clone()));
-        let stores = Stores { snapshot: &snapshot, path: &chosen.path, target, root: &root };
-        let wish = Wish { how: chosen.how, version: chosen.version, overwrite };
-        match objects(&stores, wish, &Options::default()).await? {
-            Ok(objects) => tables.push(table(chosen, root, &objects)),
+        match chosen.planned(s3, target, &place.prefix, overwrite).await? {
+            Ok(table) => tables.push(table),
             Err(refusal) => refusals.push(refusal),
         }
     }
     Ok(if refusals.is_empty() { Ok(tables) } else { Err(refusals) })
-}
-
-fn table(chosen: Chosen, target: String, objects: &Objects) -> TableToRestore {
-    let Chosen { path, run, how, version, facts, described } = chosen;
-    let count =
-        |wanted: &dyn Fn(&levee_restore::ToCopy) -> bool| objects.copy.iter().filter(|o| wanted(o)).count() as u64;
-    TableToRestore {
-        path,
-        target,
-        how,
-        version,
-        timestamp_ms: facts.timestamp_ms,
-        run,
-        files: facts.files,
-        bytes: facts.bytes,
-        rows: facts.rows,
-        objects: objects.copy.len() as u64,
-        object_bytes: objects.bytes(),
-        large_objects: count(&|object| object.size > COPY_LIMIT_BYTES),
-        archived_objects: count(&|object| object.archived),
-        present_objects: objects.present,
-        objects_sha256: objects.sha256(),
-        described,
-    }
 }
 
 fn document(

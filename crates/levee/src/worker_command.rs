@@ -20,7 +20,7 @@ Runs the workers of some stages, or of all, until it is told to stop.
   levee worker --all [SETTINGS]
 
 Stages: manifest-ready, bucket-provision, job-submit, job-poll, report-parse, thaw, large-copy, snapshot-check, table-verify,
-run-close.";
+run-close, restore-plan, drill-plan, drill-close.";
 
 /// The settings of a process without a worker that makes jobs.
 #[derive(Debug, Args)]

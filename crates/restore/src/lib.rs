@@ -2,7 +2,11 @@
 //! code. Neither reads data files.
 
 mod objects;
+mod run;
 mod stores;
+mod tables;
 
 pub use objects::{Objects, ToCopy, Wish, objects};
+pub use run::run_of;
 pub use stores::Stores;
+pub use tables::{Chosen, root_below, snapshot, snapshot_run};

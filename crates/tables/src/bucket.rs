@@ -24,6 +24,15 @@ const PAGES_OF_FOLDERS: usize = 16;
 /// Folders within folders that are gone down for a place to cut.
 const DEPTH: usize = 8;
 
+/// The end of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndOf {
+    /// Its last bytes: as many as were asked for, or all of them.
+    pub bytes: Bytes,
+    /// The bytes of the whole object.
+    pub size: u64,
+}
+
 /// What is below a prefix of a bucket. Keys are relative to it.
 #[derive(Clone, Debug)]
 pub struct BucketStore {
@@ -57,6 +66,35 @@ impl BucketStore {
         let take = &take;
         let listed = ranges.into_iter().map(|range| async move { self.range("", range, take).await });
         stream::iter(listed).buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    /// The last bytes of an object, at most `most` of them; none when it is not there. Of an object without bytes there are none.
+    ///
+    /// # Errors
+    /// AWS errors.
+    pub async fn read_end(&self, key: &str, most: u64) -> Result<Option<EndOf>, StageError> {
+        let place = self.place(key);
+        let call = self.s3.get_object().bucket(&self.bucket).key(format!("{}{key}", self.prefix));
+        let call = call.range(format!("bytes=-{most}")).set_expected_bucket_owner(self.owner.clone());
+        let answer = match call.send().await {
+            Ok(answer) => answer,
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => return Ok(None),
+            Err(error) => match http_status(&error) {
+                Some(404) => return Ok(None),
+                // An object without bytes has no range that could be given.
+                Some(416) => return Ok(Some(EndOf { bytes: Bytes::new(), size: 0 })),
+                _ => return Err(aws_error(&format!("GetObject {place}"), error)),
+            },
+        };
+        // `bytes 100-199/200`; where all is given, it may be missing.
+        let whole = answer.content_range().and_then(|range| range.rsplit('/').next()?.parse().ok());
+        let bytes = answer.body.collect().await.map_err(|error| {
+            let cause = format!("reading the end of {place} broke off: {error}; it is tried again");
+            StageError::transient(StageError::AWS_UNAVAILABLE, cause)
+        })?;
+        let bytes = bytes.into_bytes();
+        let size = whole.unwrap_or(bytes.len() as u64);
+        Ok(Some(EndOf { bytes, size }))
     }
 
     async fn range(

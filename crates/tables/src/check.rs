@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use levee_delta_log::{
-    AtVersion, CannotCheck, Described, Listing, Need, NeedKind, Options, RestoreFacts, RestoreSummary, TableVerdict,
+    AtVersion, CannotCheck, Described, Listing, LiveFile, Need, NeedKind, Options, RestoreFacts, RestoreSummary, TableVerdict,
 };
 use levee_stage::StageError;
 
@@ -137,6 +137,29 @@ pub async fn needs<S: Store>(
     .await?;
     needed.sort();
     Ok(needed)
+}
+
+/// The live data files of a version, see [`levee_delta_log::live_files`]. Memory holds all of them.
+///
+/// # Errors
+/// As [`verdict`]; the version cannot be loaded, or has files that are elsewhere.
+pub async fn live_files<S: Store>(
+    store: &S,
+    root: &str,
+    listing: &Arc<Listing>,
+    options: &Options,
+    version: u64,
+) -> Result<Vec<LiveFile>, StageError> {
+    let options = options.clone();
+    replay(store, root, listing, move |listing, log| {
+        let mut files = Vec::new();
+        let mut take = |file| {
+            files.push(file);
+            Ok(())
+        };
+        levee_delta_log::live_files(listing, log, &options, version, &mut take).map(|()| files)
+    })
+    .await
 }
 
 /// The bytes of a `_last_checkpoint` that names the checkpoint of a version; none when there is no such checkpoint.

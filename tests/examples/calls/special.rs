@@ -185,6 +185,8 @@ pub(crate) fn hold(stage: StageName) -> CallFault {
         StageName::TableVerify => writing("08-table-verify"),
         StageName::RunClose => writing("receipts/"),
         StageName::RestorePlan => writing("planned.json"),
+        StageName::DrillPlan => writing("drill-plans/"),
+        StageName::DrillClose => writing("09-drill-close"),
     }
 }
 

@@ -4,14 +4,18 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 use aws_sdk_s3::types::{
-    BucketVersioningStatus, InventoryConfiguration, InventoryDestination, InventoryFormat, InventoryFrequency,
-    InventoryIncludedObjectVersions, InventoryOptionalField, InventoryS3BucketDestination, InventorySchedule,
-    VersioningConfiguration,
+    AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketVersioningStatus, ExpirationStatus,
+    InventoryConfiguration, InventoryDestination, InventoryFormat, InventoryFrequency, InventoryIncludedObjectVersions,
+    InventoryOptionalField, InventoryS3BucketDestination, InventorySchedule, LifecycleExpiration, LifecycleRule,
+    LifecycleRuleFilter, VersioningConfiguration,
 };
 use levee_stage::Aws;
 use serde_json::{Value, json};
 
 use super::{Accounts, Plan};
+
+/// How long anything stays in the scratch bucket of drills.
+const SCRATCH_DAYS: i32 = 7;
 
 /// The columns that the stages can use; every one is optional to them.
 pub const INVENTORY_FIELDS: [InventoryOptionalField; 7] = [
@@ -159,6 +163,10 @@ pub(super) async fn shared(accounts: &Accounts, plan: &Plan, plans: &[Plan]) -> 
         bucket(&accounts.backup, name).await?;
         versioned(&accounts.backup, name).await?;
     }
+    if let Some(name) = &plan.scratch_bucket {
+        bucket(&accounts.backup, name).await?;
+        expiring(&accounts.backup, name).await?;
+    }
     policy(&accounts.backup, &plan.manifest_bucket, &manifest_bucket_policy(&plan.manifest_bucket, plans)).await
 }
 
@@ -185,6 +193,27 @@ pub(super) async fn versioned(aws: &Aws, name: &str) -> Result<()> {
         .send()
         .await
         .with_context(|| format!("cannot turn on the versioning of {name}"))?;
+    Ok(())
+}
+
+/// What drills leave in their bucket goes after a week, whatever became of them. It is not versioned: what is deleted there is gone.
+async fn expiring(aws: &Aws, name: &str) -> Result<()> {
+    let rule = LifecycleRule::builder()
+        .id("scratch")
+        .status(ExpirationStatus::Enabled)
+        .filter(LifecycleRuleFilter::builder().prefix("").build())
+        .expiration(LifecycleExpiration::builder().days(SCRATCH_DAYS).build())
+        .abort_incomplete_multipart_upload(
+            AbortIncompleteMultipartUpload::builder().days_after_initiation(SCRATCH_DAYS).build(),
+        )
+        .build()?;
+    aws.s3
+        .put_bucket_lifecycle_configuration()
+        .bucket(name)
+        .lifecycle_configuration(BucketLifecycleConfiguration::builder().rules(rule).build()?)
+        .send()
+        .await
+        .with_context(|| format!("cannot set the lifecycle of {name}"))?;
     Ok(())
 }
 

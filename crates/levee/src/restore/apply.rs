@@ -7,11 +7,9 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use levee_clock::Clock;
 use levee_ledger::{
     Ledger,
-    restore::{RESTORE_PLAN_VERSION, RestoreExecution, RestorePlan},
-    state::{
-        ArchivedPolicy, InventoryLocation, ObjectPointer, Restoration, Restoring, Run, Selection, SnapshotSettings,
-    },
+    restore::{RESTORE_PLAN_VERSION, RestorePlan},
 };
+use levee_restore::run_of;
 use levee_stage::{Aws, aws::error_code};
 
 use super::follow::follow;
@@ -86,41 +84,12 @@ pub async fn start(aws: &Aws, plan: &RestorePlan) -> Result<Vec<Applied>> {
     let mut started = Vec::new();
     for execution in plan.executions()? {
         let written = ledger.write_once(&plan.key(&execution.id), plan).await?;
-        let run = run(plan, &execution, written.pointer().clone());
+        let run = run_of(plan, &execution, written.pointer().clone(), false);
         run.validate()?;
         let input = serde_json::to_string(&ExecutionInput { run })?;
         started.push(first_free(aws, &plan.state_machine_arn, &format!("restore-{}", execution.id), &input).await?);
     }
     Ok(started)
-}
-
-fn run(plan: &RestorePlan, execution: &RestoreExecution<'_>, pointer: ObjectPointer) -> Run {
-    let archived = execution.tables.iter().any(|table| table.archived_objects > 0);
-    Run {
-        source: execution.run.bucket.clone(),
-        source_account: execution.run.account.clone(),
-        inventory: InventoryLocation::default(),
-        backup_date: Some(execution.run.backup_date),
-        scheduled_time: None,
-        time_zone: "UTC".to_owned(),
-        settle_days: 0,
-        manifest_limit_hours: 1,
-        stall_limit_hours: 6,
-        // Whoever waits for a restore waits for nothing else.
-        priority: 100,
-        retries: 3,
-        selection: Selection::default(),
-        archived: if archived { ArchivedPolicy::Restore(Restoring::default()) } else { ArchivedPolicy::Fail },
-        snapshot: SnapshotSettings::default(),
-        restore: Some(Restoration {
-            id: execution.id.clone(),
-            of: plan.source.clone(),
-            plan: pointer,
-            target: plan.target.clone(),
-            prefix: plan.target_prefix.clone(),
-            drill: false,
-        }),
-    }
 }
 
 /// Starts the execution under the first name that is free, unless one of them runs or has succeeded.

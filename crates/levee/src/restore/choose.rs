@@ -5,16 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use aws_sdk_s3::Client;
 use jiff::{Timestamp, civil::Date};
-use levee_delta_log::{Described, Options, VersionFacts};
-use levee_ledger::{
-    Ledger,
-    history::Closed,
-    restore::{How, SnapshotRun},
-    state::TableLine,
-};
-use levee_tables::{at_version, described, listing, version_as_of};
+use levee_delta_log::Options;
+use levee_ledger::{Ledger, history::Closed, state::TableLine};
+use levee_restore::{Chosen, snapshot, snapshot_run};
+use levee_tables::{listing, version_as_of};
 
-use super::runs::{closed, snapshot, snapshot_run};
+use super::runs::closed;
 use crate::{show::tables::read, verify::matcher};
 
 /// Snapshots that a refusal names for want of the one that was asked for.
@@ -41,17 +37,6 @@ impl When {
             _ => None,
         }
     }
-}
-
-/// A table that was found as it is wished for.
-#[derive(Clone, Debug)]
-pub(super) struct Chosen {
-    pub(super) path: String,
-    pub(super) run: SnapshotRun,
-    pub(super) how: How,
-    pub(super) version: u64,
-    pub(super) facts: VersionFacts,
-    pub(super) described: Described,
 }
 
 /// Looks through the runs of a source.
@@ -156,17 +141,15 @@ impl Chooser<'_> {
             }
             (None, _) => return Ok(None),
         };
-        let at = at_version(&store, path, &listed, &options, version).await?;
-        let (Some(facts), true, true) = (at.facts, at.whole, at.unsupported.is_empty()) else {
-            let lacks = at.missing_in_all.objects;
-            tried.why.push(format!(
-                "version {version} is not whole in the snapshot of {day}, where it lacks {lacks} objects"
-            ));
-            return Ok(None);
-        };
-        let described = described(&store, path, &listed, &options, version).await?;
-        let run = snapshot_run(closed);
-        Ok(Some(Chosen { path: path.clone(), run, how: How::New, version, facts, described }))
+        match Chosen::of_snapshot(&store, snapshot_run(closed), path, &listed, version).await? {
+            Ok(chosen) => Ok(Some(chosen)),
+            Err(lacks) => {
+                tried.why.push(format!(
+                    "version {version} is not whole in the snapshot of {day}, where it lacks {lacks} objects"
+                ));
+                Ok(None)
+            }
+        }
     }
 
     fn refusal(&self, path: &str, tried: &Tried) -> String {

@@ -5,13 +5,13 @@ use std::{collections::BTreeSet, sync::Arc};
 use anyhow::Result;
 use levee_delta_log::{Described, Listing, Options, RestoreFacts, VersionFacts};
 use levee_ledger::{history::Closed, restore::How};
-use levee_restore::{Stores, Wish, objects};
+use levee_restore::{Chosen, Stores, Wish, objects, snapshot, snapshot_run};
 use levee_stage::StageError;
 use levee_tables::{BucketStore, Store, at_version, described, listing, needs, restore_commit, version_as_of};
 
 use super::{
-    choose::{Chooser, Chosen, When, nearest},
-    runs::{closed, snapshot, snapshot_run},
+    choose::{Chooser, When, nearest},
+    runs::closed,
 };
 use crate::show::tables::read;
 

@@ -1,15 +1,11 @@
 //! The closed runs of a source, newest first.
 
 use anyhow::Result;
-use aws_sdk_s3::Client;
 use jiff::civil::Date;
 use levee_ledger::{
     Ledger,
     history::{Closed, End},
-    receipt::Receipt,
-    restore::SnapshotRun,
 };
-use levee_tables::BucketStore;
 
 /// The closed runs of one day, or of all.
 ///
@@ -29,21 +25,4 @@ pub(super) async fn closed(ledger: &Ledger, source: &str, day: Option<Date>) -> 
         }
     }
     Ok(closed)
-}
-
-/// The run as a plan has it.
-pub(super) fn snapshot_run(closed: &Closed) -> SnapshotRun {
-    let receipt = &closed.receipt.value;
-    SnapshotRun {
-        backup_date: receipt.run.backup_date,
-        execution_name: receipt.run.execution_name.clone(),
-        receipt_sha256: closed.sha256.clone(),
-        bucket: receipt.snapshot.bucket.clone(),
-        account: receipt.snapshot.account.clone(),
-    }
-}
-
-/// The snapshot of a run.
-pub(super) fn snapshot(s3: &Client, receipt: &Receipt) -> BucketStore {
-    BucketStore::new(s3, &receipt.snapshot.bucket, Some(receipt.snapshot.account.clone()))
 }

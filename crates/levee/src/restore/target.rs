@@ -30,12 +30,6 @@ impl FromStr for Place {
 }
 
 impl Place {
-    /// The root of a table there: below the prefix by its path, because a copy job can put something in front of keys and no more.
-    pub(super) fn root_of(&self, path: &str) -> String {
-        let parts = [self.prefix.as_str(), path].into_iter().filter(|part| !part.is_empty());
-        parts.collect::<Vec<_>>().join("/")
-    }
-
     /// The bucket, if `account` owns it.
     ///
     /// # Errors
@@ -56,19 +50,9 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use rstest::rstest;
 
     use super::*;
-
-    #[rstest]
-    #[case::below_a_prefix("s3://b/back/", "sales/orders", "back/sales/orders")]
-    #[case::into_the_whole_bucket("s3://b", "sales/orders", "sales/orders")]
-    #[case::the_table_at_the_root("s3://b/back", "", "back")]
-    fn tables_go_below_the_prefix_by_their_paths(#[case] place: &str, #[case] path: &str, #[case] root: &str) {
-        assert_eq!(place.parse::<Place>().unwrap().root_of(path), root);
-    }
 
     #[rstest]
     #[case("b/back")]
