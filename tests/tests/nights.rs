@@ -3,6 +3,7 @@
 
 mod nights {
     mod chains;
+    mod drills;
     mod faults;
     mod jobs;
     mod large;

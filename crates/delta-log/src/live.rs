@@ -72,9 +72,9 @@ fn live(add: &Add<'_>) -> Result<LiveFile, String> {
     };
     let deleted = match add.vector {
         None => 0,
-        Some(vector) => {
-            vector.rows().ok_or_else(|| format!("the deletion vector of {:?} takes a negative number of rows away", add.path))?
-        }
+        Some(vector) => vector
+            .rows()
+            .ok_or_else(|| format!("the deletion vector of {:?} takes a negative number of rows away", add.path))?,
     };
     let path = String::from_utf8_lossy(&key).into_owned();
     Ok(LiveFile { path, size: add.size, records: add.records, deleted })

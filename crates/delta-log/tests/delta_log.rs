@@ -13,6 +13,7 @@ mod delta_log {
     mod describing;
     mod fixtures;
     mod models;
+    mod opening;
     mod reading;
     mod registering;
     mod restoring;

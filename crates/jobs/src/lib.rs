@@ -43,6 +43,15 @@ impl JobSettings {
         let Some(restore) = &run.restore else { return Ok(&self.copy_role_arn) };
         let role = if restore.drill { &self.drill_role_arn } else { &self.restore_role_arn };
         role.as_deref().ok_or_else(|| {
+            if restore.drill {
+                let cause = format!(
+                    "the drill ({}) cannot write into s3://{}: drills are not enabled. Enable them in the backup module, which makes their \
+                     role and tells job-submit and thaw of it (LEVEE_DRILL_ROLE_ARN); once it is applied, redrive the execution.",
+                    run.work(),
+                    restore.target.name
+                );
+                return StageError::permanent(RESTORE_NOT_ENABLED, cause);
+            }
             let cause = format!(
                 "the {} cannot write into s3://{}: restores are not enabled. Name the bucket in the variable `restores` of the \
                  backup module, and in the source module of that bucket; once both are applied, redrive the execution.",

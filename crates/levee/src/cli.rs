@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    cat, demo, doctor, exit, plan, receipts, rehearse, restore, runs, show, start, twin_command, verify, worker_command,
+    cat, demo, doctor, drills, exit, plan, receipts, rehearse, restore, runs, show, start, twin_command, verify,
+    worker_command,
 };
 
 /// Verified backups of Delta warehouses on S3.
@@ -52,6 +53,8 @@ enum Command {
     Show(show::ShowSettings),
     /// Find the way back for tables
     Restore(restore::RestoreCommand),
+    /// List the last drills, with what they took
+    Drills(drills::DrillsSettings),
     /// Read S3 Inventory reports
     Inventory(cat::InventoryCommand),
     /// Read completion reports of S3 Batch Operations
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Runs(settings) => wait_for(runs::run(&settings)),
         Command::Show(settings) => wait_for(show::run(&settings)),
         Command::Restore(command) => wait_for(command.run()),
+        Command::Drills(settings) => wait_for(drills::run(&settings)),
         Command::Inventory(command) => wait_for(command.run()),
         Command::Report(command) => wait_for(command.run()),
         Command::Receipts(command) => wait_for(async { Ok(command.run().await) }),

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod demo;
 pub mod deploy;
 pub mod doctor;
+pub mod drills;
 pub mod exit;
 pub mod faults;
 pub mod fleet;

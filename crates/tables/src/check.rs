@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use levee_delta_log::{
-    AtVersion, CannotCheck, Described, Listing, LiveFile, Need, NeedKind, Options, RestoreFacts, RestoreSummary, TableVerdict,
+    AtVersion, CannotCheck, Described, Listing, LiveFile, Need, NeedKind, Options, RestoreFacts, RestoreSummary,
+    TableVerdict,
 };
 use levee_stage::StageError;
 

@@ -11,7 +11,8 @@ mod store;
 
 pub use bucket::{BucketStore, EndOf};
 pub use check::{
-    CANNOT_CHECK, Needed, at_version, described, last_checkpoint, live_files, needs, prefix, restore_commit, version_as_of,
+    CANNOT_CHECK, Needed, at_version, described, last_checkpoint, live_files, needs, prefix, restore_commit,
+    version_as_of,
 };
 pub use folder::FolderStore;
 pub use look::{HELD_AT_ONCE, Looked, listing, look, tables};

@@ -108,10 +108,14 @@ impl Scratch<'_> {
 
     async fn delete(&self, place: &str, keys: &[&str]) -> Result<(), StageError> {
         let invalid = |error: aws_sdk_s3::error::BuildError| {
-            StageError::permanent(StageError::OUTPUT_INVALID, format!("what is deleted of {place} is no request: {error}"))
+            StageError::permanent(
+                StageError::OUTPUT_INVALID,
+                format!("what is deleted of {place} is no request: {error}"),
+            )
         };
         let objects: Result<Vec<_>, _> = keys.iter().map(|key| ObjectIdentifier::builder().key(*key).build()).collect();
-        let delete = Delete::builder().set_objects(Some(objects.map_err(invalid)?)).quiet(true).build().map_err(invalid)?;
+        let delete =
+            Delete::builder().set_objects(Some(objects.map_err(invalid)?)).quiet(true).build().map_err(invalid)?;
         let call = self.s3.delete_objects().bucket(&self.bucket.name).delete(delete);
         let answer = call.expected_bucket_owner(&self.bucket.account).send().await;
         let answer = answer.map_err(|error| aws_error(&format!("DeleteObjects of {place}"), error))?;

@@ -154,7 +154,8 @@ impl Stage for DrillPlanning {
         let plan = self.plan(&drill, &context.execution).await?;
         let executions = plan.executions()?;
         let [execution] = executions.as_slice() else {
-            let cause = format!("the plan of the drill has {} snapshots, and not the one of one backup", executions.len());
+            let cause =
+                format!("the plan of the drill has {} snapshots, and not the one of one backup", executions.len());
             return Err(StageError::permanent(StageError::OUTPUT_INVALID, cause));
         };
         let written = self.ledger.write_once(&plan.key(&execution.id), &plan).await?;

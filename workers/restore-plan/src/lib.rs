@@ -187,6 +187,7 @@ fn started(key: &RunKey, restore: &Restoration, manifest: &Manifest) -> serde_js
     json!({
         "source": key.source,
         "restore": restore.id,
+        "drill": restore.drill,
         "backup_date": key.backup_date,
         "execution": key.execution_arn,
         "target": restore.target,

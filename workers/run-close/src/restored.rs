@@ -41,7 +41,7 @@ impl RunClose {
             }
         };
         let (receipt, pointer) = (&stored.value, stored.pointer.clone());
-        self.bus.send("Restore Completed", &event(&run, receipt, &pointer.key)).await?;
+        self.bus.send("Restore Completed", &event(&run, receipt, &pointer.key, restore.drill)).await?;
         tracing::info!("{}", receipt.headline);
         Ok(Progress::Done(Ended::Restore(RestoreClosed { headline: receipt.headline.clone(), pointer })))
     }
@@ -109,11 +109,12 @@ fn headline(run: &RunKey, input: &RestoreInput) -> String {
     )
 }
 
-fn event(run: &RunKey, receipt: &RestoreReceipt, key: &str) -> serde_json::Value {
+fn event(run: &RunKey, receipt: &RestoreReceipt, key: &str, drill: bool) -> serde_json::Value {
     json!({
         "headline": receipt.headline,
         "source": run.source,
         "restore": receipt.id,
+        "drill": drill,
         "backup_date": run.backup_date,
         "execution": run.execution_arn,
         "target": receipt.target,

@@ -54,10 +54,12 @@ fn of_end(end: &[u8], size: u64) -> Result<End> {
         return Err(broken("its footer is broken"));
     }
     let metadata = ParquetMetaDataReader::decode_metadata(footer)?;
-    let rows = u64::try_from(metadata.file_metadata().num_rows()).map_err(|_| broken("it has a negative number of rows"))?;
-    let of_groups = metadata.row_groups().iter().try_fold(0_u64, |sum, group| {
-        sum.checked_add(u64::try_from(group.num_rows()).ok()?)
-    });
+    let rows =
+        u64::try_from(metadata.file_metadata().num_rows()).map_err(|_| broken("it has a negative number of rows"))?;
+    let of_groups = metadata
+        .row_groups()
+        .iter()
+        .try_fold(0_u64, |sum, group| sum.checked_add(u64::try_from(group.num_rows()).ok()?));
     if of_groups == Some(rows) {
         return Ok(End::Rows(rows));
     }
