@@ -147,7 +147,7 @@ async fn tables_that_were_not_drilled_for_longest_come_next() {
         drilled.push(paths(&drills(&rig).await[0]).join(" "));
     }
     let pairs: Vec<_> = TABLES.chunks(2).map(|pair| pair.join(" ")).collect();
-    assert_eq!(drilled, [&pairs[0], &pairs[1], &pairs[0]]);
+    assert_eq!(drilled, [pairs[0].clone(), pairs[1].clone(), pairs[0].clone()]);
 }
 
 #[tokio::test(start_paused = true)]
