@@ -109,8 +109,8 @@ async fn drill_restores_opens_and_compares_tables_and_leaves_nothing_but_its_rec
     let list = ledger.iter().rfind(|(key, _)| key.starts_with("runs/") && key.ends_with("-tables.jsonl")).unwrap().1;
     let lines = String::from_utf8(list.clone()).unwrap();
     for table in &drill.tables {
-        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let line = lines.filter(|line| line["path"] == table.path.as_str()).next_back().unwrap();
+        let mut lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let line = lines.rfind(|line| line["path"] == table.path.as_str()).unwrap();
         let facts = &line["newest_whole"];
         assert_eq!(line["newest_whole_version"], table.version);
         assert_eq!((&facts["files"], &facts["bytes"]), (&json!(table.files), &json!(table.bytes)));

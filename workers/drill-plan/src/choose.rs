@@ -133,16 +133,17 @@ mod tests {
     #[case::small_ones_go_first(&[], 1, &["s/a"])]
     #[case::classes_that_are_used_up_are_passed_over(&[], 5, &["l/a", "m/a", "m/b", "s/a", "s/b"])]
     #[case::all_that_are_whole_and_no_others(&[], 100, &["l/a", "m/a", "m/b", "s/a", "s/b", "s/c"])]
-    #[case::those_that_were_not_drilled_yet(&[(7, &["s/a", "m/a", "l/a"])], 3, &["l/a", "m/b", "s/b"])]
-    #[case::those_that_were_not_drilled_for_longest(&[(9, &["s/a"]), (8, &["s/b"]), (7, &["s/c"]), (6, &["s/a"])], 3, &["l/a", "m/a", "s/c"])]
-    #[case::the_class_that_was_not_drilled_yet_begins(&[(7, &["s/a"])], 1, &["m/a"])]
-    #[case::the_class_that_was_not_drilled_for_longest_begins(&[(9, &["m/a"]), (8, &["s/a"]), (7, &["l/a"])], 1, &["l/a"])]
+    #[case::those_that_were_not_drilled_yet(&[(7, "s/a m/a l/a")], 3, &["l/a", "m/b", "s/b"])]
+    #[case::those_that_were_not_drilled_for_longest(&[(9, "s/a"), (8, "s/b"), (7, "s/c"), (6, "s/a")], 3, &["l/a", "m/a", "s/c"])]
+    #[case::the_class_that_was_not_drilled_yet_begins(&[(7, "s/a")], 1, &["m/a"])]
+    #[case::the_class_that_was_not_drilled_for_longest_begins(&[(9, "m/a"), (8, "s/a"), (7, "l/a")], 1, &["l/a"])]
     fn tables_are_chosen_by_class_and_by_their_last_drill(
-        #[case] drills: &[(i64, &[&str])],
+        #[case] drills: &[(i64, &str)],
         #[case] wanted: usize,
         #[case] expected: &[&str],
     ) {
-        let drills: Vec<_> = drills.iter().map(|(second, paths)| drill(*second, paths)).collect();
+        let drills: Vec<_> =
+            drills.iter().map(|(second, paths)| drill(*second, &paths.split(' ').collect::<Vec<_>>())).collect();
         let chosen = choose(&lake(), &drills, wanted);
         assert_eq!(chosen.iter().map(|table| table.path.as_str()).collect::<Vec<_>>(), expected);
         let mut other_way_round = lake();
