@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     canonical_json,
+    drill::Spread,
     receipt::{JobFacts, StageFacts},
     restore_prefix,
     state::{Bucket, ObjectPointer, Tables},
@@ -44,8 +45,27 @@ pub struct RestorePlan {
     pub target_prefix: String,
     /// Whether objects that are in the way may be replaced.
     pub overwrite: bool,
+    /// What it takes, as far as that is known.
+    #[serde(default)]
+    pub outlook: Outlook,
     /// The tables, by path.
     pub tables: Vec<TableToRestore>,
+}
+
+/// What a restore takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outlook {
+    /// Requests that are billed: copies, and restores of archived copies.
+    pub requests: u64,
+    /// What all of it costs, in millionths of `currency`; an estimate.
+    pub cost_millionths: u64,
+    /// The currency of the price table.
+    pub currency: String,
+    /// The day of the price table, and its Region.
+    pub prices_of: String,
+    /// How long the execution takes, by the last drills of the source, without the thawing of archived copies; absent without drills.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Spread>,
 }
 
 /// A table at a version, in a snapshot.
@@ -115,6 +135,8 @@ pub struct SnapshotRun {
     pub bucket: String,
     /// The account that owns it.
     pub account: String,
+    /// The storage class of its copies, as the run has made them.
+    pub storage_class: String,
 }
 
 /// What one execution does of a plan: all tables of one snapshot bucket, because a copy job copies from one bucket.

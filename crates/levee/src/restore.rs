@@ -20,8 +20,9 @@ use levee_clock::Clock;
 use levee_delta_log::Options;
 use levee_ledger::{
     Ledger,
+    drill::expected,
     receipt::Receipt,
-    restore::{RESTORE_PLAN_VERSION, RestorePlan, TableToRestore, state_machine_of},
+    restore::{Outlook, RESTORE_PLAN_VERSION, RestorePlan, TableToRestore, state_machine_of},
     state::{Bucket, COPY_LIMIT_BYTES},
 };
 use levee_restore::{Objects, Stores, Wish, objects};
@@ -29,7 +30,10 @@ use levee_stage::Aws;
 use levee_tables::BucketStore;
 pub use target::Place;
 
-use crate::{exit, history::LedgerSettings};
+use crate::{exit, history::LedgerSettings, plan::restoring::outlook};
+
+/// Drills that the time of a restore is estimated from.
+const DRILLS: usize = 10;
 
 /// `levee restore`.
 #[derive(Clone, Debug, clap::Args)]
@@ -219,9 +223,16 @@ pub async fn make(
         Ok(chosen) => tables(s3, &store, &place, chosen, settings.overwrite.is_some()).await?,
         Err(refusals) => return Ok(Err(refusals)),
     };
-    tables
-        .map(|tables| document(settings, &place, receipt, bucket, tables, now))
-        .map_or_else(|refusals| Ok(Err(refusals)), |plan| plan.map(Ok))
+    let tables = match tables {
+        Ok(tables) => tables,
+        Err(refusals) => return Ok(Err(refusals)),
+    };
+    let mut plan = document(settings, &place, receipt, bucket, tables, now)?;
+    plan.outlook = outlook(&plan, &receipt.snapshot.region)?;
+    let total = |of: &dyn Fn(&TableToRestore) -> u64| plan.tables.iter().map(of).fold(0, u64::saturating_add);
+    let drills = ledger.drills(&settings.source, DRILLS).await?;
+    plan.outlook.time = expected(&drills, total(&|table| table.objects), total(&|table| table.object_bytes));
+    Ok(Ok(plan))
 }
 
 /// What is copied of each table; or what is in the way, a line for each.
@@ -292,6 +303,7 @@ fn document(
         target,
         target_prefix: place.prefix.clone(),
         overwrite: settings.overwrite.is_some(),
+        outlook: Outlook::default(),
         tables,
     })
 }

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use levee_delta_log::{Engine, register_sql};
-use levee_ledger::restore::{How, RestorePlan, TableToRestore};
-use levee_page::text::{count, counted, minute_of, size, visible};
+use levee_ledger::restore::{How, Outlook, RestorePlan, TableToRestore};
+use levee_page::text::{count, counted, duration, minute_of, size, visible};
 
 /// The plan, and the SQL that makes restored tables known to engines.
 pub(super) fn told(plan: &RestorePlan) -> Result<String> {
@@ -53,10 +53,34 @@ pub(super) fn told(plan: &RestorePlan) -> Result<String> {
             counted(archived, "object is", "objects are")
         )?;
     }
+    outlook(&mut text, &plan.outlook)?;
     for restored in plan.tables.iter().filter(|table| table.how == How::New) {
         sql(&mut text, plan, restored)?;
     }
     Ok(text.trim_end().to_owned())
+}
+
+fn outlook(text: &mut String, outlook: &Outlook) -> Result<()> {
+    let whole = outlook.cost_millionths / 1_000_000;
+    let cents = outlook.cost_millionths % 1_000_000 / 10_000;
+    writeln!(
+        text,
+        "about {} and {whole}.{cents:02} {} (prices of {})",
+        counted(outlook.requests, "request", "requests"),
+        outlook.currency,
+        outlook.prices_of
+    )?;
+    match outlook.time {
+        Some(time) => writeln!(
+            text,
+            "from {} to {} once it is started, by the last {}",
+            duration(time.least_seconds),
+            duration(time.most_seconds),
+            counted(time.drills, "drill", "drills")
+        )?,
+        None => writeln!(text, "How long it takes is not known: there was no drill of this source yet.")?,
+    }
+    Ok(())
 }
 
 fn cells(table: &TableToRestore) -> [String; 11] {
