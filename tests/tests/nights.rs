@@ -3,6 +3,7 @@
 
 mod nights {
     mod chains;
+    mod coverage;
     mod faults;
     mod jobs;
     mod large;

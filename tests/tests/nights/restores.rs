@@ -29,7 +29,7 @@ async fn objects(rig: &Rig, aws: &Aws, bucket: &str, prefix: &str) -> BTreeMap<S
 }
 
 /// Makes the plan.
-async fn planned(rig: &Rig, arguments: &[&str]) -> RestorePlan {
+pub(crate) async fn planned(rig: &Rig, arguments: &[&str]) -> RestorePlan {
     let arguments = [&["--table", TABLE], arguments].concat();
     asked(rig, &arguments).await.unwrap_or_else(|refusals| panic!("{refusals:?}"))
 }
@@ -44,7 +44,7 @@ async fn applied(rig: &mut Rig, plan: &RestorePlan) -> Followed {
     followed
 }
 
-async fn restored(rig: &mut Rig, plan: &RestorePlan) -> (RestoreReceipt, RestoredTable) {
+pub(crate) async fn restored(rig: &mut Rig, plan: &RestorePlan) -> (RestoreReceipt, RestoredTable) {
     let followed = applied(rig, plan).await;
     assert!(followed.succeeded(), "{followed:?}");
     let key = rig
@@ -69,7 +69,7 @@ fn without(mut objects: BTreeMap<String, Vec<u8>>, keys: &[&str]) -> BTreeMap<St
     objects
 }
 
-async fn lose(rig: &Rig, prefix: &str) {
+pub(crate) async fn lose(rig: &Rig, prefix: &str) {
     for key in objects(rig, &rig.accounts.warehouse, SOURCE, prefix).await.into_keys() {
         delete(&rig.accounts.warehouse, SOURCE, &format!("{prefix}{key}")).await;
     }

@@ -3,8 +3,13 @@
 use anyhow::{Context, Result, bail};
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use levee_delta_log::Verdict;
-use levee_ledger::{Ledger, receipt::Receipt, state::TableLine};
+use levee_ledger::{
+    Ledger,
+    receipt::Receipt,
+    state::{ObjectPointer, TableLine},
+};
 use levee_page::text::{count, minute_of, size, visible};
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use crate::history::folded;
@@ -23,8 +28,38 @@ pub(super) fn verdict(text: &str) -> Result<Verdict, String> {
 /// # Errors
 /// The list is not the one that the receipt pins, or cannot be read.
 pub(crate) async fn read(ledger: &Ledger, receipt: &Receipt, verdicts: &[Verdict]) -> Result<Vec<TableLine>> {
-    let facts = &receipt.tables;
-    let Some(list) = &facts.tables.list else { return Ok(Vec::new()) };
+    let mut lines = Vec::new();
+    each(ledger, receipt, |line| {
+        if verdicts.is_empty() || verdicts.contains(&line.verdict.verdict) {
+            lines.push(line);
+        }
+    })
+    .await?;
+    lines.sort_by(|a, b| a.verdict.path.cmp(&b.verdict.path));
+    Ok(lines)
+}
+
+/// Gives every table of a run to `take`. Memory holds the bytes of the list and one line.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) async fn each(ledger: &Ledger, receipt: &Receipt, take: impl FnMut(TableLine)) -> Result<()> {
+    match &receipt.tables.tables.list {
+        Some(list) => pinned(ledger, list, receipt.tables.list_sha256.as_deref(), take).await,
+        None => Ok(()),
+    }
+}
+
+/// Gives every line of a list of tables that a receipt pins to `take`, once the whole list is known to be the pinned one.
+///
+/// # Errors
+/// The list is not the one that the receipt pins, or cannot be read.
+pub(crate) async fn pinned<T: DeserializeOwned>(
+    ledger: &Ledger,
+    list: &ObjectPointer,
+    sha256: Option<&str>,
+    mut take: impl FnMut(T),
+) -> Result<()> {
     let place = format!("s3://{}/{}", list.bucket, list.key);
     if list.bucket != ledger.bucket() {
         bail!("the list of tables {place} is not in the ledger {}: give the ledger that it is in", ledger.bucket());
@@ -33,22 +68,19 @@ pub(crate) async fn read(ledger: &Ledger, receipt: &Receipt, verdicts: &[Verdict
     let body = body.with_context(|| format!("the list of tables {place} is gone; see who can remove objects there"))?;
     let bytes = body.collect().await.with_context(|| format!("reading {place} broke off; try again"))?.into_bytes();
     let digest = hex::encode(Sha256::digest(&bytes));
-    if facts.list_sha256.as_ref() != Some(&digest) {
-        let pinned = facts.list_sha256.as_deref().unwrap_or("none");
+    if sha256 != Some(digest.as_str()) {
+        let pinned = sha256.unwrap_or("none");
         bail!(
             "the list of tables {place} is not the one that the receipt pins: its SHA-256 is {digest}, the receipt has {pinned}. Look at the versions of the object, and at who can write there"
         );
     }
-    let mut lines = Vec::new();
     for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
-        let line: TableLine = serde_json::from_slice(line)
-            .with_context(|| format!("line {} of {place} is no table that this release knows", number + 1))?;
-        if verdicts.is_empty() || verdicts.contains(&line.verdict.verdict) {
-            lines.push(line);
-        }
+        take(
+            serde_json::from_slice(line)
+                .with_context(|| format!("line {} of {place} is no table that this release knows", number + 1))?,
+        );
     }
-    lines.sort_by(|a, b| a.verdict.path.cmp(&b.verdict.path));
-    Ok(lines)
+    Ok(())
 }
 
 /// The tables for a terminal, and how many they are.
