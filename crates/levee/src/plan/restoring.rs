@@ -23,11 +23,8 @@ pub(crate) fn outlook(plan: &RestorePlan, snapshot_region: &str) -> Result<Outlo
     let (mut requests, mut amount) = (0_u64, 0.0);
     let executions = plan.executions()?;
     for execution in &executions {
-        let sum = |of: &dyn Fn(&levee_ledger::restore::TableToRestore) -> u64| {
-            execution.tables.iter().map(|table| of(table)).fold(0_u64, u64::saturating_add)
-        };
-        let (objects, bytes) = (sum(&|table| table.objects), sum(&|table| table.object_bytes));
-        let (large, archived) = (sum(&|table| table.large_objects), sum(&|table| table.archived_objects));
+        let copied = execution.copied();
+        let (objects, bytes, large, archived) = (copied.objects, copied.bytes, copied.large, copied.archived);
         let parts = if large > 0 { bytes.div_ceil(PART) } else { 0 };
         let copies = objects.saturating_add(parts);
         requests = requests.saturating_add(copies).saturating_add(archived);

@@ -95,7 +95,7 @@ pub async fn start(aws: &Aws, plan: &RestorePlan) -> Result<Vec<Applied>> {
 }
 
 fn run(plan: &RestorePlan, execution: &RestoreExecution<'_>, pointer: ObjectPointer) -> Run {
-    let archived = execution.tables.iter().any(|table| table.archived_objects > 0);
+    let archived = execution.copied().archived > 0;
     Run {
         source: execution.run.bucket.clone(),
         source_account: execution.run.account.clone(),

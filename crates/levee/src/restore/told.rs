@@ -11,9 +11,14 @@ use levee_page::text::{count, counted, duration, minute_of, size, visible};
 /// The plan, and the SQL that makes restored tables known to engines.
 pub(super) fn told(plan: &RestorePlan) -> Result<String> {
     let mut text = String::new();
-    let (objects, bytes) = plan.tables.iter().fold((0_u64, 0_u64), |(objects, bytes), table| {
-        (objects.saturating_add(table.objects), bytes.saturating_add(table.object_bytes))
-    });
+    let (mut objects, mut bytes, mut large, mut archived) = (0_u64, 0_u64, 0_u64, 0_u64);
+    for execution in plan.executions()? {
+        let copied = execution.copied();
+        objects = objects.saturating_add(copied.objects);
+        bytes = bytes.saturating_add(copied.bytes);
+        large = large.saturating_add(copied.large);
+        archived = archived.saturating_add(copied.archived);
+    }
     writeln!(
         text,
         "{} of {} to s3://{}/{}: {} of {} are copied{}",
@@ -36,8 +41,20 @@ pub(super) fn told(plan: &RestorePlan) -> Result<String> {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    writeln!(text, "{table}")?;
-    let large: u64 = plan.tables.iter().map(|table| table.large_objects).sum();
+    if !plan.tables.is_empty() {
+        writeln!(text, "{table}")?;
+    }
+    for prefix in &plan.prefixes {
+        writeln!(
+            text,
+            "{} {:?} of {}: {} of {}",
+            if prefix.single { "object" } else { "prefix" },
+            visible(&prefix.prefix),
+            prefix.run.bucket,
+            counted(prefix.objects, "object", "objects"),
+            size(prefix.object_bytes)
+        )?;
+    }
     if large > 0 {
         writeln!(
             text,
@@ -45,7 +62,6 @@ pub(super) fn told(plan: &RestorePlan) -> Result<String> {
             counted(large, "object is", "objects are")
         )?;
     }
-    let archived: u64 = plan.tables.iter().map(|table| table.archived_objects).sum();
     if archived > 0 {
         writeln!(
             text,
