@@ -3,6 +3,7 @@
 
 mod nights {
     mod chains;
+    mod coverage;
     mod drills;
     mod faults;
     mod jobs;

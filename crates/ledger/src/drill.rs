@@ -176,6 +176,44 @@ impl Drill {
     }
 }
 
+/// How long a restore takes, as drills have shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Seconds that it takes at least.
+    pub least_seconds: u64,
+    /// Seconds that it takes at most.
+    pub most_seconds: u64,
+    /// The drills that say so.
+    pub drills: u64,
+}
+
+/// The longest pause between two looks at a copy job, which a restore may end in or not.
+const PAUSE_SECONDS: u64 = 300;
+
+/// How long a restore of so many objects and bytes takes, from the drills: the fastest and the slowest of them, scaled to a restore
+/// that is smaller, or larger, than the drill in objects or in bytes, whichever says more. None without drills.
+///
+/// A part of the time is the same for every restore, and jobs work on many objects at once, so that neither grows as fast as the
+/// restore does: the true time is between the two.
+#[must_use]
+pub fn expected(drills: &[Drill], objects: u64, bytes: u64) -> Option<Spread> {
+    let scaled = |seconds: u64, wanted: u64, drilled: u64| match drilled {
+        0 => seconds,
+        _ => u64::try_from(u128::from(seconds) * u128::from(wanted) / u128::from(drilled)).unwrap_or(u64::MAX),
+    };
+    let both = |drill: &Drill| {
+        let seconds = drill.seconds();
+        [scaled(seconds, objects, drill.objects), scaled(seconds, bytes, drill.bytes), seconds]
+    };
+    let least = drills.iter().filter_map(|drill| both(drill).into_iter().min()).min()?;
+    let most = drills.iter().filter_map(|drill| both(drill).into_iter().max()).max()?;
+    Some(Spread {
+        least_seconds: least.saturating_sub(PAUSE_SECONDS),
+        most_seconds: most.saturating_add(PAUSE_SECONDS),
+        drills: drills.len() as u64,
+    })
+}
+
 fn prefix(source: &str) -> String {
     format!("drills/{source}/")
 }
@@ -199,5 +237,48 @@ impl Ledger {
             drills.extend(self.read::<Drill>(&key).await?.map(|drill| drill.value));
         }
         Ok(drills)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn drill(objects: u64, bytes: u64, seconds: i64) -> Drill {
+        let at = |second: i64| Timestamp::from_second(second).unwrap().to_string();
+        serde_json::from_value(json!({
+            "version": 1, "source": "lake", "backup_date": "2026-03-31", "execution_arn": "arn", "execution_name": "drill",
+            "started": at(0), "restored": at(seconds), "closed": at(seconds), "objects": objects, "bytes": bytes, "tables": [],
+            "receipt": { "bucket": "ledger", "key": "receipt.json", "etag": "e" }, "emptied": objects,
+        }))
+        .unwrap()
+    }
+
+    #[rstest]
+    #[case::as_large_as_the_drill(&[(100, 1_000, 900)], (100, 1_000), (600, 1_200))]
+    #[case::ten_times_the_objects(&[(100, 1_000, 900)], (1_000, 1_000), (600, 9_300))]
+    #[case::ten_times_the_bytes(&[(100, 1_000, 900)], (100, 10_000), (600, 9_300))]
+    #[case::a_tenth_of_it(&[(100, 1_000, 900)], (10, 100), (0, 1_200))]
+    #[case::between_two(&[(10, 10, 600), (1_000, 1_000, 6_000)], (100, 100), (300, 6_300))]
+    #[case::drill_of_nothing(&[(0, 0, 600)], (100, 100), (300, 900))]
+    fn time_of_a_restore_is_between_the_scaled_drills(
+        #[case] drills: &[(u64, u64, i64)],
+        #[case] (objects, bytes): (u64, u64),
+        #[case] (least_seconds, most_seconds): (u64, u64),
+    ) {
+        let drills: Vec<_> = drills.iter().map(|(objects, bytes, seconds)| drill(*objects, *bytes, *seconds)).collect();
+        let spread = Spread { least_seconds, most_seconds, drills: drills.len() as u64 };
+        assert_eq!(expected(&drills, objects, bytes), Some(spread));
+        assert_eq!(expected(&[], objects, bytes), None);
+    }
+
+    #[test]
+    fn records_of_drills_are_in_the_order_of_their_days() {
+        assert_eq!(drill(1, 1, 86_400).key(), "drills/lake/1970-01-02-drill.json");
     }
 }

@@ -1,17 +1,22 @@
 //! What the ledger knows of the runs of a source: found by listing folders, newest first, without reading what is not asked for.
 //!
-//! The days of a source are `runs/<source>/<yyyy-mm-dd>/`, so that their keys are in the order of time.
+//! The days of a source are `runs/<source>/<yyyy-mm-dd>/`, so that their keys are in the order of time. Its restores are
+//! `restores/<source>/<id>/`, whose ids are in no order.
 
 use jiff::{Timestamp, civil::Date};
 use levee_stage::{StageError, aws_error};
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use crate::{
     Claim, Ledger, Stored,
     receipt::{RECEIPT_VERSION, Receipt},
+    restore::{RESTORE_RECEIPT_VERSION, RestoreReceipt},
+    restore_prefix,
 };
 
 const RUNS: &str = "runs/";
+const RESTORES: &str = "restores/";
 const RECEIPT: &str = "receipt.json";
 
 /// A run, as far as the ledger knows it.
@@ -51,6 +56,15 @@ pub struct Closed {
     pub receipt: Stored<Receipt>,
     /// SHA-256 of its bytes, in hexadecimal.
     pub sha256: String,
+}
+
+/// An execution of a restore that has closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoreEnd {
+    /// The execution's name.
+    pub execution_name: String,
+    /// Its receipt, or why this release cannot read it.
+    pub receipt: Result<RestoreReceipt, String>,
 }
 
 /// An object that a stage has written for a run.
@@ -177,10 +191,37 @@ impl Ledger {
         Ok(None)
     }
 
+    /// The ids of the restores of a source, by name.
+    ///
+    /// # Errors
+    /// AWS errors.
+    pub async fn restores(&self, source: &str) -> Result<Vec<String>, StageError> {
+        Ok(self.folder(&format!("{RESTORES}{source}/")).await?.folders)
+    }
+
+    /// The receipts of the executions of a restore, by the execution's name. In the inner result: why this release cannot read one.
+    ///
+    /// # Errors
+    /// AWS errors.
+    pub async fn restore_receipts(&self, source: &str, id: &str) -> Result<Vec<RestoreEnd>, StageError> {
+        let prefix = restore_prefix(source, id);
+        let mut receipts = Vec::new();
+        for execution_name in self.folder(&prefix).await?.folders {
+            let key = format!("{prefix}{execution_name}/{RECEIPT}");
+            if let Some((bytes, _)) = self.get(&key).await? {
+                let receipt = parsed(&bytes, &self.place(&key), RESTORE_RECEIPT_VERSION, |receipt: &RestoreReceipt| {
+                    receipt.version
+                });
+                receipts.push(RestoreEnd { execution_name, receipt });
+            }
+        }
+        Ok(receipts)
+    }
+
     async fn end(&self, prefix: &str) -> Result<End, StageError> {
         let key = format!("{prefix}{RECEIPT}");
         if let Some((bytes, pointer)) = self.get(&key).await? {
-            return Ok(match parsed(&bytes, &self.place(&key)) {
+            return Ok(match parsed(&bytes, &self.place(&key), RECEIPT_VERSION, |receipt: &Receipt| receipt.version) {
                 Ok(value) => {
                     let sha256 = hex::encode(Sha256::digest(&bytes));
                     End::Closed(Box::new(Closed { receipt: Stored { value, pointer }, sha256 }))
@@ -244,15 +285,20 @@ impl KnownRun {
     }
 }
 
-/// A receipt of the form that this release knows, or why it is none.
-fn parsed(bytes: &[u8], place: &str) -> Result<Receipt, String> {
+/// A receipt of the form `known`, or why it is none.
+fn parsed<T: DeserializeOwned>(
+    bytes: &[u8],
+    place: &str,
+    known: u32,
+    version: impl Fn(&T) -> u32,
+) -> Result<T, String> {
     let remedy =
         "read it with the release that wrote it, or look at the versions of the object and at who can write there";
-    let receipt: Receipt = serde_json::from_slice(bytes)
+    let receipt: T = serde_json::from_slice(bytes)
         .map_err(|error| format!("{place} is no receipt that this release can read: {error}; {remedy}"))?;
-    match receipt.version {
-        RECEIPT_VERSION => Ok(receipt),
-        other => Err(format!("{place} has the form {other}, this release knows {RECEIPT_VERSION}; {remedy}")),
+    match version(&receipt) {
+        same if same == known => Ok(receipt),
+        other => Err(format!("{place} has the form {other}, this release knows {known}; {remedy}")),
     }
 }
 

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     canonical_json,
+    drill::Spread,
     receipt::{JobFacts, StageFacts},
     restore_prefix,
     state::{Bucket, ObjectPointer, Tables},
@@ -44,8 +45,51 @@ pub struct RestorePlan {
     pub target_prefix: String,
     /// Whether objects that are in the way may be replaced.
     pub overwrite: bool,
+    /// What it takes, as far as that is known.
+    #[serde(default)]
+    pub outlook: Outlook,
     /// The tables, by path.
     pub tables: Vec<TableToRestore>,
+    /// Prefixes and single objects, whatever is there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefixes: Vec<PrefixToRestore>,
+}
+
+/// Objects below a prefix of a snapshot, as they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrefixToRestore {
+    /// What their keys begin with; empty for the whole bucket. The whole key of a single object.
+    pub prefix: String,
+    /// Whether it is one object.
+    pub single: bool,
+    /// The run whose snapshot has them.
+    pub run: SnapshotRun,
+    /// Objects.
+    pub objects: u64,
+    /// Their bytes.
+    pub object_bytes: u64,
+    /// Of them, those that are too large for a batch copy.
+    pub large_objects: u64,
+    /// Of them, those that are archived in the snapshot and are thawed first.
+    pub archived_objects: u64,
+    /// SHA-256 in hexadecimal over a line `<size> <key>` for each of them, in the order of keys.
+    pub objects_sha256: String,
+}
+
+/// What a restore takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outlook {
+    /// Requests that are billed: copies, and restores of archived copies.
+    pub requests: u64,
+    /// What all of it costs, in millionths of `currency`; an estimate.
+    pub cost_millionths: u64,
+    /// The currency of the price table.
+    pub currency: String,
+    /// The day of the price table, and its Region.
+    pub prices_of: String,
+    /// How long the execution takes, by the last drills of the source, without the thawing of archived copies; absent without drills.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Spread>,
 }
 
 /// A table at a version, in a snapshot.
@@ -115,6 +159,8 @@ pub struct SnapshotRun {
     pub bucket: String,
     /// The account that owns it.
     pub account: String,
+    /// The storage class of its copies, as the run has made them.
+    pub storage_class: String,
 }
 
 /// What one execution does of a plan: all tables of one snapshot bucket, because a copy job copies from one bucket.
@@ -126,6 +172,49 @@ pub struct RestoreExecution<'a> {
     pub run: &'a SnapshotRun,
     /// Its tables.
     pub tables: Vec<&'a TableToRestore>,
+    /// Its prefixes.
+    pub prefixes: Vec<&'a PrefixToRestore>,
+}
+
+/// What an execution copies, in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// Objects.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Of them, those that are too large for a batch copy.
+    pub large: u64,
+    /// Of them, those that are archived.
+    pub archived: u64,
+}
+
+impl Copied {
+    const fn add(&mut self, [objects, bytes, large, archived]: [u64; 4]) {
+        self.objects = self.objects.saturating_add(objects);
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.large = self.large.saturating_add(large);
+        self.archived = self.archived.saturating_add(archived);
+    }
+}
+
+impl<'a> RestoreExecution<'a> {
+    fn of(digest: &str, run: &'a SnapshotRun) -> Self {
+        Self { id: format!("{digest}-{}", run.backup_date), run, tables: Vec::new(), prefixes: Vec::new() }
+    }
+
+    /// What it copies.
+    #[must_use]
+    pub fn copied(&self) -> Copied {
+        let mut copied = Copied::default();
+        for table in &self.tables {
+            copied.add([table.objects, table.object_bytes, table.large_objects, table.archived_objects]);
+        }
+        for prefix in &self.prefixes {
+            copied.add([prefix.objects, prefix.object_bytes, prefix.large_objects, prefix.archived_objects]);
+        }
+        copied
+    }
 }
 
 impl RestorePlan {
@@ -148,12 +237,18 @@ impl RestorePlan {
         let digest: String = self.digest()?.chars().take(ID_DIGITS).collect();
         let mut by_bucket: BTreeMap<&str, RestoreExecution<'_>> = BTreeMap::new();
         for table in &self.tables {
-            let of_bucket = by_bucket.entry(&table.run.bucket).or_insert_with(|| RestoreExecution {
-                id: format!("{digest}-{}", table.run.backup_date),
-                run: &table.run,
-                tables: Vec::new(),
-            });
-            of_bucket.tables.push(table);
+            by_bucket
+                .entry(&table.run.bucket)
+                .or_insert_with(|| RestoreExecution::of(&digest, &table.run))
+                .tables
+                .push(table);
+        }
+        for prefix in &self.prefixes {
+            by_bucket
+                .entry(&prefix.run.bucket)
+                .or_insert_with(|| RestoreExecution::of(&digest, &prefix.run))
+                .prefixes
+                .push(prefix);
         }
         Ok(by_bucket.into_values().collect())
     }
@@ -235,8 +330,9 @@ pub struct RestoreReceipt {
     pub bytes: u64,
     /// The tables, each of them whole at its version; a line of [`RestoredTable`] for each in the list.
     pub tables: Tables,
-    /// SHA-256 of the list.
-    pub list_sha256: String,
+    /// SHA-256 of the list; absent where no table was restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list_sha256: Option<String>,
     /// The copy jobs, by attempt.
     pub jobs: Vec<JobFacts>,
     /// The stages, in the order in which they ended.

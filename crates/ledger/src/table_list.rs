@@ -26,12 +26,28 @@ impl Ledger {
     /// The lines of a list of tables that a receipt pins by its SHA-256. Memory holds all of it.
     ///
     /// # Errors
-    /// `Levee.LedgerCorrupt` when the list is gone, is not the one that the receipt pins, or has a line that is none; AWS errors.
+    /// As [`each_pinned`](Self::each_pinned).
     pub async fn pinned_lines<T: DeserializeOwned>(
         &self,
         list: &ObjectPointer,
         sha256: Option<&str>,
     ) -> Result<Vec<T>, StageError> {
+        let mut lines = Vec::new();
+        self.each_pinned(list, sha256, |line| lines.push(line)).await?;
+        Ok(lines)
+    }
+
+    /// Gives every line of a list of tables that a receipt pins to `take`, once the whole list is known to be the pinned one. Memory holds
+    /// the bytes of the list and one line.
+    ///
+    /// # Errors
+    /// `Levee.LedgerCorrupt` when the list is gone, is not the one that the receipt pins, or has a line that is none; AWS errors.
+    pub async fn each_pinned<T: DeserializeOwned>(
+        &self,
+        list: &ObjectPointer,
+        sha256: Option<&str>,
+        mut take: impl FnMut(T),
+    ) -> Result<(), StageError> {
         let corrupt = |cause: String| StageError::permanent("Levee.LedgerCorrupt", cause);
         let place = format!("s3://{}/{}", list.bucket, list.key);
         if list.bucket != self.bucket() {
@@ -50,13 +66,11 @@ impl Ledger {
                 sha256.unwrap_or("none")
             )));
         }
-        let lines = bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
-        lines
-            .map(|(number, line)| {
-                serde_json::from_slice(line).map_err(|error| {
-                    corrupt(format!("line {} of {place} is no table that this release knows: {error}", number + 1))
-                })
-            })
-            .collect()
+        for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
+            take(serde_json::from_slice(line).map_err(|error| {
+                corrupt(format!("line {} of {place} is no table that this release knows: {error}", number + 1))
+            })?);
+        }
+        Ok(())
     }
 }

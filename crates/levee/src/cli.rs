@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    cat, demo, doctor, drills, exit, plan, receipts, rehearse, restore, runs, show, start, twin_command, verify,
-    worker_command,
+    cat, coverage, demo, doctor, drills, exit, plan, receipts, rehearse, restore, runs, show, start, twin_command,
+    verify, worker_command,
 };
 
 /// Verified backups of Delta warehouses on S3.
@@ -51,6 +51,8 @@ enum Command {
     Runs(runs::RunsSettings),
     /// Show what the ledger knows of one run
     Show(show::ShowSettings),
+    /// Say what of the warehouse could be brought back today, by the ledger
+    Coverage(coverage::CoverageSettings),
     /// Find the way back for tables
     Restore(restore::RestoreCommand),
     /// List the last drills, with what they took
@@ -77,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Verify(settings) => wait_for(verify::run(&settings)),
         Command::Runs(settings) => wait_for(runs::run(&settings)),
         Command::Show(settings) => wait_for(show::run(&settings)),
+        Command::Coverage(settings) => wait_for(coverage::run(&settings)),
         Command::Restore(command) => wait_for(command.run()),
         Command::Drills(settings) => wait_for(drills::run(&settings)),
         Command::Inventory(command) => wait_for(command.run()),

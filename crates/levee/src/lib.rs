@@ -2,6 +2,7 @@
 
 pub mod cat;
 pub mod cli;
+pub mod coverage;
 pub mod demo;
 pub mod deploy;
 pub mod doctor;

@@ -6,6 +6,7 @@
 mod cost;
 mod outlook;
 mod prices;
+pub(crate) mod restoring;
 mod survey;
 
 use std::{

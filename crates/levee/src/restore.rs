@@ -5,6 +5,7 @@ mod apply;
 mod choose;
 mod follow;
 mod in_place;
+mod prefixes;
 mod runs;
 mod target;
 mod told;
@@ -19,16 +20,21 @@ use jiff::{Timestamp, civil::Date};
 use levee_clock::Clock;
 use levee_ledger::{
     Ledger,
+    drill::expected,
     receipt::Receipt,
-    restore::{RESTORE_PLAN_VERSION, RestorePlan, TableToRestore, state_machine_of},
+    restore::{Outlook, PrefixToRestore, RESTORE_PLAN_VERSION, RestorePlan, TableToRestore, state_machine_of},
     state::Bucket,
 };
-use levee_restore::Chosen;
+use levee_restore::{Chosen, Prefix};
 use levee_stage::Aws;
 use levee_tables::BucketStore;
+use prefixes::Prefixes;
 pub use target::Place;
 
-use crate::{exit, history::LedgerSettings};
+use crate::{exit, history::LedgerSettings, plan::restoring::outlook};
+
+/// Drills that the time of a restore is estimated from.
+const DRILLS: usize = 10;
 
 /// `levee restore`.
 #[derive(Clone, Debug, clap::Args)]
@@ -72,8 +78,16 @@ pub struct PlanSettings {
     source: String,
 
     /// A table by its path in the source, or a glob over the tables of the newest snapshot: `*` stays within a `/`, `**` does not
-    #[arg(long, value_name = "PATH|GLOB", required = true)]
+    #[arg(long, value_name = "PATH|GLOB", required_unless_present_any = ["prefix", "object"])]
     table: Vec<String>,
+
+    /// All objects whose keys begin with this, as the newest snapshot or that of the day has them; '' for the whole bucket
+    #[arg(long, value_name = "PREFIX", requires = "to", conflicts_with_all = ["at_version", "as_of", "in_place"])]
+    prefix: Vec<String>,
+
+    /// A single object by its key, likewise
+    #[arg(long, value_name = "KEY", requires = "to", conflicts_with_all = ["at_version", "as_of", "in_place"])]
+    object: Vec<String>,
 
     /// Restore from the snapshot of this day
     #[arg(long, value_name = "YYYY-MM-DD")]
@@ -121,6 +135,8 @@ impl PlanSettings {
             ledger: LedgerSettings { ledger: ledger.to_owned() },
             source: source.to_owned(),
             table: vec![table.to_owned()],
+            prefix: Vec::new(),
+            object: Vec::new(),
             backup_date: None,
             at_version: None,
             as_of: None,
@@ -140,6 +156,11 @@ impl PlanSettings {
             (.., Some(time)) => When::AsOf(time),
             (None, None, None) => When::Newest,
         }
+    }
+
+    fn prefixes(&self) -> Vec<Prefix<'_>> {
+        let prefixes = self.prefix.iter().map(|prefix| Prefix { prefix, single: false });
+        prefixes.chain(self.object.iter().map(|key| Prefix { prefix: key, single: true })).collect()
     }
 
     fn place(&self) -> Place {
@@ -200,7 +221,37 @@ pub async fn make(
     let receipt = &newest.receipt.value;
     let account = settings.to_account.as_deref().unwrap_or(&receipt.run.source_account);
     let bucket = place.bucket(target, account, &receipt.snapshot.region).await?;
+    let store = BucketStore::new(target, &bucket.name, Some(bucket.account.clone()));
     let chooser = Chooser { s3, ledger: &ledger, source: &settings.source, when: settings.when() };
+    let tables = match chosen(settings, &chooser, &store).await? {
+        Ok(chosen) => tables(s3, &store, &place, chosen, settings.overwrite.is_some()).await?,
+        Err(refusals) => return Ok(Err(refusals)),
+    };
+    let prefixes = prefixes(settings, (s3, target), &bucket, &place, &ledger).await?;
+    let (tables, prefixes) = match (tables, prefixes) {
+        (Ok(tables), Ok(prefixes)) => (tables, prefixes),
+        (tables, prefixes) => return Ok(Err([tables.err(), prefixes.err()].into_iter().flatten().flatten().collect())),
+    };
+    let mut plan = document(settings, &place, receipt, bucket, (tables, prefixes), now)?;
+    plan.outlook = outlook(&plan, &receipt.snapshot.region)?;
+    let (mut objects, mut bytes) = (0_u64, 0_u64);
+    for execution in plan.executions()? {
+        objects = objects.saturating_add(execution.copied().objects);
+        bytes = bytes.saturating_add(execution.copied().bytes);
+    }
+    plan.outlook.time = expected(&ledger.drills(&settings.source, DRILLS).await?, objects, bytes);
+    Ok(Ok(plan))
+}
+
+/// The tables that are wished for; or why they cannot be had, a line each.
+async fn chosen(
+    settings: &PlanSettings,
+    chooser: &Chooser<'_>,
+    target: &BucketStore,
+) -> Result<Result<Vec<Chosen>, Vec<String>>> {
+    if settings.table.is_empty() {
+        return Ok(Ok(Vec::new()));
+    }
     let paths = chooser.paths(&settings.table).await?;
     if paths.is_empty() {
         let wished = settings.table.join(", ");
@@ -209,18 +260,26 @@ pub async fn make(
             settings.source
         )]));
     }
-    let store = BucketStore::new(target, &bucket.name, Some(bucket.account.clone()));
-    let chosen = match settings.in_place {
-        true => chooser.in_place(&store, &paths).await?,
-        false => chooser.choose(&paths).await?,
+    if settings.in_place { chooser.in_place(target, &paths).await } else { chooser.choose(&paths).await }
+}
+
+/// The prefixes and objects that are wished for; or why they cannot be had, a line each.
+async fn prefixes(
+    settings: &PlanSettings,
+    (s3, target): (&aws_sdk_s3::Client, &aws_sdk_s3::Client),
+    bucket: &Bucket,
+    place: &Place,
+    ledger: &Ledger,
+) -> Result<Result<Vec<PrefixToRestore>, Vec<String>>> {
+    let wishes = settings.prefixes();
+    if wishes.is_empty() {
+        return Ok(Ok(Vec::new()));
+    }
+    let runs = runs::closed(ledger, &settings.source, settings.backup_date).await?;
+    let Some(run) = runs.first() else {
+        return Ok(Err(vec![format!("no run of {} for that day has a receipt", settings.source)]));
     };
-    let tables = match chosen {
-        Ok(chosen) => tables(s3, &store, &place, chosen, settings.overwrite.is_some()).await?,
-        Err(refusals) => return Ok(Err(refusals)),
-    };
-    tables
-        .map(|tables| document(settings, &place, receipt, bucket, tables, now))
-        .map_or_else(|refusals| Ok(Err(refusals)), |plan| plan.map(Ok))
+    Prefixes { s3, target, bucket, place, overwrite: settings.overwrite.is_some(), run }.all(&wishes).await
 }
 
 /// What is copied of each table; or what is in the way, a line for each.
@@ -246,7 +305,7 @@ fn document(
     place: &Place,
     receipt: &Receipt,
     target: Bucket,
-    tables: Vec<TableToRestore>,
+    (tables, prefixes): (Vec<TableToRestore>, Vec<PrefixToRestore>),
     now: Timestamp,
 ) -> Result<RestorePlan> {
     let arn = &receipt.run.execution_arn;
@@ -263,6 +322,8 @@ fn document(
         target,
         target_prefix: place.prefix.clone(),
         overwrite: settings.overwrite.is_some(),
+        outlook: Outlook::default(),
         tables,
+        prefixes,
     })
 }

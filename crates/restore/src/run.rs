@@ -15,7 +15,7 @@ const PRIORITY_OF_DRILLS: i32 = 1;
 /// `$.run` of an execution of a plan, which is at `pointer`.
 #[must_use]
 pub fn run_of(plan: &RestorePlan, execution: &RestoreExecution<'_>, pointer: ObjectPointer, drill: bool) -> Run {
-    let archived = execution.tables.iter().any(|table| table.archived_objects > 0);
+    let archived = execution.copied().archived > 0;
     Run {
         source: execution.run.bucket.clone(),
         source_account: execution.run.account.clone(),

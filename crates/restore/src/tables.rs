@@ -42,6 +42,7 @@ pub fn snapshot_run(closed: &Closed) -> SnapshotRun {
         receipt_sha256: closed.sha256.clone(),
         bucket: receipt.snapshot.bucket.clone(),
         account: receipt.snapshot.account.clone(),
+        storage_class: receipt.settings.snapshot.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned()),
     }
 }
 

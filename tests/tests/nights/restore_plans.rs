@@ -45,7 +45,7 @@ pub(crate) async fn two_nights() -> Rig {
     rig
 }
 
-async fn night(rig: &mut Rig, name: &str, month: i8, day: i8) {
+pub(crate) async fn night(rig: &mut Rig, name: &str, month: i8, day: i8) {
     let input = rig.plan.execution_input(date(2026, month, day), 2);
     let execution = rig.start_with(name, &input).await.unwrap();
     assert_succeeded(&rig.until_ended(&execution).await.unwrap());

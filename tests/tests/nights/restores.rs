@@ -29,7 +29,7 @@ async fn objects(rig: &Rig, aws: &Aws, bucket: &str, prefix: &str) -> BTreeMap<S
 }
 
 /// Makes the plan.
-async fn planned(rig: &Rig, arguments: &[&str]) -> RestorePlan {
+pub(crate) async fn planned(rig: &Rig, arguments: &[&str]) -> RestorePlan {
     let arguments = [&["--table", TABLE], arguments].concat();
     asked(rig, &arguments).await.unwrap_or_else(|refusals| panic!("{refusals:?}"))
 }
@@ -44,7 +44,7 @@ async fn applied(rig: &mut Rig, plan: &RestorePlan) -> Followed {
     followed
 }
 
-async fn restored(rig: &mut Rig, plan: &RestorePlan) -> (RestoreReceipt, RestoredTable) {
+pub(crate) async fn restored(rig: &mut Rig, plan: &RestorePlan) -> (RestoreReceipt, RestoredTable) {
     let followed = applied(rig, plan).await;
     assert!(followed.succeeded(), "{followed:?}");
     let key = rig
@@ -69,7 +69,7 @@ fn without(mut objects: BTreeMap<String, Vec<u8>>, keys: &[&str]) -> BTreeMap<St
     objects
 }
 
-async fn lose(rig: &Rig, prefix: &str) {
+pub(crate) async fn lose(rig: &Rig, prefix: &str) {
     for key in objects(rig, &rig.accounts.warehouse, SOURCE, prefix).await.into_keys() {
         delete(&rig.accounts.warehouse, SOURCE, &format!("{prefix}{key}")).await;
     }
@@ -276,4 +276,53 @@ async fn restore_killed_at_random_points_ends_right_when_it_is_applied_again(#[c
         assert_eq!(commits, if seed == 1 { 3 } else { 5 }, "killed after {after} calls: {there:?}");
     }
     assert!(ends.iter().filter(|(_, killed)| *killed).count() >= 8, "too few were killed on their way: {ends:?}");
+}
+
+/// Objects that belong to no table, in the nights of two tables' worth.
+async fn with_other_objects() -> Rig {
+    let mut rig = two_nights().await;
+    let others =
+        ["logs/a ä.txt", "logs/b.txt", "logs2/c.txt", "readme"].map(|key| (key.to_owned(), key.as_bytes().to_vec()));
+    rig.fill(others).await.unwrap();
+    rig.deliver("2026-04-04T01:00:00Z".parse().unwrap()).await.unwrap();
+    super::restore_plans::night(&mut rig, "third", 4, 2).await;
+    rig.kill_workers();
+    rig
+}
+
+#[rstest]
+#[case::prefix(&["--prefix", "logs/"], "logs/", 2)]
+#[case::prefix_without_a_slash(&["--prefix", "logs"], "logs", 3)]
+#[case::single_object(&["--object", "readme"], "readme", 1)]
+#[case::whole_bucket(&["--prefix", ""], "", 11)]
+#[tokio::test(start_paused = true)]
+async fn prefixes_and_objects_are_brought_back_whatever_they_are(
+    #[case] wish: &[&str],
+    #[case] lost: &str,
+    #[case] count: u64,
+) {
+    let mut rig = with_other_objects().await;
+    let before = objects(&rig, &rig.accounts.warehouse, SOURCE, "").await;
+    lose(&rig, lost).await;
+    let plan = asked(&rig, &[&["--to", "s3://lake-events"], wish].concat()).await.unwrap();
+    let bytes: u64 = before.iter().filter(|(key, _)| key.starts_with(lost)).map(|(_, bytes)| bytes.len() as u64).sum();
+    assert_eq!((plan.prefixes[0].objects, plan.prefixes[0].object_bytes), (count, bytes));
+    let followed = applied(&mut rig, &plan).await;
+    assert!(followed.succeeded(), "{followed:?}");
+    assert!(followed.lines[0].contains(&format!("2 Apr 2026: {count} object")), "{followed:?}");
+    assert_eq!(objects(&rig, &rig.accounts.warehouse, SOURCE, "").await, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn objects_that_are_in_the_way_of_a_prefix_are_named_and_replaced_only_where_that_is_asked_for() {
+    let mut rig = with_other_objects().await;
+    rig.fill([("logs/b.txt".to_owned(), b"newer".to_vec())]).await.unwrap();
+    let wish = ["--prefix", "logs/", "--to", "s3://lake-events"];
+    let refused = asked(&rig, &wish).await.unwrap_err();
+    assert!(refused[0].contains("2 of its objects are there already: \"logs/a ä.txt\", \"logs/b.txt\""), "{refused:?}");
+    let none = asked(&rig, &["--object", "logs/b.tx", "--to", "s3://lake-events"]).await.unwrap_err();
+    assert!(none[0].contains("has nothing at \"logs/b.tx\""), "{none:?}");
+    let plan = asked(&rig, &[&wish[..], &["--overwrite", "s3://lake-events"]].concat()).await.unwrap();
+    assert!(applied(&mut rig, &plan).await.succeeded());
+    assert_eq!(rig.object(&rig.accounts.warehouse, SOURCE, "logs/b.txt").await.unwrap().unwrap(), b"logs/b.txt");
 }

@@ -62,7 +62,7 @@ pub(crate) fn orders() -> Vec<(String, Vec<u8>)> {
     objects
 }
 
-async fn rig() -> Rig {
+pub(crate) async fn rig() -> Rig {
     RigBuilder::new(SOURCE, "2026-04-02T02:00:00Z".parse().unwrap()).build().await.unwrap()
 }
 
@@ -208,7 +208,7 @@ async fn look(rig: &Rig, execution: &str) -> Ended {
     rig.until_ended(execution).await.unwrap()
 }
 
-async fn drop_table(rig: &Rig) {
+pub(crate) async fn drop_table(rig: &Rig) {
     for (key, _) in orders() {
         delete(&rig.accounts.warehouse, SOURCE, &key).await;
     }

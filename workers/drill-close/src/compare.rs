@@ -47,7 +47,7 @@ impl Expected {
         let Some(list) = &receipt.tables.list else {
             return Err(corrupt("the receipt of the restore names no list of tables".to_owned()));
         };
-        let restored = ledger.pinned_lines(list, Some(&receipt.list_sha256)).await?;
+        let restored = ledger.pinned_lines(list, receipt.list_sha256.as_deref()).await?;
         let backup = backup_of(ledger, &plan.value).await?;
         let backed_up = ledger.tables_of(&backup.receipt.value).await?;
         Ok(Self { plan: plan.value, restored, backed_up })

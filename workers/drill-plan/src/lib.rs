@@ -10,7 +10,7 @@ use levee_ledger::{
     Ledger,
     drill::{DrillRequest, plan_record, scratch_prefix},
     history::Closed,
-    restore::{RESTORE_PLAN_VERSION, RestorePlan, TableToRestore},
+    restore::{Outlook, RESTORE_PLAN_VERSION, RestorePlan, TableToRestore},
     state::Run,
 };
 use levee_restore::{Chosen, run_of, snapshot, snapshot_run};
@@ -115,7 +115,9 @@ impl DrillPlanning {
             target: drill.scratch.clone(),
             target_prefix: prefix,
             overwrite: false,
+            outlook: Outlook::default(),
             tables,
+            prefixes: Vec::new(),
         })
     }
 

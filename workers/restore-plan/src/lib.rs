@@ -9,10 +9,10 @@ mod lists;
 use levee_delta_log::Options;
 use levee_ledger::{
     Ledger, RunKey, execution_state,
-    restore::{RESTORE_PLAN_VERSION, RestoreExecution, RestorePlan, TableToRestore},
+    restore::{PrefixToRestore, RESTORE_PLAN_VERSION, RestoreExecution, RestorePlan, TableToRestore},
     state::{Manifest, Restoration, Run},
 };
-use levee_restore::{Objects, Stores, Wish, objects};
+use levee_restore::{Keys, Objects, Prefix, Stores, Wish, objects, walk};
 use levee_stage::{Aws, CommonSettings, Context, EventBus, NoSettings, Progress, Stage, StageError};
 use levee_tables::BucketStore;
 use lists::Lists;
@@ -100,6 +100,33 @@ impl RestorePlanning {
         for table in &execution.tables {
             let objects = self.objects(run, restore, plan, table).await?;
             lists.table(table, &objects).await?;
+        }
+        for prefix in &execution.prefixes {
+            self.prefix(restore, plan, prefix, lists).await?;
+        }
+        Ok(())
+    }
+
+    /// Lists the objects below a prefix, if they are what the plan says.
+    async fn prefix(
+        &self,
+        restore: &Restoration,
+        plan: &RestorePlan,
+        prefix: &PrefixToRestore,
+        lists: &mut Lists,
+    ) -> Result<(), StageError> {
+        let (s3, target) = (&self.aws.s3, &restore.target);
+        let what = Prefix { prefix: &prefix.prefix, single: prefix.single };
+        let snapshot = Keys::new(s3, &prefix.run.bucket, &prefix.run.account, "", what);
+        let there = Keys::new(s3, &target.name, &target.account, &restore.prefix, what);
+        let walked = walk(snapshot, there, async |found| lists.object(found).await).await?;
+        if !plan.overwrite && walked.there.objects > 0 {
+            let why = format!("objects are in the way at s3://{} by now: {}", target.name, walked.there.named());
+            return Err(stale(restore, &why));
+        }
+        if walked.sha256 != prefix.objects_sha256 {
+            let why = format!("the snapshot has other objects below {:?} than when it was made", prefix.prefix);
+            return Err(stale(restore, &why));
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use levee_ledger::{
         PlannedList, PlannedRestore, Restoration,
     },
 };
-use levee_restore::{Objects, ToCopy};
+use levee_restore::{Found, Objects, ToCopy};
 use levee_stage::StageError;
 use levee_tables::prefix;
 
@@ -64,6 +64,8 @@ pub(crate) struct Lists {
     thaw: List,
     thawed: List,
     archived: Amount,
+    /// Objects of prefixes that are not in the lists yet.
+    pending: Vec<ToCopy>,
 }
 
 impl Lists {
@@ -78,6 +80,7 @@ impl Lists {
             thaw: list("thaw.csv", CSV),
             thawed: list("thawed.csv", CSV),
             archived: Amount::default(),
+            pending: Vec::new(),
         }
     }
 
@@ -91,6 +94,20 @@ impl Lists {
             self.rows(&below, objects).await?;
         }
         Ok(())
+    }
+
+    /// Adds an object of a prefix.
+    ///
+    /// # Errors
+    /// AWS errors.
+    pub(crate) async fn object(&mut self, found: Found) -> Result<(), StageError> {
+        self.pending.push(ToCopy { path: found.key, size: found.size, archived: found.archived });
+        if self.pending.len() >= ROWS { self.flush().await } else { Ok(()) }
+    }
+
+    async fn flush(&mut self) -> Result<(), StageError> {
+        let pending = std::mem::take(&mut self.pending);
+        self.rows("", &pending).await
     }
 
     async fn rows(&mut self, below: &str, objects: &[ToCopy]) -> Result<(), StageError> {
@@ -120,11 +137,12 @@ impl Lists {
     /// # Errors
     /// AWS errors.
     pub(crate) async fn finish(
-        self,
+        mut self,
         plan: &RestorePlan,
         restore: &Restoration,
         backup_date: jiff::civil::Date,
     ) -> Result<Manifest, StageError> {
+        self.flush().await?;
         let large = self.large.amount;
         let mut decisions = BTreeMap::from([
             (Decision::Batch, self.batch.amount),

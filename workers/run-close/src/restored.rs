@@ -90,7 +90,7 @@ fn receipt(
         objects: manifest.objects,
         bytes: manifest.bytes.unwrap_or_default(),
         tables: input.tables.clone(),
-        list_sha256: records.list_sha256.unwrap_or_default(),
+        list_sha256: records.list_sha256,
         jobs: records.jobs,
         stages,
         levee_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -98,15 +98,13 @@ fn receipt(
 }
 
 fn headline(run: &RunKey, input: &RestoreInput) -> String {
-    let tables = &input.tables;
-    format!(
-        "restore of {} from {}: {} of {} whole at the version of the plan, {}",
-        run.source,
-        run.backup_date.strftime("%-d %b %Y"),
-        count(tables.verdicts.good()),
-        counted(tables.tables, "table", "tables"),
-        counted(input.manifest.objects, "object", "objects"),
-    )
+    let (tables, date) = (&input.tables, run.backup_date.strftime("%-d %b %Y"));
+    let objects = counted(input.manifest.objects, "object", "objects");
+    if tables.tables == 0 {
+        return format!("restore of {} from {date}: {objects}", run.source);
+    }
+    let (good, all) = (count(tables.verdicts.good()), counted(tables.tables, "table", "tables"));
+    format!("restore of {} from {date}: {good} of {all} whole at the version of the plan, {objects}", run.source)
 }
 
 fn event(run: &RunKey, receipt: &RestoreReceipt, key: &str, drill: bool) -> serde_json::Value {

@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use levee_delta_log::{AtVersion, Options, TableVerdict, Verdict, VersionFacts};
 use levee_ledger::{
     Ledger, RunKey,
-    restore::{How, RestorePlan, RestoredTable, TableToRestore},
+    restore::{How, PrefixToRestore, RestorePlan, RestoredTable, TableToRestore},
     state::{Restoration, Tables},
 };
+use levee_restore::{Keys, Prefix, walk};
 use levee_stage::StageError;
 use levee_tables::{BucketStore, Store, at_version, last_checkpoint, listing, look, prefix};
 
@@ -37,9 +38,12 @@ impl Restorer<'_> {
     pub(crate) async fn settle(&self, key: &str) -> Result<Tables, StageError> {
         let plan = self.plan().await?;
         let executions = plan.executions()?;
-        let tables = executions.iter().find(|execution| execution.id == self.restore.id);
+        let execution = executions.iter().find(|execution| execution.id == self.restore.id);
         let (mut lines, mut problems) = (Vec::new(), Vec::new());
-        for table in tables.into_iter().flat_map(|execution| &execution.tables) {
+        for prefix in execution.into_iter().flat_map(|execution| &execution.prefixes) {
+            problems.extend(self.prefix(prefix).await?);
+        }
+        for table in execution.into_iter().flat_map(|execution| &execution.tables) {
             match self.table(table).await? {
                 Ok(restored) => lines.push(restored),
                 Err(problem) => problems.push(problem),
@@ -57,6 +61,26 @@ impl Restorer<'_> {
             let cause = format!("the plan s3://{}/{} is gone", self.restore.plan.bucket, self.restore.plan.key);
             StageError::permanent("Levee.LedgerCorrupt", cause)
         })
+    }
+
+    /// Whether the target has every object below a prefix with the snapshot's size.
+    async fn prefix(&self, prefix: &PrefixToRestore) -> Result<Option<Problem>, StageError> {
+        let what = Prefix { prefix: &prefix.prefix, single: prefix.single };
+        let target = &self.restore.target;
+        let snapshot = Keys::new(self.s3, &prefix.run.bucket, &prefix.run.account, "", what);
+        let there = Keys::new(self.s3, &target.name, &target.account, &self.restore.prefix, what);
+        let walked = walk(snapshot, there, async |_| Ok(())).await?;
+        if walked.lacking.objects == 0 {
+            return Ok(None);
+        }
+        Ok(Some(not_whole(format!(
+            "s3://{} lacks {} of the {} objects of {:?}, or has them with another size: {}",
+            target.name,
+            walked.lacking.objects,
+            walked.objects,
+            prefix.prefix,
+            walked.lacking.named()
+        ))))
     }
 
     async fn table(&self, table: &TableToRestore) -> Result<Result<RestoredTable, Problem>, StageError> {
@@ -114,6 +138,9 @@ impl Restorer<'_> {
     /// Writes the list, and counts it.
     async fn list(&self, key: &str, lines: &[RestoredTable]) -> Result<Tables, StageError> {
         let mut tables = Tables { tables: lines.len() as u64, ..Tables::default() };
+        if lines.is_empty() {
+            return Ok(tables);
+        }
         let mut list = self.ledger.artefact(key.to_owned(), "application/x-ndjson");
         for line in lines {
             tables.verdicts.add(Verdict::Whole);
@@ -130,7 +157,7 @@ impl Restorer<'_> {
     fn cause(&self, problems: &[Problem]) -> String {
         let first: Vec<_> = problems.iter().take(NAMED).map(|problem| problem.why.trim_end_matches('.')).collect();
         format!(
-            "{} did not bring back {} tables as planned: {}. See who else writes to s3://{} and what the records in {} say; a \
+            "{} did not bring {} of its tables and prefixes back as planned: {}. See who else writes to s3://{} and what the records in {} say; a \
              redrive looks again. What was copied is left where it is.",
             self.run,
             problems.len(),

@@ -5,15 +5,20 @@ use std::fmt::Write;
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use levee_delta_log::{Engine, register_sql};
-use levee_ledger::restore::{How, RestorePlan, TableToRestore};
-use levee_page::text::{count, counted, minute_of, size, visible};
+use levee_ledger::restore::{How, Outlook, RestorePlan, TableToRestore};
+use levee_page::text::{count, counted, duration, minute_of, size, visible};
 
 /// The plan, and the SQL that makes restored tables known to engines.
 pub(super) fn told(plan: &RestorePlan) -> Result<String> {
     let mut text = String::new();
-    let (objects, bytes) = plan.tables.iter().fold((0_u64, 0_u64), |(objects, bytes), table| {
-        (objects.saturating_add(table.objects), bytes.saturating_add(table.object_bytes))
-    });
+    let (mut objects, mut bytes, mut large, mut archived) = (0_u64, 0_u64, 0_u64, 0_u64);
+    for execution in plan.executions()? {
+        let copied = execution.copied();
+        objects = objects.saturating_add(copied.objects);
+        bytes = bytes.saturating_add(copied.bytes);
+        large = large.saturating_add(copied.large);
+        archived = archived.saturating_add(copied.archived);
+    }
     writeln!(
         text,
         "{} of {} to s3://{}/{}: {} of {} are copied{}",
@@ -36,8 +41,20 @@ pub(super) fn told(plan: &RestorePlan) -> Result<String> {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    writeln!(text, "{table}")?;
-    let large: u64 = plan.tables.iter().map(|table| table.large_objects).sum();
+    if !plan.tables.is_empty() {
+        writeln!(text, "{table}")?;
+    }
+    for prefix in &plan.prefixes {
+        writeln!(
+            text,
+            "{} {:?} of {}: {} of {}",
+            if prefix.single { "object" } else { "prefix" },
+            visible(&prefix.prefix),
+            prefix.run.bucket,
+            counted(prefix.objects, "object", "objects"),
+            size(prefix.object_bytes)
+        )?;
+    }
     if large > 0 {
         writeln!(
             text,
@@ -45,7 +62,6 @@ pub(super) fn told(plan: &RestorePlan) -> Result<String> {
             counted(large, "object is", "objects are")
         )?;
     }
-    let archived: u64 = plan.tables.iter().map(|table| table.archived_objects).sum();
     if archived > 0 {
         writeln!(
             text,
@@ -53,10 +69,34 @@ pub(super) fn told(plan: &RestorePlan) -> Result<String> {
             counted(archived, "object is", "objects are")
         )?;
     }
+    outlook(&mut text, &plan.outlook)?;
     for restored in plan.tables.iter().filter(|table| table.how == How::New) {
         sql(&mut text, plan, restored)?;
     }
     Ok(text.trim_end().to_owned())
+}
+
+fn outlook(text: &mut String, outlook: &Outlook) -> Result<()> {
+    let whole = outlook.cost_millionths / 1_000_000;
+    let cents = outlook.cost_millionths % 1_000_000 / 10_000;
+    writeln!(
+        text,
+        "about {} and {whole}.{cents:02} {} (prices of {})",
+        counted(outlook.requests, "request", "requests"),
+        outlook.currency,
+        outlook.prices_of
+    )?;
+    match outlook.time {
+        Some(time) => writeln!(
+            text,
+            "from {} to {} once it is started, by the last {}",
+            duration(time.least_seconds),
+            duration(time.most_seconds),
+            counted(time.drills, "drill", "drills")
+        )?,
+        None => writeln!(text, "How long it takes is not known: there was no drill of this source yet.")?,
+    }
+    Ok(())
 }
 
 fn cells(table: &TableToRestore) -> [String; 11] {

@@ -1,4 +1,4 @@
-//! `levee runs` and `levee show`, on a ledger in the twin.
+//! `levee runs`, `levee show` and `levee coverage`, on a ledger in the twin.
 
 use std::process::Output;
 
@@ -334,6 +334,44 @@ async fn empty_ledger_is_told(#[case] arguments: &[&str], #[case] code: i32, #[c
     let done = World::new().await.levee(arguments);
     let text = format!("{}{}", String::from_utf8_lossy(&done.stdout), told(&done));
     assert!(done.status.code() == Some(code) && text.contains(part), "{:?}: {text}", done.status);
+}
+
+#[rstest]
+#[case::tables_without_a_whole_backup(&[], 1, "1 of 3 tables have a whole backup;")]
+#[case::what_a_restore_would_take_of_one(&[], 1, "version 7 of 2026-03-31 is whole")]
+#[case::nothing_to_be_covered(&["--source", "lake-sales"], 0, "0 of 0 tables have a whole backup")]
+#[case::no_such_source(&["--source", "lake"], 2, "it has those of lake-events, lake-sales")]
+#[case::no_ledger(&["--ledger", "other-ledger"], 2, "other-ledger")]
+#[case::bad_limit(&["--limit", "0"], 2, "--limit")]
+#[tokio::test(flavor = "multi_thread")]
+async fn coverage_ends_with_the_code_of_what_it_says(
+    #[case] arguments: &[&str],
+    #[case] code: i32,
+    #[case] part: &str,
+) {
+    let done = World::filled().await.levee(&[&["coverage"], arguments].concat());
+    let text = flat(&format!("{}{}", String::from_utf8_lossy(&done.stdout), told(&done)));
+    assert!(done.status.code() == Some(code) && text.contains(part), "{:?}: {text}", done.status);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn coverage_by_a_list_that_is_not_the_pinned_one_is_none() {
+    let world = World::filled().await;
+    world.put("runs/lake-events/2026-03-31/events-31/08-table-verify.jsonl", "{}\n").await;
+    let done = world.levee(&["coverage", "--source", "lake-events", "--json"]);
+    assert_eq!((done.status.code(), told(&done).as_str()), (Some(2), ""));
+    let document: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let problem = document["sources"][0]["problems"][0].as_str().unwrap();
+    assert!(problem.contains("is not the one that the receipt pins"), "{problem}");
+    let table = &document["tables"][0];
+    let found = [&table["path"], &table["state"], &table["whole_backup"]["backup_date"], &table["verdict"]];
+    assert_eq!(found, [&json!("sales/orders"), &json!("covered"), &json!("2026-03-30"), &Value::Null], "not gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn coverage_of_an_empty_ledger_is_told() {
+    let done = World::new().await.levee(&["coverage"]);
+    assert!(done.status.code() == Some(2) && told(&done).contains("has no runs"), "{}", told(&done));
 }
 
 #[tokio::test(flavor = "multi_thread")]
