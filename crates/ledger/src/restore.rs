@@ -127,8 +127,9 @@ pub struct TableToRestore {
     pub present_objects: u64,
     /// SHA-256 in hexadecimal over a line `<size> <path>` for each of what is copied, by path: another set of objects is another plan.
     pub objects_sha256: String,
-    /// Schema, partitioning and properties at the version.
-    pub described: Described,
+    /// Schema, partitioning and properties at the version; absent where its metadata cannot be read, which readers may not mind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub described: Option<Described>,
 }
 
 /// What is done with a table.

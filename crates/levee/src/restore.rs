@@ -215,7 +215,7 @@ pub async fn make(
     if !sources.contains(&settings.source) {
         return Ok(Err(vec![crate::runs::no_source(&ledger, &settings.source, &sources).to_string()]));
     }
-    let Some(newest) = runs::closed(&ledger, &settings.source, None).await?.into_iter().next() else {
+    let Some(newest) = ledger.newest_closed(&settings.source).await? else {
         return Ok(Err(vec![format!("no run of {} has a receipt: there is nothing to restore from", settings.source)]));
     };
     let receipt = &newest.receipt.value;

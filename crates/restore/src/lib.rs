@@ -11,4 +11,4 @@ pub use keys::{Differing, Found, Keys, Prefix, Walked, walk};
 pub use objects::{Objects, ToCopy, Wish, objects};
 pub use run::run_of;
 pub use stores::Stores;
-pub use tables::{Chosen, root_below, snapshot, snapshot_run};
+pub use tables::{Chosen, described_if_readable, root_below, snapshot, snapshot_run};

@@ -28,8 +28,8 @@ pub struct Chosen {
     pub version: u64,
     /// What the log says of that version.
     pub facts: VersionFacts,
-    /// Schema, partitioning and properties at the version.
-    pub described: Described,
+    /// Schema, partitioning and properties at the version; none where its metadata cannot be read.
+    pub described: Option<Described>,
 }
 
 /// The run as a plan has it.
@@ -59,11 +59,28 @@ pub fn root_below(prefix: &str, path: &str) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
+/// What a version says of its table; none where its metadata cannot be read.
+///
+/// # Errors
+/// The place cannot be read.
+pub async fn described_if_readable<S: Store>(
+    store: &S,
+    root: &str,
+    listed: &Arc<Listing>,
+    version: u64,
+) -> Result<Option<Described>, StageError> {
+    match described(store, root, listed, &Options::default(), version).await {
+        Ok(described) => Ok(Some(described)),
+        Err(error) if error.name == levee_tables::CANNOT_CHECK => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 impl Chosen {
     /// A version of a table that a snapshot has whole, to be put in a new place; in the inner result, how many objects it lacks there.
     ///
     /// # Errors
-    /// The snapshot cannot be read; the version cannot be described.
+    /// The snapshot cannot be read.
     pub async fn of_snapshot<S: Store>(
         store: &S,
         run: SnapshotRun,
@@ -76,7 +93,7 @@ impl Chosen {
         let (Some(facts), true, true) = (at.facts, at.whole, at.unsupported.is_empty()) else {
             return Ok(Err(at.missing_in_all.objects));
         };
-        let described = described(store, path, listed, &options, version).await?;
+        let described = described_if_readable(store, path, listed, version).await?;
         Ok(Ok(Self { path: path.to_owned(), run, how: How::New, version, facts, described }))
     }
 

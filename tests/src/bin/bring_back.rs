@@ -10,7 +10,13 @@
 
 #![allow(clippy::print_stdout, reason = "what came of it goes to standard output")]
 
-use std::{collections::BTreeMap, fs, path::Path, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
@@ -21,7 +27,7 @@ use levee::{
 };
 use levee_delta_log::Options;
 use levee_ledger::{restore::RestorePlan, state::TableLine};
-use levee_tables::{BucketStore, at_version, listing};
+use levee_tables::{BucketStore, at_version, listing, needs};
 use levee_tests::{Rig, RigBuilder};
 use serde_json::{Value, json};
 
@@ -184,13 +190,14 @@ async fn below(rig: &Rig, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>> {
 /// Rolls a table back while somebody else commits.
 async fn race(warehouse: &Path, out: &Path, seed: u64) -> Result<()> {
     let (mut rig, lines) = night(warehouse).await?;
-    let with_history = |line: &&TableLine| line.verdict.newest_whole_version.is_some_and(|version| version > 1);
+    let with_history = |line: &&TableLine| line.verdict.newest_whole_version.is_some_and(|version| version > 8);
     let line = lines.iter().find(with_history).context("no table has a history")?;
     let (path, latest) = (line.verdict.path.clone(), line.verdict.newest_whole_version.unwrap_or_default());
     let to = (latest / 2).to_string();
+    vacuum(&rig, &path, latest).await?;
     let plan = plan(&rig, &path, &["--in-place", "--at-version", &to]).await?.map_err(anyhow::Error::msg)?;
-    // The restore takes some minutes of the twin's clock.
-    let moment = fastrand::Rng::with_seed(seed).u64(0..420);
+    // A restore with a copy job takes some minutes of the twin's clock; every other race is in its first half.
+    let moment = fastrand::Rng::with_seed(seed).u64(0..120) + (seed % 2) * 600;
     let started = start(&rig.accounts.backup, &plan).await?;
     let execution = started.first().context("nothing was started")?.execution_arn.clone();
     rig.start_workers();
@@ -213,6 +220,20 @@ async fn race(warehouse: &Path, out: &Path, seed: u64) -> Result<()> {
             return Ok(());
         }
         rig.clock.sleep(Duration::from_secs(1)).await;
+    }
+    Ok(())
+}
+
+/// Deletes the data files that the newest version does not need.
+async fn vacuum(rig: &Rig, path: &str, latest: u64) -> Result<()> {
+    let store = BucketStore::new(&rig.accounts.warehouse.s3, SOURCE, None);
+    let (listed, options) = (listing(&store, path).await?, Options::default());
+    let needed = needs(&store, path, &listed, &options, latest, |_| true).await?;
+    let needed: BTreeSet<_> = needed.into_iter().map(|need| need.path).collect();
+    for key in below(rig, &format!("{path}/")).await?.into_keys() {
+        if !key.starts_with("_delta_log/") && !needed.contains(&key) {
+            rig.accounts.warehouse.s3.delete_object().bucket(SOURCE).key(format!("{path}/{key}")).send().await?;
+        }
     }
     Ok(())
 }

@@ -89,7 +89,7 @@ async fn plan_takes_the_newest_snapshot_that_has_the_table_as_it_is_wished_for(
     // Data files are nine bytes each; commits come beside them, up to the version and not beyond.
     assert_eq!((table.bytes, table.objects), (9 * files, files + version + 1), "{table:?}");
     assert_eq!(table.timestamp_ms, Some(1_000 + i64::try_from(version).unwrap()));
-    assert_eq!(table.described.id.as_deref(), Some("orders-1"));
+    assert_eq!(table.described.as_ref().and_then(|described| described.id.as_deref()), Some("orders-1"));
     // The workers may still be at their long polls, under their own roles.
     let own = CallFilter { after: before, principal: Some("root".to_owned()), ..CallFilter::default() };
     let calls = rig.twin.gate().calls_where(&own);

@@ -1,6 +1,6 @@
 //! The restored tables, against what the backup's receipt says of them.
 
-use levee_delta_log::{Described, Options, VersionFacts};
+use levee_delta_log::{Described, VersionFacts};
 use levee_ledger::{
     Ledger,
     drill::DrilledTable,
@@ -8,8 +8,9 @@ use levee_ledger::{
     restore::{RestorePlan, RestoreReceipt, RestoredTable, TableToRestore},
     state::TableLine,
 };
+use levee_restore::described_if_readable;
 use levee_stage::StageError;
-use levee_tables::{BucketStore, described, listing};
+use levee_tables::{BucketStore, listing};
 
 use crate::open::{Opened, open};
 
@@ -148,9 +149,9 @@ impl Expected {
 }
 
 /// What the copy says of itself, and what is in its files.
-async fn found(scratch: &BucketStore, table: &TableToRestore) -> Result<(Described, Opened), StageError> {
+async fn found(scratch: &BucketStore, table: &TableToRestore) -> Result<(Option<Described>, Opened), StageError> {
     let listed = listing(scratch, &table.target).await?;
-    let described = described(scratch, &table.target, &listed, &Options::default(), table.version).await?;
+    let described = described_if_readable(scratch, &table.target, &listed, table.version).await?;
     let opened = open(scratch, &table.target, &listed, table.version).await?;
     Ok((described, opened))
 }

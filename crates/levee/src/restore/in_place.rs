@@ -5,9 +5,9 @@ use std::{collections::BTreeSet, sync::Arc};
 use anyhow::Result;
 use levee_delta_log::{Described, Listing, Options, RestoreFacts, VersionFacts};
 use levee_ledger::{history::Closed, restore::How};
-use levee_restore::{Chosen, Stores, Wish, objects, snapshot, snapshot_run};
+use levee_restore::{Chosen, Stores, Wish, described_if_readable, objects, snapshot, snapshot_run};
 use levee_stage::StageError;
-use levee_tables::{BucketStore, Store, at_version, described, listing, needs, restore_commit, version_as_of};
+use levee_tables::{BucketStore, Store, at_version, listing, needs, restore_commit, version_as_of};
 
 use super::{
     choose::{Chooser, When, nearest},
@@ -147,7 +147,7 @@ impl There<'_> {
         }
     }
 
-    async fn facts(&self, version: u64) -> Result<Result<(VersionFacts, Described), String>> {
+    async fn facts(&self, version: u64) -> Result<Result<(VersionFacts, Option<Described>), String>> {
         let at = at_version(self.store, self.path, &self.listing, &self.options, version).await;
         let at = match checked(at)? {
             Ok(at) => at,
@@ -166,8 +166,7 @@ impl There<'_> {
                 at.unsupported.join(", ")
             )));
         }
-        let described = described(self.store, self.path, &self.listing, &self.options, version).await;
-        Ok(checked(described)?.map(|described| (facts, described)))
+        Ok(Ok((facts, described_if_readable(self.store, self.path, &self.listing, version).await?)))
     }
 
     /// Whether a commit can give the table the state of the version; the commit itself is made when its turn comes.

@@ -124,8 +124,12 @@ fn sql(text: &mut String, plan: &RestorePlan, table: &TableToRestore) -> Result<
     let location = format!("s3://{}/{}", plan.target.name, table.target);
     let name = table.path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("restored");
     writeln!(text, "\n-- {} at version {}", visible(&table.path), table.version)?;
+    let Some(described) = &table.described else {
+        writeln!(text, "-- its metadata cannot be read, so that there is no SQL for it")?;
+        return Ok(());
+    };
     for engine in Engine::ALL {
-        match register_sql(engine, &[name], &location, &table.described) {
+        match register_sql(engine, &[name], &location, described) {
             Ok(sql) => writeln!(text, "-- {}\n{}", engine.name(), sql.trim_end())?,
             Err(error) => writeln!(text, "-- {}: {error}", engine.name())?,
         }
