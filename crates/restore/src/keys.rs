@@ -147,33 +147,51 @@ impl Differing {
     }
 }
 
-/// Walks through the snapshot and the target side by side, and gives every object of the snapshot to `take`.
-///
-/// # Errors
-/// AWS errors, and what `take` returns.
-pub async fn walk(
-    mut snapshot: Keys,
-    mut target: Keys,
-    mut take: impl AsyncFnMut(Found) -> Result<(), StageError>,
-) -> Result<Walked, StageError> {
-    let (mut walked, mut digest) = (Walked::default(), Sha256::new());
-    let mut there = target.next().await?;
-    while let Some(found) = snapshot.next().await? {
-        while there.as_ref().is_some_and(|there| there.key < found.key) {
-            there = target.next().await?;
+/// A walk through the snapshot and the target side by side.
+pub struct Walk {
+    snapshot: Keys,
+    target: Keys,
+    there: Option<Found>,
+    begun: bool,
+    walked: Walked,
+    digest: Sha256,
+}
+
+impl Walk {
+    /// Begins it.
+    #[must_use]
+    pub fn new(snapshot: Keys, target: Keys) -> Self {
+        Self { snapshot, target, there: None, begun: false, walked: Walked::default(), digest: Sha256::new() }
+    }
+
+    /// The next object of the snapshot; none after the last.
+    ///
+    /// # Errors
+    /// AWS errors.
+    pub async fn next(&mut self) -> Result<Option<Found>, StageError> {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.there = self.target.next().await?;
         }
-        let same = there.as_ref().filter(|there| there.key == found.key);
+        let Some(found) = self.snapshot.next().await? else { return Ok(None) };
+        while self.there.as_ref().is_some_and(|there| there.key < found.key) {
+            self.there = self.target.next().await?;
+        }
+        let same = self.there.as_ref().filter(|there| there.key == found.key);
         if same.is_some() {
-            walked.there.take(&found.key);
+            self.walked.there.take(&found.key);
         }
         if same.is_none_or(|there| there.size != found.size) {
-            walked.lacking.take(&found.key);
+            self.walked.lacking.take(&found.key);
         }
-        walked.objects = walked.objects.saturating_add(1);
-        walked.bytes = walked.bytes.saturating_add(found.size);
-        digest.update(format!("{} {}\n", found.size, found.key));
-        take(found).await?;
+        self.walked.objects = self.walked.objects.saturating_add(1);
+        self.walked.bytes = self.walked.bytes.saturating_add(found.size);
+        self.digest.update(format!("{} {}\n", found.size, found.key));
+        Ok(Some(found))
     }
-    walked.sha256 = hex::encode(digest.finalize());
-    Ok(walked)
+
+    /// What the walk has come to so far.
+    #[must_use]
+    pub fn end(self) -> Walked {
+        Walked { sha256: hex::encode(self.digest.finalize()), ..self.walked }
+    }
 }

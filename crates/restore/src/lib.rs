@@ -7,7 +7,7 @@ mod run;
 mod stores;
 mod tables;
 
-pub use keys::{Differing, Found, Keys, Prefix, Walked, walk};
+pub use keys::{Differing, Found, Keys, Prefix, Walk, Walked};
 pub use objects::{Objects, ToCopy, Wish, objects};
 pub use run::run_of;
 pub use stores::Stores;

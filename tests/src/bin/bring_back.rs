@@ -93,17 +93,18 @@ async fn tables(warehouse: &Path, out: &Path) -> Result<()> {
     for line in &lines {
         let path = line.verdict.path.clone();
         let refused = plan(&rig, &path, &["--to", "s3://lake-events/newest"]).await?.err();
-        let mut said = json!({ "path": path, "newest": null, "older": null, "refused": refused });
-        if said["refused"].is_null()
+        let (mut restored, mut before) = (None, None);
+        if refused.is_none()
             && let Some(version) = line.verdict.newest_whole_version
         {
-            said["newest"] = json!(version);
+            restored = Some(version);
             newest.push(path.clone());
-            if let Some(before) = whole_before(&rig, &path, version).await? {
-                said["older"] = json!(before);
+            before = whole_before(&rig, &path, version).await?;
+            if let Some(before) = before {
                 older.entry(before).or_default().push(path.clone());
             }
         }
+        let said = json!({ "path": path, "newest": restored, "older": before, "refused": refused });
         told.insert(path, said);
     }
     bring(&mut rig, &newest, &["--to", "s3://lake-events/newest"]).await?;
@@ -259,7 +260,7 @@ async fn commit(rig: &Rig, path: &str, latest: u64, seed: u64) -> Result<u64> {
         rig.object(&rig.accounts.warehouse, SOURCE, &format!("{path}/{name}")).await?.context("a file is gone")?;
     let copy = format!("{name}.{seed}.parquet");
     s3.put_object().bucket(SOURCE).key(format!("{path}/{copy}")).body(bytes.into()).send().await?;
-    add["add"]["path"] = json!(copy);
+    *add.pointer_mut("/add/path").context("a file has no name")? = json!(copy);
     let info = json!({ "commitInfo": { "operation": "WRITE", "timestamp": 1_775_000_000_000_u64, "operationParameters": {} } });
     let body = format!("{info}\n{add}\n");
     for version in latest + 1..latest + 10 {

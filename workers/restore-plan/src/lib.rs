@@ -12,7 +12,7 @@ use levee_ledger::{
     restore::{PrefixToRestore, RESTORE_PLAN_VERSION, RestoreExecution, RestorePlan, TableToRestore},
     state::{Manifest, Restoration, Run},
 };
-use levee_restore::{Keys, Objects, Prefix, Stores, Wish, objects, walk};
+use levee_restore::{Keys, Objects, Prefix, Stores, Walk, Wish, objects};
 use levee_stage::{Aws, CommonSettings, Context, EventBus, NoSettings, Progress, Stage, StageError};
 use levee_tables::BucketStore;
 use lists::Lists;
@@ -119,7 +119,11 @@ impl RestorePlanning {
         let what = Prefix { prefix: &prefix.prefix, single: prefix.single };
         let snapshot = Keys::new(s3, &prefix.run.bucket, &prefix.run.account, "", what);
         let there = Keys::new(s3, &target.name, &target.account, &restore.prefix, what);
-        let walked = walk(snapshot, there, async |found| lists.object(found).await).await?;
+        let mut walk = Walk::new(snapshot, there);
+        while let Some(found) = walk.next().await? {
+            lists.object(found).await?;
+        }
+        let walked = walk.end();
         if !plan.overwrite && walked.there.objects > 0 {
             let why = format!("objects are in the way at s3://{} by now: {}", target.name, walked.there.named());
             return Err(stale(restore, &why));

@@ -8,7 +8,7 @@ use levee_ledger::{
     restore::{How, PrefixToRestore, RestorePlan, RestoredTable, TableToRestore},
     state::{Restoration, Tables},
 };
-use levee_restore::{Keys, Prefix, walk};
+use levee_restore::{Keys, Prefix, Walk};
 use levee_stage::StageError;
 use levee_tables::{BucketStore, Store, at_version, last_checkpoint, listing, look, prefix};
 
@@ -69,7 +69,9 @@ impl Restorer<'_> {
         let target = &self.restore.target;
         let snapshot = Keys::new(self.s3, &prefix.run.bucket, &prefix.run.account, "", what);
         let there = Keys::new(self.s3, &target.name, &target.account, &self.restore.prefix, what);
-        let walked = walk(snapshot, there, async |_| Ok(())).await?;
+        let mut walk = Walk::new(snapshot, there);
+        while walk.next().await?.is_some() {}
+        let walked = walk.end();
         if walked.lacking.objects == 0 {
             return Ok(None);
         }

@@ -7,7 +7,7 @@ use levee_ledger::{
     restore::PrefixToRestore,
     state::{Bucket, COPY_LIMIT_BYTES},
 };
-use levee_restore::{Keys, Prefix, snapshot_run, walk};
+use levee_restore::{Keys, Prefix, Walk, snapshot_run};
 
 use super::Place;
 
@@ -49,12 +49,12 @@ impl Prefixes<'_> {
         let snapshot = Keys::new(self.s3, &run.bucket, &run.account, "", what);
         let there = Keys::new(self.target, &self.bucket.name, &self.bucket.account, &self.place.prefix, what);
         let mut counted = Counted::default();
-        let walked = walk(snapshot, there, async |found| {
+        let mut walk = Walk::new(snapshot, there);
+        while let Some(found) = walk.next().await? {
             counted.large += u64::from(found.size > COPY_LIMIT_BYTES);
             counted.archived += u64::from(found.archived);
-            Ok(())
-        });
-        let walked = walked.await?;
+        }
+        let walked = walk.end();
         if walked.objects == 0 {
             return Ok(Err(format!("the snapshot of {} has nothing at {:?}", run.backup_date, what.prefix)));
         }
