@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 BACKUP = "222222222222"
 OTHER = "111111111111"
 REGION = "us-east-1"
-STAGES = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan"]
+STAGES = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan", "drill-plan", "drill-close"]
 LEDGER, MANIFESTS, REPORTS, BUS = "levee-ledger", "levee-manifests", "levee-reports", "levee"
 COPY_ROLE = f"arn:aws:iam::{BACKUP}:role/levee-batch-copy"
 
