@@ -73,6 +73,10 @@ locals {
         source      = "$.detail.source"
         backup_date = "$.detail.backup_date"
         execution   = "$.detail.execution"
+        tables      = "$.detail.tables"
+        objects     = "$.detail.objects"
+        seconds     = "$.detail.seconds"
+        record      = "$.detail.record.key"
       }
       message = {
         severity    = "info"
@@ -80,6 +84,10 @@ locals {
         source      = "<source>"
         backup_date = "<backup_date>"
         execution   = "<execution>"
+        tables      = "<tables>"
+        objects     = "<objects>"
+        seconds     = "<seconds>"
+        record      = "s3://${local.buckets.ledger}/<record>"
         console     = local.run_console
       }
     }

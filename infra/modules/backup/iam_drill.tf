@@ -126,6 +126,8 @@ locals {
       },
     ]
     drill-close = [
+      # What other executions have left goes once they do not run any more.
+      { Sid = "DrillCloseAsksForExecutions", Effect = "Allow", Action = "states:DescribeExecution", Resource = local.drill_execution_arns },
       # Every data file is opened, and then everything goes.
       { Sid = "DrillCloseReadsScratch", Effect = "Allow", Action = "s3:GetObject", Resource = local.scratch_object_arns },
       { Sid = "DrillCloseListsScratch", Effect = "Allow", Action = "s3:ListBucket", Resource = local.scratch_bucket_arn },

@@ -18,7 +18,7 @@ locals {
     run-close        = ["receipt.json", "report.html"]
     # Not plan.json, which says what is to be done: that is the operator's, and of a drill drill-plan's.
     restore-plan = ["claim-*.json", "planned.json", "plan-*"]
-    drill-plan   = ["plan.json", "00-drill-plan*.json"]
+    drill-plan   = ["plan.json"]
     drill-close  = ["09-drill-close*.json"]
   }
   # The stages of statemachine/restore.asl.json. All but the first of them are stages of nights too.
@@ -280,7 +280,10 @@ locals {
       { Sid = "RestorePlanTellsOfRestores", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
     ]
     # What they read of snapshots, and do in the scratch bucket, is in iam_drill.tf.
-    drill-plan = []
+    drill-plan = [
+      # What it answered each execution, below drill-plans/<source>/: the restore has no name before that.
+      { Sid = "DrillPlanWritesAnswers", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.bucket_arns.ledger}/drill-plans/*" },
+    ]
     drill-close = [
       # What came of each drill, below drills/<source>/.
       { Sid = "DrillCloseWritesDrills", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.bucket_arns.ledger}/drills/*" },
@@ -308,6 +311,7 @@ locals {
     length(setsubtract(stages, ["restore-plan"])) > 0 ? ["runs"] : [],
     length(setintersection(stages, concat(local.restore_stages, local.drill_stages))) > 0 ? ["restores"] : [],
     length(setintersection(stages, local.drill_stages)) > 0 ? ["drills"] : [],
+    contains(stages, "drill-plan") ? ["drill-plans"] : [],
   ) }
   # Messages, records, inventories and reports under the deployment's key: decrypt to read, data keys to write.
   uses_key = [for statement in [{

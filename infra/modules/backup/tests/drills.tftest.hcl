@@ -49,11 +49,12 @@ run "without_drills_nothing_of_them_is_there" {
       drill-plan = {
         AnswersTasks               = "Allow states:SendTaskSuccess states:SendTaskFailure states:SendTaskHeartbeat on *"
         ListsTheLedger             = "Allow s3:ListBucket on arn:aws:s3:::levee-ledger-222222222222-us-east-1"
-        ReadsTheLedger             = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/* arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/* arn:aws:s3:::levee-ledger-222222222222-us-east-1/drills/*"
+        ReadsTheLedger             = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/* arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/* arn:aws:s3:::levee-ledger-222222222222-us-east-1/drills/* arn:aws:s3:::levee-ledger-222222222222-us-east-1/drill-plans/*"
         UsesTheDeploymentsKey      = "Allow kms:Decrypt kms:GenerateDataKey on arn:aws:kms:us-east-1:222222222222:key/own"
         DrillPlanWorksOnItsQueue   = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-drill-plan"
         DrillPlanSetsMessagesAside = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-drill-plan-dlq"
-        DrillPlanWritesItsRecords  = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/plan.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/00-drill-plan*.json"
+        DrillPlanWritesItsRecords  = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/plan.json"
+        DrillPlanWritesAnswers     = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/drill-plans/*"
       }
       drill-close = {
         AnswersTasks                = "Allow states:SendTaskSuccess states:SendTaskFailure states:SendTaskHeartbeat on *"
@@ -192,7 +193,7 @@ run "with_drills_each_role_has_what_it_drills_with_and_no_more" {
     condition = { for pair in [["run-close", "states:GetExecutionHistory"], ["restore-plan", "states:DescribeExecution"]] : pair[1] => flatten([for s in jsondecode(aws_iam_role_policy.this["worker-${pair[0]}"].policy).Statement : flatten([s.Resource]) if contains(flatten([s.Action]), pair[1])]) } == {
       "states:GetExecutionHistory" = [for machine in ["backup", "restore", "drill"] : "arn:aws:states:us-east-1:222222222222:execution:levee-${machine}:*"]
       "states:DescribeExecution"   = [for machine in ["restore", "drill"] : "arn:aws:states:us-east-1:222222222222:execution:levee-${machine}:*"]
-    }
+    } && [for s in jsondecode(aws_iam_role_policy.this["worker-drill-close"].policy).Statement : s.Resource if s.Action == "states:DescribeExecution"] == ["arn:aws:states:us-east-1:222222222222:execution:levee-drill:*"]
     error_message = "Whose executions are looked at."
   }
 

@@ -275,7 +275,7 @@ run "a_group_has_the_calls_of_its_stages" {
       && { for group in ["first", "second", "third", "fourth"] : group => [
         length(jsondecode(aws_iam_role_policy.this["worker-${group}"].policy).Statement),
         length(distinct([for s in jsondecode(aws_iam_role_policy.this["worker-${group}"].policy).Statement : s.Sid])),
-      ] } == { first = [3 + 4 * 3 + 5 + 4 + 3 + 1, 28], second = [3 + 3 * 3 + 6 + 7 + 7, 32], third = [3 + 4 * 3 + 3 + 7 + 6 + 3, 34], fourth = [3 + 2 * 3 + 2, 11] }
+      ] } == { first = [3 + 4 * 3 + 5 + 4 + 3 + 1, 28], second = [3 + 3 * 3 + 6 + 7 + 7, 32], third = [3 + 4 * 3 + 3 + 7 + 6 + 3, 34], fourth = [3 + 2 * 3 + 1 + 2, 12] }
     )
     error_message = "A group has not the statements of its stages, each under its own Sid."
   }
