@@ -48,7 +48,10 @@ module "backup" {
   break_glass_arns = var.break_glass_arns
   operator_arns    = var.operator_arns
 
-  bucket_names            = { canary = "levee-probes-${var.backup_account_id}-${var.region}" }
+  bucket_names = {
+    canary  = "levee-probes-${var.backup_account_id}-${var.region}"
+    scratch = "levee-drills-${var.backup_account_id}-${var.region}"
+  }
   inventory_prefix        = "inventories"
   ledger_lock             = { mode = "GOVERNANCE", days = 400 }
   manifest_retention_days = 45
@@ -58,12 +61,23 @@ module "backup" {
   # For the time of a restore alone: terraform apply -var restoring=true, and without it once it is over.
   restores = var.restoring ? { targets = { lake-events = { account_id = local.warehouse_account_id } } } : null
 
-  # Four services: the stages before the copy, those that watch it, those after it, and those that close a run or plan a restore.
+  # Every Sunday morning, five tables of each source are restored into the scratch bucket, opened, and deleted again.
+  drills = {
+    schedule_expression = "cron(0 6 ? * SUN *)"
+    time_zone           = "Europe/Berlin"
+    tables              = 5
+    limit_days          = 15
+    sources             = ["lake-events", "lake-orders"]
+  }
+
+  # Five services: the stages before the copy, those that watch it, those after it, those that close a run or plan a restore, and those
+  # of drills.
   worker_groups = {
     before = ["manifest-ready", "bucket-provision", "job-submit"]
     copy   = ["job-poll", "report-parse"]
     after  = ["thaw", "large-copy", "snapshot-check"]
     close  = ["table-verify", "run-close", "restore-plan"]
+    drills = ["drill-plan", "drill-close"]
   }
   worker_trust = jsonencode({
     Version = "2012-10-17"

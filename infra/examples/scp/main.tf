@@ -23,6 +23,17 @@ variable "name" {
   default     = "levee"
 }
 
+variable "scratch_bucket" {
+  description = "The scratch bucket of drills, the backup module's `bucket_names.scratch`; by its default name without it."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.scratch_bucket == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.scratch_bucket))
+    error_message = "A bucket's name has 3 to 63 characters out of a-z, 0-9, `.` and `-`, without wildcards: whatever it names may be deleted."
+  }
+}
+
 variable "break_glass_arns" {
   description = "The principals that the policy does not bind, the same as the backup module's. Apply the backup module with one of them."
   type        = list(string)
@@ -39,6 +50,9 @@ locals {
   # group may have another name than the stage.
   workers = "${local.role_prefix}worker-*"
 
+  # By default <name>-scratch-<account>-<region>.
+  scratch_bucket = coalesce(var.scratch_bucket, "${var.name}-scratch-${var.backup_account_id}-*")
+
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
@@ -50,12 +64,27 @@ locals {
           "s3:BypassGovernanceRetention",
           "s3:DeleteBucket",
           "s3:DeleteBucketPolicy",
-          "s3:DeleteObject",
           "s3:DeleteObjectVersion",
           "s3:PutReplicationConfiguration",
           "s3:PutAccountPublicAccessBlock",
         ]
         Condition = { ArnNotLike = { "aws:PrincipalArn" = var.break_glass_arns } }
+      },
+      {
+        # The worker that closes drills empties their scratch bucket, in which nothing else ever is.
+        Sid         = "DenyRemovalOfObjects"
+        Effect      = "Deny"
+        NotResource = "arn:aws:s3:::${local.scratch_bucket}/*"
+        Action      = "s3:DeleteObject"
+        Condition   = { ArnNotLike = { "aws:PrincipalArn" = var.break_glass_arns } }
+      },
+      {
+        # There too it is a worker that deletes, and nobody else.
+        Sid       = "DenyRemovalByOthers"
+        Effect    = "Deny"
+        Resource  = "*"
+        Action    = "s3:DeleteObject"
+        Condition = { ArnNotLike = { "aws:PrincipalArn" = concat(var.break_glass_arns, [local.workers]) } }
       },
       {
         Sid      = "DenyWeakerBuckets"

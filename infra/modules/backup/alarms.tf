@@ -17,6 +17,18 @@ locals {
       statistic   = "Sum"
       threshold   = 0
     } },
+    { for alarm in [
+      { key = "drills-failed", metric = "ExecutionsFailed", what = "A drill failed" },
+      { key = "drills-timed-out", metric = "ExecutionsTimedOut", what = "A drill timed out" },
+      { key = "drills-aborted", metric = "ExecutionsAborted", what = "Somebody stopped a drill" },
+      ] : alarm.key => {
+      description = "${alarm.what}: whether tables can be restored is not known. The cause of the execution says what is wrong; then redrive the execution. See \"Alarms\" in docs/operate.md."
+      namespace   = "AWS/States"
+      metric      = alarm.metric
+      dimensions  = { StateMachineArn = local.drill_state_machine_arn }
+      statistic   = "Sum"
+      threshold   = 0
+    } if local.drilling },
     {
       copy-failures = {
         description = "Objects of a source were not copied. The execution's cause names the list of them; correct what it says, then redrive the execution. See \"Alarms\" in docs/operate.md."
@@ -39,8 +51,8 @@ locals {
   dead_letter_meanings = merge(
     { for stage in local.stages : stage => "The worker ${stage} could not work on a message." },
     {
-      schedules     = "A schedule could not start a run, or started one twice (ExecutionAlreadyExists, which is harmless).",
-      events        = "A rule could not deliver an event to the topic.",
+      schedules     = "A schedule could not start a run or a drill, or started one twice (ExecutionAlreadyExists, which is harmless).",
+      events        = "A rule could not deliver an event.",
       notifications = "A subscriber could not be reached.",
     },
   )

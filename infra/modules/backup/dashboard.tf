@@ -5,6 +5,7 @@ locals {
     [for key in keys(local.alarms) : "${var.name}-${key}"],
     [for stage in local.stages : "${var.name}-${stage}-oldest-message"],
     [for source in keys(var.sources) : "${var.name}-not-completed-${source}"],
+    [for source in local.drilled_sources : "${var.name}-not-drilled-${source}"],
   )
   dashboard = {
     widgets = [
@@ -18,11 +19,11 @@ locals {
       {
         type = "metric", x = 0, y = 6, width = 12, height = 6
         properties = {
-          title  = "Runs and restores"
+          title  = "Runs, restores and drills"
           region = var.region
           stat   = "Sum"
           period = 3600
-          metrics = concat([for what, arn in { Runs = local.state_machine_arn, Restores = local.restore_state_machine_arn } : [
+          metrics = concat([for what, arn in merge({ Runs = local.state_machine_arn, Restores = local.restore_state_machine_arn }, local.drilling ? { Drills = local.drill_state_machine_arn } : {}) : [
             for metric in ["ExecutionsStarted", "ExecutionsSucceeded", "ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"] :
             ["AWS/States", metric, "StateMachineArn", arn, { label = "${what}: ${metric}" }]
           ]]...)
@@ -76,7 +77,7 @@ locals {
           region  = var.region
           stat    = "Sum"
           period  = 300
-          metrics = [for rule in concat([local.failed_rule], values(local.completed_rules)) : ["AWS/Events", "FailedInvocations", "RuleName", rule]]
+          metrics = [for rule in concat([local.failed_rule], values(local.completed_rules), values(local.drilled_rules)) : ["AWS/Events", "FailedInvocations", "RuleName", rule]]
         }
       },
     ]

@@ -9,8 +9,9 @@ locals {
   console     = "https://${var.region}.console.aws.amazon.com"
   run_console = "${local.console}/states/home?region=${var.region}#/v2/executions/details/<execution>"
 
-  # Those that tell the topic.
-  telling_rules = {
+  # Those that tell the topic; of drills while there are any.
+  telling_rules = { for key, rule in local.every_telling_rule : key => rule if key != "drill-completed" || local.drilling }
+  every_telling_rule = {
     run-started = {
       rule        = local.levee_rules["run-started"]
       bus         = local.event_bus_name
@@ -62,6 +63,34 @@ locals {
         what_to_do   = "Correct what the failure list names, then redrive the execution: exactly these rows are copied again. See docs/operate.md."
       }
     }
+    drill-completed = {
+      rule        = "${var.name}-drill-completed"
+      bus         = local.event_bus_name
+      description = "Tables were restored into the scratch bucket, opened, and are as their receipt says"
+      pattern     = { source = ["levee"], "detail-type" = ["Drill Completed"] }
+      paths = {
+        headline    = "$.detail.headline"
+        source      = "$.detail.source"
+        backup_date = "$.detail.backup_date"
+        execution   = "$.detail.execution"
+        tables      = "$.detail.tables"
+        objects     = "$.detail.objects"
+        seconds     = "$.detail.seconds"
+        record      = "$.detail.record.key"
+      }
+      message = {
+        severity    = "info"
+        event       = "Drill Completed"
+        source      = "<source>"
+        backup_date = "<backup_date>"
+        execution   = "<execution>"
+        tables      = "<tables>"
+        objects     = "<objects>"
+        seconds     = "<seconds>"
+        record      = "s3://${local.buckets.ledger}/<record>"
+        console     = local.run_console
+      }
+    }
     tables-torn = {
       rule        = local.levee_rules["tables-torn"]
       bus         = local.event_bus_name
@@ -92,11 +121,11 @@ locals {
     run-failed = {
       rule        = local.failed_rule
       bus         = "default"
-      description = "A run or a restore of Levee ended without success"
+      description = "A run, a restore or a drill of Levee ended without success"
       pattern = {
         source        = ["aws.states"]
         "detail-type" = ["Step Functions Execution Status Change"]
-        detail        = { stateMachineArn = [local.state_machine_arn, local.restore_state_machine_arn], status = ["FAILED", "TIMED_OUT", "ABORTED"] }
+        detail        = { stateMachineArn = local.state_machine_arns, status = ["FAILED", "TIMED_OUT", "ABORTED"] }
       }
       paths = { run = "$.detail.name", execution = "$.detail.executionArn", status = "$.detail.status", error = "$.detail.error" }
       message = {
@@ -152,19 +181,23 @@ locals {
     console     = local.run_console
   }
 
-  # That a run has succeeded is also seen from outside, without a worker: for the log and for the alarm of silence.
-  seen_rules = { for source, rule in local.completed_rules : "completed ${source}" => {
-    rule        = rule
+  # That a run or a drill has succeeded is also seen from outside, without a worker: for the log and for the alarms of silence.
+  seen = merge(
+    { for source, rule in local.completed_rules : "completed ${source}" => { source = source, rule = rule, machine = local.state_machine_arn, what = "A backup of ${source} is complete" } },
+    { for source, rule in local.drilled_rules : "drilled ${source}" => { source = source, rule = rule, machine = local.drill_state_machine_arn, what = "A drill of ${source} has succeeded" } },
+  )
+  seen_rules = { for key, seen in local.seen : key => {
+    rule        = seen.rule
     bus         = "default"
-    description = "A backup of ${source} is complete"
+    description = seen.what
     pattern = {
       source        = ["aws.states"]
       "detail-type" = ["Step Functions Execution Status Change"]
       detail = {
-        stateMachineArn = [local.state_machine_arn]
+        stateMachineArn = [seen.machine]
         status          = ["SUCCEEDED"]
         # The input is a text in the event. A person may have written it with a space.
-        input = [{ wildcard = "*\"source\":\"${source}\"*" }, { wildcard = "*\"source\": \"${source}\"*" }]
+        input = [{ wildcard = "*\"source\":\"${seen.source}\"*" }, { wildcard = "*\"source\": \"${seen.source}\"*" }]
       }
     }
   } }

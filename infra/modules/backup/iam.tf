@@ -1,4 +1,4 @@
-# The roles. What each may do is in iam_workers.tf, iam_copy.tf, iam_restore.tf and iam_services.tf; every statement has one purpose, which
+# The roles. What each may do is in iam_workers.tf, iam_copy.tf, iam_restore.tf, iam_drill.tf and iam_services.tf; every statement has one purpose, which
 # its Sid names, and every policy is built from names alone, so that a plan shows it in full.
 
 locals {
@@ -10,6 +10,7 @@ locals {
       scheduler     = local.scheduler_role
     },
     { for name, role in { batch-restore = local.restore_role } : name => role if var.restores != null },
+    { for name, role in { batch-drill = local.drill_role } : name => role if local.drilling },
     { for name, role in { task-execution = local.execution_role } : name => role if var.ecs != null },
     { for name, role in { doctor = local.doctor_role } : name => role if length(var.operator_arns) > 0 },
   )

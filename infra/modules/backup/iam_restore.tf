@@ -2,7 +2,8 @@
 # the workers may do beyond the nights. Without it nothing here is in any policy, and no role may write to a source.
 #
 # Everything that writes names the targets, and the accounts that they are in: under the name of a bucket that was removed a
-# stranger may have one by now. No role may delete an object.
+# stranger may have one by now. No role may delete an object there. What the stages read of snapshots is in iam_drill.tf, because drills
+# read it too.
 
 locals {
   restore_targets     = var.restores == null ? [] : keys(var.restores.targets)
@@ -19,6 +20,9 @@ locals {
   restore_target_object_arns = [for arn in local.restore_target_arns : "${arn}/*"]
   other_target_object_arns   = [for arn in local.other_target_arns : "${arn}/*"]
   restore_accounts_only      = { StringEquals = { "aws:ResourceAccount" = local.restore_accounts } }
+
+  # The manifests of the jobs of restores, and of drills, which are restores.
+  restore_manifest_arns = [for manifest in ["*/plan-*.csv", "*-retry.csv", "*-held.csv", "*-again.csv"] : "${local.bucket_arns.ledger}/restores/${manifest}"]
 
   restore_role = {
     description = "S3 Batch Operations restores from Levee's snapshots with it"
@@ -37,7 +41,7 @@ locals {
         Sid      = "ReadsManifests"
         Effect   = "Allow"
         Action   = ["s3:GetObject", "s3:GetObjectVersion"]
-        Resource = [for manifest in ["*/plan-*.csv", "*-retry.csv", "*-held.csv", "*-again.csv"] : "${local.bucket_arns.ledger}/restores/${manifest}"]
+        Resource = local.restore_manifest_arns
       },
       {
         Sid       = "WritesTargets"
@@ -65,47 +69,22 @@ locals {
     local.uses_key,
   )
 
-  # What a stage does for restores beyond what it does in nights.
+  # What a stage does for restores beyond what it does in nights, and beyond what it reads of snapshots.
   stage_restoring = {
-    restore-plan = concat(
-      [
-        # Whether the plan still holds: logs and checkpoints are read, and every object is listed.
-        { Sid = "RestorePlanReadsSnapshots", Effect = "Allow", Action = "s3:GetObject", Resource = local.snapshot_object_arns },
-        { Sid = "RestorePlanListsSnapshots", Effect = "Allow", Action = "s3:ListBucket", Resource = local.restored_snapshot_arns },
-        # What is there already, and what is in the way.
-        { Sid = "RestorePlanReadsTargets", Effect = "Allow", Action = "s3:GetObject", Resource = local.restore_target_object_arns },
-        { Sid = "RestorePlanListsTargets", Effect = "Allow", Action = "s3:ListBucket", Resource = local.restore_target_arns },
-      ],
-      [for statement in [{
-        Sid      = "RestorePlanDecryptsLogs"
-        Effect   = "Allow"
-        Action   = "kms:Decrypt"
-        Resource = distinct(concat(local.snapshot_kms_key_arns, local.restore_key_arns))
-      }] : statement if length(local.snapshot_kms_key_arns) + length(local.restore_key_arns) > 0],
-    )
+    restore-plan = [
+      # What is there already, and what is in the way.
+      { Sid = "RestorePlanReadsTargets", Effect = "Allow", Action = "s3:GetObject", Resource = local.restore_target_object_arns },
+      { Sid = "RestorePlanListsTargets", Effect = "Allow", Action = "s3:ListBucket", Resource = local.restore_target_arns },
+    ]
     job-submit = [
       # Without iam:PassedToService: CreateJob does not fill it in, and the condition would always deny.
       { Sid = "JobSubmitHandsTheRestoreRoleOver", Effect = "Allow", Action = "iam:PassRole", Resource = local.restore_role_arn },
     ]
-    # What a report says is gone is looked for in the snapshot, by HEAD, and so are copies that wait to be restored.
-    report-parse = [
-      { Sid = "ReportParseLooksForCopies", Effect = "Allow", Action = "s3:GetObject", Resource = local.snapshot_object_arns },
-      { Sid = "ReportParseListsSnapshots", Effect = "Allow", Action = "s3:ListBucket", Resource = local.restored_snapshot_arns },
-    ]
     thaw = [
       { Sid = "ThawHandsTheRestoreRoleOver", Effect = "Allow", Action = "iam:PassRole", Resource = local.restore_role_arn },
-      { Sid = "ThawLooksAtCopies", Effect = "Allow", Action = "s3:GetObject", Resource = local.snapshot_object_arns },
-      { Sid = "ThawListsSnapshots", Effect = "Allow", Action = "s3:ListBucket", Resource = local.restored_snapshot_arns },
     ]
     large-copy = concat(
       [
-        # The newest version of a copy, and the list of them, are LargeCopyLooksAtCopies and LargeCopyListsCopies.
-        {
-          Sid      = "LargeCopyReadsSnapshots"
-          Effect   = "Allow"
-          Action   = ["s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"]
-          Resource = local.snapshot_object_arns
-        },
         {
           Sid       = "LargeCopyWritesTargets"
           Effect    = "Allow"

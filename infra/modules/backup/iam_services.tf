@@ -11,7 +11,7 @@ locals {
         Principal = { Service = "states.amazonaws.com" }
         Action    = "sts:AssumeRole"
         Condition = {
-          ArnLike      = { "aws:SourceArn" = [local.state_machine_arn, local.restore_state_machine_arn] }
+          ArnLike      = { "aws:SourceArn" = local.state_machine_arns }
           StringEquals = { "aws:SourceAccount" = var.account_id }
         }
       }]
@@ -68,6 +68,12 @@ locals {
         { Sid = "StartsRuns", Effect = "Allow", Action = "states:StartExecution", Resource = local.state_machine_arn },
         { Sid = "SetsTicksAside", Effect = "Allow", Action = "sqs:SendMessage", Resource = local.schedules_dlq_arn },
       ],
+      [for statement in [{
+        Sid      = "StartsDrills"
+        Effect   = "Allow"
+        Action   = "states:StartExecution"
+        Resource = local.drill_state_machine_arn
+      }] : statement if local.drilling],
       local.uses_key,
     ) })
   }

@@ -1,5 +1,6 @@
 # The workers' roles: one per group, with the calls of its stages and no others. The calls are those of the stages' sources
-# (workers/*/src), of the runtime (crates/stage) and of the ledger (crates/ledger). No role may delete an object.
+# (workers/*/src), of the runtime (crates/stage) and of the ledger (crates/ledger). None but
+# drill-close may delete an object, and it does in the scratch bucket alone (iam_drill.tf).
 
 locals {
   # The records that a stage writes, below runs/<source>/<date>/ (claims) or runs/<source>/<date>/<execution>/, and for a
@@ -15,14 +16,18 @@ locals {
     snapshot-check   = ["07-snapshot-check*"]
     table-verify     = ["08-table-verify*"]
     run-close        = ["receipt.json", "report.html"]
-    # Not plan.json, which is the operator's and says what is to be done.
+    # Not plan.json, which says what is to be done: that is the operator's, and of a drill drill-plan's.
     restore-plan = ["claim-*.json", "planned.json", "plan-*"]
+    drill-plan   = ["plan.json"]
+    drill-close  = ["09-drill-close*.json"]
   }
   # The stages of statemachine/restore.asl.json. All but the first of them are stages of nights too.
   restore_stages = ["restore-plan", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "table-verify", "run-close"]
+  # Those that statemachine/drill.asl.json has in front of them and behind them. A drill is a restore, and its records are where theirs are.
+  drill_stages = ["drill-plan", "drill-close"]
   record_places = { for stage in local.stages : stage => concat(
-    stage == "restore-plan" ? [] : ["runs"],
-    contains(local.restore_stages, stage) ? ["restores"] : [],
+    contains(concat(["restore-plan"], local.drill_stages), stage) ? [] : ["runs"],
+    contains(concat(local.restore_stages, local.drill_stages), stage) ? ["restores"] : [],
   ) }
   record_arns = { for stage, places in local.record_places : stage => flatten([for place in places : [
     for record in local.stage_records[stage] : "${local.bucket_arns.ledger}/${place}/*/${record}"
@@ -255,7 +260,7 @@ locals {
         { Sid = "RunCloseReadsReceipts", Effect = "Allow", Action = "s3:GetObject", Resource = "${local.bucket_arns.ledger}/receipts/*" },
         { Sid = "RunCloseWritesReceipts", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.bucket_arns.ledger}/receipts/*" },
         # Which stages the run has passed, and when.
-        { Sid = "RunCloseReadsHistories", Effect = "Allow", Action = "states:GetExecutionHistory", Resource = [local.execution_arns, local.restore_execution_arns] },
+        { Sid = "RunCloseReadsHistories", Effect = "Allow", Action = "states:GetExecutionHistory", Resource = concat([local.execution_arns], local.restoring_execution_arns) },
         # The reports that were read are pinned by their entity tags. Without s3:ListBucket one that is gone answers 403 and not 404.
         { Sid = "RunCloseFindsReports", Effect = "Allow", Action = "s3:ListBucket", Resource = local.bucket_arns.reports },
         { Sid = "RunCloseLooksAtReports", Effect = "Allow", Action = "s3:GetObject", Resource = "${local.bucket_arns.reports}/*" },
@@ -271,12 +276,23 @@ locals {
     # What it reads of snapshots and targets is in iam_restore.tf.
     restore-plan = [
       { Sid = "RestorePlanGivesUpUploads", Effect = "Allow", Action = "s3:AbortMultipartUpload", Resource = "${local.bucket_arns.ledger}/restores/*/plan-*" },
-      { Sid = "RestorePlanAsksForTheOwnerOfAClaim", Effect = "Allow", Action = "states:DescribeExecution", Resource = local.restore_execution_arns },
+      { Sid = "RestorePlanAsksForTheOwnerOfAClaim", Effect = "Allow", Action = "states:DescribeExecution", Resource = local.restoring_execution_arns },
       { Sid = "RestorePlanTellsOfRestores", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
     ]
+    # What they read of snapshots, and do in the scratch bucket, is in iam_drill.tf.
+    drill-plan = [
+      # What it answered each execution, below drill-plans/<source>/: the restore has no name before that.
+      { Sid = "DrillPlanWritesAnswers", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.bucket_arns.ledger}/drill-plans/*" },
+    ]
+    drill-close = [
+      # What came of each drill, below drills/<source>/.
+      { Sid = "DrillCloseWritesDrills", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.bucket_arns.ledger}/drills/*" },
+      { Sid = "DrillCloseTellsOfDrills", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
+    ]
   }
-  locked_bucket_arns = [for source, settings in var.sources : "arn:aws:s3:::${source}-??-???-????" if settings.snapshot.object_lock != null]
-  job_arns           = "arn:aws:s3:${var.region}:${var.account_id}:job/*"
+  restoring_execution_arns = concat([local.restore_execution_arns], [for arns in [local.drill_execution_arns] : arns if local.drilling])
+  locked_bucket_arns       = [for source, settings in var.sources : "arn:aws:s3:::${source}-??-???-????" if settings.snapshot.object_lock != null]
+  job_arns                 = "arn:aws:s3:${var.region}:${var.account_id}:job/*"
 
   # What the stages of a group share.
   worker_common = { for group, stages in var.worker_groups : group => concat(
@@ -289,10 +305,13 @@ locals {
     ],
     local.uses_key,
   ) }
-  # A stage that no restore passes does not read of restores, nor does restore-plan of runs.
+  # A stage that no restore passes does not read of restores, nor does restore-plan of runs. What is drilled is chosen by the newest run
+  # and by earlier drills, and compared with that run's receipt.
   ledger_places = { for group, stages in var.worker_groups : group => concat(
     length(setsubtract(stages, ["restore-plan"])) > 0 ? ["runs"] : [],
-    length(setintersection(stages, local.restore_stages)) > 0 ? ["restores"] : [],
+    length(setintersection(stages, concat(local.restore_stages, local.drill_stages))) > 0 ? ["restores"] : [],
+    length(setintersection(stages, local.drill_stages)) > 0 ? ["drills"] : [],
+    contains(stages, "drill-plan") ? ["drill-plans"] : [],
   ) }
   # Messages, records, inventories and reports under the deployment's key: decrypt to read, data keys to write.
   uses_key = [for statement in [{
@@ -326,7 +345,9 @@ locals {
       local.worker_common[group],
       flatten([for stage in stages : local.stage_common[stage]]),
       flatten([for stage in stages : local.stage_own[stage]]),
+      flatten([for stage in stages : lookup(local.stage_reading_snapshots, stage, []) if var.restores != null || local.drilling]),
       flatten([for stage in stages : lookup(local.stage_restoring, stage, []) if var.restores != null]),
+      flatten([for stage in stages : lookup(local.stage_drilling, stage, []) if local.drilling]),
     ) })
   } }
 }

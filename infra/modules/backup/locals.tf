@@ -2,7 +2,7 @@
 # the policies can be checked before anything is there.
 
 locals {
-  stages = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan"]
+  stages = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan", "drill-plan", "drill-close"]
 
   bucket_suffix = "${var.account_id}-${var.region}"
   buckets = {
@@ -12,6 +12,10 @@ locals {
     canary    = coalesce(var.bucket_names.canary, "${var.name}-canary-${local.bucket_suffix}")
   }
   bucket_arns = { for what, name in local.buckets : what => "arn:aws:s3:::${name}" }
+
+  # What drills restore into, made only while there are drills. None of the buckets above: objects are deleted there.
+  scratch_bucket     = coalesce(var.bucket_names.scratch, "${var.name}-scratch-${local.bucket_suffix}")
+  scratch_bucket_arn = "arn:aws:s3:::${local.scratch_bucket}"
 
   # <source>-<dd-mmm-yyyy>, as a pattern that no other source's buckets match.
   snapshot_bucket_arns  = [for source in keys(var.sources) : "arn:aws:s3:::${source}-??-???-????"]
@@ -42,6 +46,12 @@ locals {
   restore_state_machine_name = "${var.name}-restore"
   restore_state_machine_arn  = "arn:aws:states:${var.region}:${var.account_id}:stateMachine:${local.restore_state_machine_name}"
   restore_execution_arns     = "arn:aws:states:${var.region}:${var.account_id}:execution:${local.restore_state_machine_name}:*"
+  # So have drills, so that none counts as a restore that somebody asked for.
+  drill_state_machine_name = "${var.name}-drill"
+  drill_state_machine_arn  = "arn:aws:states:${var.region}:${var.account_id}:stateMachine:${local.drill_state_machine_name}"
+  drill_execution_arns     = "arn:aws:states:${var.region}:${var.account_id}:execution:${local.drill_state_machine_name}:*"
+  # Those that are there.
+  state_machine_arns = concat([local.state_machine_arn, local.restore_state_machine_arn], [for arn in [local.drill_state_machine_arn] : arn if local.drilling])
   # Executions and schedules hold the source's name and something more, in 80 and 64 characters.
   short_sources  = { for source in keys(var.sources) : source => substr(source, 0, 58) }
   schedule_group = "default"
@@ -54,7 +64,7 @@ locals {
   topic_arn      = "arn:aws:sns:${var.region}:${var.account_id}:${local.topic_name}"
 
   # Rules of Levee's bus, of the default bus, and the one per source that sees its runs complete.
-  levee_rules = { for what in ["copy-failures", "run-completed", "run-degraded", "run-started", "tables-torn"] : what => "${var.name}-${what}" }
+  levee_rules = { for what in concat(["copy-failures"], local.drilling ? ["drill-completed"] : [], ["run-completed", "run-degraded", "run-started", "tables-torn"]) : what => "${var.name}-${what}" }
   failed_rule = "${var.name}-run-failed"
   # A rule's name has 64 characters at most: what is left for the source, but 40 at most, tells a person which it is, and the
   # digest tells any two apart.
@@ -73,6 +83,7 @@ locals {
   log_groups = {
     state-machine = "/aws/vendedlogs/states/${local.state_machine_name}"
     restores      = "/aws/vendedlogs/states/${local.restore_state_machine_name}"
+    drills        = "/aws/vendedlogs/states/${local.drill_state_machine_name}"
     completed     = "/aws/events/${var.name}/completed"
     workers       = "/levee/${var.name}/workers"
   }
@@ -82,6 +93,8 @@ locals {
   copy_role_arn   = "${local.role_arn_prefix}batch-copy"
   # Made only while restores are enabled.
   restore_role_arn = "${local.role_arn_prefix}batch-restore"
+  # Made only while there are drills.
+  drill_role_arn = "${local.role_arn_prefix}batch-drill"
   # One per worker group: its name behind `worker-`.
   worker_role_arns = { for group in keys(var.worker_groups) : group => "${local.role_arn_prefix}worker-${group}" }
   # Look whether objects are gone, and whether they are restored.

@@ -67,8 +67,23 @@ output "restore_state_machine_arn" {
   value       = local.restore_state_machine_arn
 }
 
+output "drill_state_machine_arn" {
+  description = "The state machine of drills; null while there are none."
+  value       = local.drilling ? local.drill_state_machine_arn : null
+}
+
+output "scratch_bucket" {
+  description = "The bucket that drills restore into; null while there are none."
+  value       = local.drilling ? local.scratch_bucket : null
+}
+
+output "drill_role_arn" {
+  description = "The role that S3 Batch Operations restores into the scratch bucket with; null while there are no drills."
+  value       = local.drilling ? local.drill_role_arn : null
+}
+
 output "role_arns" {
-  description = "The roles by what they are for: batch-copy, batch-restore while restores are enabled, state-machine, scheduler, worker-<group>, task-execution, doctor."
+  description = "The roles by what they are for: batch-copy, batch-restore while restores are enabled, batch-drill while there are drills, state-machine, scheduler, worker-<group>, task-execution, doctor."
   value       = { for name, role in local.roles : name => "${local.role_arn_prefix}${name}" }
 }
 

@@ -14,7 +14,7 @@ locals {
 
   # Which service sends to which queue, on behalf of what. Scheduler sends as its role and needs no statement.
   queue_senders = {
-    events-dlq        = { sid = "RulesSetEventsAside", service = "events.amazonaws.com", sources = local.telling_rule_arns }
+    events-dlq        = { sid = "RulesSetEventsAside", service = "events.amazonaws.com", sources = concat(local.telling_rule_arns, [for arn in ["${local.rule_arn_prefix}${var.name}-drilled-*"] : arn if local.drilling]) }
     notifications-dlq = { sid = "TheTopicSetsMessagesAside", service = "sns.amazonaws.com", sources = [local.topic_arn] }
   }
   queue_policies = { for key, name in local.queue_names : key => jsonencode({

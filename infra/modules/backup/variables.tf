@@ -161,6 +161,7 @@ variable "bucket_names" {
     reports   = optional(string)
     ledger    = optional(string)
     canary    = optional(string)
+    scratch   = optional(string)
   })
   default = {}
 }
@@ -257,7 +258,7 @@ variable "restores" {
   validation {
     # Its copies are what restores are made from, whichever deployment made them.
     condition = var.restores == null ? true : alltrue([for bucket in keys(var.restores.targets) :
-    !can(regex("-[0-9]{2}-[a-z]{3}-[0-9]{4}$", bucket)) && !contains(values(local.buckets), bucket)])
+    !can(regex("-[0-9]{2}-[a-z]{3}-[0-9]{4}$", bucket)) && !contains(concat(values(local.buckets), [local.scratch_bucket]), bucket)])
     error_message = "Nothing is restored into a snapshot bucket (<source>-<dd-mmm-yyyy>) or into one of Levee's own."
   }
   validation {
@@ -270,6 +271,58 @@ variable "restores" {
     condition = var.restores == null ? true : alltrue([for bucket, target in var.restores.targets :
     !contains(keys(var.sources), bucket) ? true : var.sources[bucket].account_id == target.account_id])
     error_message = "A target that is a source has another account_id there."
+  }
+}
+
+variable "drills" {
+  description = <<-EOT
+    Restores some tables into a scratch bucket on a schedule, to see that it works and how long it takes; null, the default, for no drills.
+    See "Drills" in the module's README.
+      schedule_expression  when the drill of each source starts, as EventBridge Scheduler takes it: cron(...) or rate(...)
+      time_zone            the IANA zone of the schedule
+      tables               how many tables a drill restores, 1 to 100
+      limit_days           without a drill that succeeded for so many days the alarm goes off, 1 to 21
+      sources              the sources that are drilled; all without it
+  EOT
+  type = object({
+    schedule_expression = optional(string, "cron(0 6 ? * SUN *)")
+    time_zone           = optional(string, "UTC")
+    tables              = optional(number, 3)
+    limit_days          = optional(number, 15)
+    sources             = optional(list(string))
+  })
+  default = null
+
+  validation {
+    condition     = var.drills == null ? true : can(regex("^(cron|rate)\\([^()]+\\)$", var.drills.schedule_expression))
+    error_message = "The schedule of drills is cron(...) or rate(...): a single time, at(...), would be one drill for ever."
+  }
+  validation {
+    condition     = var.drills == null ? true : can(regex("^[A-Za-z][A-Za-z0-9_+/-]*$", var.drills.time_zone))
+    error_message = "The time_zone of drills is an IANA zone: UTC, Europe/Berlin."
+  }
+  validation {
+    condition     = var.drills == null ? true : var.drills.tables >= 1 && var.drills.tables <= 100 && floor(var.drills.tables) == var.drills.tables
+    error_message = "A drill restores 1 to 100 tables, a whole number."
+  }
+  validation {
+    condition     = var.drills == null ? true : var.drills.limit_days >= 1 && var.drills.limit_days <= 21 && floor(var.drills.limit_days) == var.drills.limit_days
+    error_message = "limit_days is a whole number from 1 to 21: a queue remembers a drill for 14 days, and CloudWatch looks back over 7 more."
+  }
+  validation {
+    condition     = try(var.drills.sources, null) == null ? true : length(var.drills.sources) > 0 && length(setsubtract(var.drills.sources, keys(var.sources))) == 0
+    error_message = "The sources that are drilled are names out of the variable sources, at least one of them; all without the list."
+  }
+  validation {
+    condition     = var.drills == null ? true : length(setintersection([for source in coalesce(var.drills.sources, keys(var.sources)) : "drill-${source}"], keys(var.sources))) == 0
+    error_message = "The schedule of a source's drills would have the name of another source's schedule, whose name begins with drill-: leave one of them out of drills.sources."
+  }
+  validation {
+    # Drills delete what is in it.
+    condition = var.drills == null ? true : (
+      can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", local.scratch_bucket)) && !can(regex("-[0-9]{2}-[a-z]{3}-[0-9]{4}$", local.scratch_bucket))
+    && !contains(concat(values(local.buckets), keys(var.sources)), local.scratch_bucket))
+    error_message = "The scratch bucket, whose objects are deleted, is a bucket of its own: neither a source, nor a snapshot bucket (<source>-<dd-mmm-yyyy>), nor another one of Levee's. Its name has 3 to 63 characters out of a-z, 0-9, `.` and `-`."
   }
 }
 
@@ -288,16 +341,18 @@ variable "worker_groups" {
     table-verify     = ["table-verify"]
     run-close        = ["run-close"]
     restore-plan     = ["restore-plan"]
+    drill-plan       = ["drill-plan"]
+    drill-close      = ["drill-close"]
   }
 
   validation {
-    condition = alltrue([for stage in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan"] :
+    condition = alltrue([for stage in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan", "drill-plan", "drill-close"] :
     length([for name in flatten(values(var.worker_groups)) : name if name == stage]) == 1])
-    error_message = "Every stage is in exactly one group: manifest-ready, bucket-provision, job-submit, job-poll, report-parse, thaw, large-copy, snapshot-check, table-verify, run-close, restore-plan."
+    error_message = "Every stage is in exactly one group: manifest-ready, bucket-provision, job-submit, job-poll, report-parse, thaw, large-copy, snapshot-check, table-verify, run-close, restore-plan, drill-plan, drill-close."
   }
   validation {
-    condition     = alltrue([for name, stages in var.worker_groups : length(stages) > 0 && length(setsubtract(stages, ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan"])) == 0])
-    error_message = "A group has one stage or more, and stages are manifest-ready, bucket-provision, job-submit, job-poll, report-parse, thaw, large-copy, snapshot-check, table-verify, run-close and restore-plan."
+    condition     = alltrue([for name, stages in var.worker_groups : length(stages) > 0 && length(setsubtract(stages, ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan", "drill-plan", "drill-close"])) == 0])
+    error_message = "A group has one stage or more, and stages are manifest-ready, bucket-provision, job-submit, job-poll, report-parse, thaw, large-copy, snapshot-check, table-verify, run-close, restore-plan, drill-plan and drill-close."
   }
   validation {
     condition     = alltrue([for name in keys(var.worker_groups) : can(regex("^[a-z][a-z0-9-]{1,24}$", name))])

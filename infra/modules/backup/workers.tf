@@ -16,6 +16,7 @@ locals {
     },
     length(var.break_glass_arns) == 0 ? {} : { LEVEE_BREAK_GLASS_ARNS = join(",", var.break_glass_arns) },
     var.restores == null ? {} : { LEVEE_RESTORE_ROLE_ARN = local.restore_role_arn },
+    local.drilling ? { LEVEE_DRILL_ROLE_ARN = local.drill_role_arn } : {},
     var.receipt_signing_key_arn == null ? {} : { LEVEE_RECEIPT_SIGNING_KEY_ARN = var.receipt_signing_key_arn },
   )
 

@@ -13,17 +13,27 @@ export function deployment(plan, record) {
 
 function* definition(plan, record) {
   if (plan.definitions.get("levee-backup") !== record.definition) yield "the state machine's definition in the plan is not what levee::deploy::definition renders";
-  // That of restores is the file with the same queues.
+  // Those of restores and drills are the files with the same queues.
   const [, prefix] = record.definition.match(/"QueueUrl": "(.*?)manifest-ready"/);
-  const file = readFileSync(new URL("../../../statemachine/restore.asl.json", import.meta.url), "utf8");
-  if (plan.definitions.get("levee-restore") !== file.replaceAll("${queue_url_prefix}", prefix)) yield "the definition of the state machine of restores in the plan is not statemachine/restore.asl.json";
-  if (plan.definitions.size !== 2) yield `the plan has the state machines ${[...plan.definitions.keys()].join(", ")}`;
+  for (const name of ["restore", "drill"]) {
+    const file = readFileSync(new URL(`../../../statemachine/${name}.asl.json`, import.meta.url), "utf8");
+    if (plan.definitions.get(`levee-${name}`) !== file.replaceAll("${queue_url_prefix}", prefix)) yield `the definition of the state machine levee-${name} in the plan is not statemachine/${name}.asl.json`;
+  }
+  if (plan.definitions.size !== 3) yield `the plan has the state machines ${[...plan.definitions.keys()].join(", ")}`;
 }
 
 // Sources with their defaults have the input that `Plan::scheduled_input` makes, and what any schedule starts is a `Run`.
 function* schedules(plan, record) {
-  if (plan.schedules.length !== record.runs.size) yield `the plan has ${plan.schedules.length} schedules for ${record.runs.size} sources`;
-  for (const { name, start } of plan.schedules) {
+  const [nights, drills] = [false, true].map((wanted) => plan.schedules.filter(({ start }) => start.StateMachineArn.endsWith(":levee-drill") === wanted));
+  if (nights.length !== record.runs.size || drills.length !== record.runs.size) yield `the plan has ${nights.length} schedules and ${drills.length} of drills for ${record.runs.size} sources`;
+  const scratch = { name: "levee-scratch", account: "222222222222", region: "us-east-1" };
+  for (const { name, start } of drills) {
+    const { source, ...drill } = JSON.parse(start.Input).drill;
+    if (!record.runs.has(source)) yield `the schedule ${name} starts a drill of ${source}, which is no source`;
+    if (!isDeepStrictEqual(drill, { scratch, tables: 3 })) yield `the schedule ${name} starts the drill ${JSON.stringify(drill)}`;
+    if (start.Name !== `${source}-<aws.scheduler.execution-id>`) yield `the schedule ${name} names its executions ${start.Name}`;
+  }
+  for (const { name, start } of nights) {
     const line = JSON.parse(execFileSync(process.env.LEVEE_CALLS, ["run"], { input: start.Input, encoding: "utf8" }));
     const { snapshot, archived, ...run } = line.run;
     const expected = record.runs.get(run.source);

@@ -1,5 +1,5 @@
 # Both modules for the names of the rehearsed nights (`Plan::for_source` of crates/levee), with every option that adds a
-# statement to a policy, restores into one of the two sources among them. It is only planned: with no account at all, since
+# statement to a policy, restores into one of the two sources and drills of both among them. It is only planned: with no account at all, since
 # every policy is built from names.
 
 terraform {
@@ -72,7 +72,8 @@ module "backup" {
     }
   }
   restores         = { targets = { lake-events = { account_id = "111111111111", kms_key_arns = [local.keys.target] } } }
-  bucket_names     = { manifests = "levee-manifests", reports = "levee-reports", ledger = "levee-ledger", canary = "levee-canary" }
+  drills           = {}
+  bucket_names     = { manifests = "levee-manifests", reports = "levee-reports", ledger = "levee-ledger", canary = "levee-canary", scratch = "levee-scratch" }
   break_glass_arns = ["arn:aws:iam::222222222222:role/break-glass"]
   operator_arns    = ["arn:aws:iam::222222222222:role/operators"]
   kms_key_arn      = local.keys.deployment

@@ -30,14 +30,16 @@ export async function selfCheck({ plan, record, world, needed, stopped, about })
   const nothing = { Sid: "Nothing", Effect: "Deny", Action: "*", Resource: "*" };
   const weakened = (policy) => ({ ...policy, Statement: policy.Statement.filter((statement) => statement.Effect !== "Deny") });
   const differs = (changes) => deployment({ ...plan, ...changes }, record).length > 0;
-  const [schedule, ...schedules] = plan.schedules;
+  const drilling = ({ start }) => start.StateMachineArn.endsWith(":levee-drill");
+  const [schedule, ...schedules] = plan.schedules.toSorted((one, other) => drilling(one) - drilling(other));
   const later = { ...schedule, start: { ...schedule.start, Input: schedule.start.Input.replace('"settle_days":2', '"settle_days":3') } };
   const flaws = [
-    ...["levee-backup", "levee-restore"].map((name) => [
+    ...["levee-backup", "levee-restore", "levee-drill"].map((name) => [
       `another state machine ${name}`,
       differs({ definitions: new Map(plan.definitions).set(name, `${plan.definitions.get(name)} `) }),
     ]),
     ["a schedule for another day", differs({ schedules: [later, ...schedules] })],
+    ["a drill into another bucket", differs({ schedules: plan.schedules.map((one) => (drilling(one) ? { ...one, start: { ...one.start, Input: one.start.Input.replace("levee-scratch", "levee-ledger") } } : one)) })],
     ["a bucket without the wall", differs({ resource: new Map(plan.resource).set(LEDGER, weakened(plan.resource.get(LEDGER))) })],
     ["a simulator that says yes to everything", (await controls(async () => true)).failed.length > 0],
     ["a simulator that says no to everything", (await controls(async () => false)).failed.length > 0],

@@ -23,6 +23,20 @@ run "two_sources_with_every_option_plan" {
   }
 }
 
+run "drills_write_into_the_scratch_bucket_and_into_no_source" {
+  command = plan
+
+  assert {
+    condition = (
+      output.worker_environment.LEVEE_DRILL_ROLE_ARN == "arn:aws:iam::222222222222:role/levee-batch-drill"
+      && output.drill_state_machine_arn == "arn:aws:states:us-east-1:222222222222:stateMachine:levee-drill"
+      && module.backup.scratch_bucket == "levee-drills-222222222222-us-east-1"
+      && alltrue([for policy in [module.lake_events.bucket_policy_json, module.lake_orders.bucket_policy_json] : !strcontains(policy, "drill")])
+    )
+    error_message = "Drills are not set, or a source lets them in."
+  }
+}
+
 run "while_restoring_one_source_is_written_to_and_the_other_is_not" {
   command = plan
   variables {

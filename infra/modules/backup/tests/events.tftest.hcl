@@ -179,7 +179,7 @@ run "every_failure_raises_an_alarm" {
       { for alarm, metric in { executions-failed = "ExecutionsFailed", executions-timed-out = "ExecutionsTimedOut", executions-aborted = "ExecutionsAborted" } : "levee-${alarm}" => "AWS/States ${metric} Sum StateMachineArn=arn:aws:states:us-east-1:222222222222:stateMachine:levee-backup" },
       { for alarm, metric in { restores-failed = "ExecutionsFailed", restores-timed-out = "ExecutionsTimedOut", restores-aborted = "ExecutionsAborted" } : "levee-${alarm}" => "AWS/States ${metric} Sum StateMachineArn=arn:aws:states:us-east-1:222222222222:stateMachine:levee-restore" },
       { levee-copy-failures = "AWS/Events TriggeredRules Sum EventBusName=levee RuleName=levee-copy-failures" },
-      { for name in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan", "schedules", "events", "notifications"] : "levee-${name}-dlq-not-empty" => "AWS/SQS ApproximateNumberOfMessagesVisible Maximum QueueName=levee-${name}-dlq" },
+      { for name in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan", "drill-plan", "drill-close", "schedules", "events", "notifications"] : "levee-${name}-dlq-not-empty" => "AWS/SQS ApproximateNumberOfMessagesVisible Maximum QueueName=levee-${name}-dlq" },
     )
     error_message = "What the alarms look at."
   }
@@ -205,7 +205,7 @@ run "a_message_that_waits_raises_an_alarm" {
         waiting = "ApproximateNumberOfMessagesVisible levee-${stage}"
         age     = "ApproximateAgeOfOldestMessage levee-${stage}"
       }
-    ]) && length(aws_cloudwatch_metric_alarm.oldest_message) == 11
+    ]) && length(aws_cloudwatch_metric_alarm.oldest_message) == 13
     error_message = "The alarm of a message that waits."
   }
 }

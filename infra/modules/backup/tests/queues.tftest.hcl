@@ -12,7 +12,7 @@ run "every_stage_has_a_queue_that_sets_messages_aside" {
   command = plan
 
   assert {
-    condition     = [for stage, queue in aws_sqs_queue.stage : queue.name] == ["levee-bucket-provision", "levee-job-poll", "levee-job-submit", "levee-large-copy", "levee-manifest-ready", "levee-report-parse", "levee-restore-plan", "levee-run-close", "levee-snapshot-check", "levee-table-verify", "levee-thaw"]
+    condition     = [for stage, queue in aws_sqs_queue.stage : queue.name] == ["levee-bucket-provision", "levee-drill-close", "levee-drill-plan", "levee-job-poll", "levee-job-submit", "levee-large-copy", "levee-manifest-ready", "levee-report-parse", "levee-restore-plan", "levee-run-close", "levee-snapshot-check", "levee-table-verify", "levee-thaw"]
     error_message = "The queues of the stages."
   }
 
@@ -22,7 +22,7 @@ run "every_stage_has_a_queue_that_sets_messages_aside" {
   }
 
   assert {
-    condition     = [for name, queue in aws_sqs_queue.dead_letters : queue.name] == [for name in ["bucket-provision", "events", "job-poll", "job-submit", "large-copy", "manifest-ready", "notifications", "report-parse", "restore-plan", "run-close", "schedules", "snapshot-check", "table-verify", "thaw"] : "levee-${name}-dlq"]
+    condition     = [for name, queue in aws_sqs_queue.dead_letters : queue.name] == [for name in ["bucket-provision", "drill-close", "drill-plan", "events", "job-poll", "job-submit", "large-copy", "manifest-ready", "notifications", "report-parse", "restore-plan", "run-close", "schedules", "snapshot-check", "table-verify", "thaw"] : "levee-${name}-dlq"]
     error_message = "The dead-letter queues."
   }
 
@@ -33,7 +33,7 @@ run "every_stage_has_a_queue_that_sets_messages_aside" {
 
   assert {
     condition = { for stage, policy in aws_sqs_queue_redrive_allow_policy.stage : stage => jsondecode(policy.redrive_allow_policy) } == {
-      for stage in ["bucket-provision", "job-poll", "job-submit", "large-copy", "manifest-ready", "report-parse", "restore-plan", "run-close", "snapshot-check", "table-verify", "thaw"] : stage => { redrivePermission = "byQueue", sourceQueueArns = ["arn:aws:sqs:us-east-1:222222222222:levee-${stage}"] }
+      for stage in ["bucket-provision", "drill-close", "drill-plan", "job-poll", "job-submit", "large-copy", "manifest-ready", "report-parse", "restore-plan", "run-close", "snapshot-check", "table-verify", "thaw"] : stage => { redrivePermission = "byQueue", sourceQueueArns = ["arn:aws:sqs:us-east-1:222222222222:levee-${stage}"] }
     }
     error_message = "A dead-letter queue takes messages of another stage."
   }
@@ -43,7 +43,7 @@ run "queues_take_tls_alone_and_services_send_to_their_own" {
   command = plan
 
   assert {
-    condition = length(aws_sqs_queue_policy.this) == 25 && alltrue([for key, policy in aws_sqs_queue_policy.this : jsondecode(policy.policy).Statement[0] == {
+    condition = length(aws_sqs_queue_policy.this) == 29 && alltrue([for key, policy in aws_sqs_queue_policy.this : jsondecode(policy.policy).Statement[0] == {
       Sid       = "LeveeDenyPlainHttp"
       Effect    = "Deny"
       Principal = "*"

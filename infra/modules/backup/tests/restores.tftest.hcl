@@ -260,7 +260,7 @@ run "without_keys_and_with_sources_alone_there_are_no_statements_about_nothing" 
 run "a_group_has_the_calls_of_its_stages_each_once" {
   command = plan
   variables {
-    worker_groups = { first = ["manifest-ready", "bucket-provision", "job-submit", "job-poll"], second = ["report-parse", "thaw", "large-copy"], third = ["snapshot-check", "table-verify", "run-close", "restore-plan"] }
+    worker_groups = { first = ["manifest-ready", "bucket-provision", "job-submit", "job-poll"], second = ["report-parse", "thaw", "large-copy"], third = ["snapshot-check", "table-verify", "run-close", "restore-plan"], fourth = ["drill-plan", "drill-close"] }
     restores      = { targets = { lake-events = { account_id = "111111111111" } } }
   }
 

@@ -223,7 +223,7 @@ run "outputs_describe_the_deployment" {
 run "without_operators_the_doctor_does_not_read_sources" {
   command = plan
   variables {
-    worker_groups = { before = ["manifest-ready", "bucket-provision", "job-submit"], after = ["job-poll", "report-parse"], rest = ["thaw", "large-copy", "snapshot-check"], close = ["table-verify", "run-close", "restore-plan"] }
+    worker_groups = { before = ["manifest-ready", "bucket-provision", "job-submit"], after = ["job-poll", "report-parse"], rest = ["thaw", "large-copy", "snapshot-check"], close = ["table-verify", "run-close", "restore-plan"], drills = ["drill-plan", "drill-close"] }
   }
 
   assert {

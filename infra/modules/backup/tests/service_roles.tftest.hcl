@@ -57,7 +57,7 @@ run "services_have_their_calls_and_trust" {
 
   assert {
     condition = { for s in jsondecode(aws_iam_role_policy.this["state-machine"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) } == {
-      SendsTasks   = "Allow sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-bucket-provision arn:aws:sqs:us-east-1:222222222222:levee-job-poll arn:aws:sqs:us-east-1:222222222222:levee-job-submit arn:aws:sqs:us-east-1:222222222222:levee-large-copy arn:aws:sqs:us-east-1:222222222222:levee-manifest-ready arn:aws:sqs:us-east-1:222222222222:levee-report-parse arn:aws:sqs:us-east-1:222222222222:levee-restore-plan arn:aws:sqs:us-east-1:222222222222:levee-run-close arn:aws:sqs:us-east-1:222222222222:levee-snapshot-check arn:aws:sqs:us-east-1:222222222222:levee-table-verify arn:aws:sqs:us-east-1:222222222222:levee-thaw"
+      SendsTasks   = "Allow sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-bucket-provision arn:aws:sqs:us-east-1:222222222222:levee-drill-close arn:aws:sqs:us-east-1:222222222222:levee-drill-plan arn:aws:sqs:us-east-1:222222222222:levee-job-poll arn:aws:sqs:us-east-1:222222222222:levee-job-submit arn:aws:sqs:us-east-1:222222222222:levee-large-copy arn:aws:sqs:us-east-1:222222222222:levee-manifest-ready arn:aws:sqs:us-east-1:222222222222:levee-report-parse arn:aws:sqs:us-east-1:222222222222:levee-restore-plan arn:aws:sqs:us-east-1:222222222222:levee-run-close arn:aws:sqs:us-east-1:222222222222:levee-snapshot-check arn:aws:sqs:us-east-1:222222222222:levee-table-verify arn:aws:sqs:us-east-1:222222222222:levee-thaw"
       DeliversLogs = "Allow logs:CreateLogDelivery logs:GetLogDelivery logs:UpdateLogDelivery logs:DeleteLogDelivery logs:ListLogDeliveries logs:PutResourcePolicy logs:DescribeResourcePolicies logs:DescribeLogGroups on *"
       SendsTraces  = "Allow xray:PutTraceSegments xray:PutTelemetryRecords xray:GetSamplingRules xray:GetSamplingTargets on *"
     }
@@ -167,8 +167,8 @@ run "doctor_reads_settings_and_makes_the_canary" {
   }
 
   assert {
-    condition     = alltrue([for s in jsondecode(aws_iam_role_policy.this["doctor"].policy).Statement : length(s.Resource) == 25 && s.Action == ["sqs:GetQueueUrl", "sqs:GetQueueAttributes"] if s.Sid == "ReadsQueues"])
-    error_message = "The doctor does not read all 25 queues, or does more with them."
+    condition     = alltrue([for s in jsondecode(aws_iam_role_policy.this["doctor"].policy).Statement : length(s.Resource) == 29 && s.Action == ["sqs:GetQueueUrl", "sqs:GetQueueAttributes"] if s.Sid == "ReadsQueues"])
+    error_message = "The doctor does not read all 29 queues, or does more with them."
   }
 
   assert {

@@ -124,7 +124,7 @@ run "refused_a_stage_in_no_group" {
 run "refused_a_stage_in_two_groups" {
   command = plan
   variables {
-    worker_groups = { all = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan"], more = ["job-poll"] }
+    worker_groups = { all = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan", "drill-plan", "drill-close"], more = ["job-poll"] }
   }
   expect_failures = [var.worker_groups]
 }
@@ -132,7 +132,7 @@ run "refused_a_stage_in_two_groups" {
 run "refused_a_stage_that_does_not_exist" {
   command = plan
   variables {
-    worker_groups = { all = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan"], more = ["job-paint"] }
+    worker_groups = { all = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan", "drill-plan", "drill-close"], more = ["job-paint"] }
   }
   expect_failures = [var.worker_groups]
 }
@@ -140,7 +140,7 @@ run "refused_a_stage_that_does_not_exist" {
 run "refused_a_group_without_a_stage" {
   command = plan
   variables {
-    worker_groups = { all = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan"], none = [] }
+    worker_groups = { all = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan", "drill-plan", "drill-close"], none = [] }
   }
   expect_failures = [var.worker_groups]
 }
@@ -148,7 +148,7 @@ run "refused_a_group_without_a_stage" {
 run "refused_a_group_name_with_a_space" {
   command = plan
   variables {
-    worker_groups = { "all of them" = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan"] }
+    worker_groups = { "all of them" = ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close", "restore-plan", "drill-plan", "drill-close"] }
   }
   expect_failures = [var.worker_groups]
 }

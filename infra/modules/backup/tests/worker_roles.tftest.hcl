@@ -231,8 +231,8 @@ run "no_role_may_delete_bypass_or_use_wildcards" {
   }
 
   assert {
-    condition     = length(distinct([for name, policy in aws_iam_role_policy.this : policy.role])) == 16 && alltrue([for name, policy in aws_iam_role_policy.this : policy.role == "levee-${name}"])
-    error_message = "There are not sixteen roles, or a policy is on another role than its own."
+    condition     = length(distinct([for name, policy in aws_iam_role_policy.this : policy.role])) == 18 && alltrue([for name, policy in aws_iam_role_policy.this : policy.role == "levee-${name}"])
+    error_message = "There are not eighteen roles, or a policy is on another role than its own."
   }
 
   assert {
@@ -266,16 +266,16 @@ run "workers_are_trusted_to_ecs_of_this_account_and_to_whom_the_variable_names" 
 run "a_group_has_the_calls_of_its_stages" {
   command = plan
   variables {
-    worker_groups = { first = ["manifest-ready", "bucket-provision", "job-submit", "job-poll"], second = ["report-parse", "thaw", "large-copy"], third = ["snapshot-check", "table-verify", "run-close", "restore-plan"] }
+    worker_groups = { first = ["manifest-ready", "bucket-provision", "job-submit", "job-poll"], second = ["report-parse", "thaw", "large-copy"], third = ["snapshot-check", "table-verify", "run-close", "restore-plan"], fourth = ["drill-plan", "drill-close"] }
   }
 
   assert {
     condition = (
-      [for name, role in aws_iam_role.this : name if startswith(name, "worker-")] == ["worker-first", "worker-second", "worker-third"]
-      && { for group in ["first", "second", "third"] : group => [
+      [for name, role in aws_iam_role.this : name if startswith(name, "worker-")] == ["worker-first", "worker-fourth", "worker-second", "worker-third"]
+      && { for group in ["first", "second", "third", "fourth"] : group => [
         length(jsondecode(aws_iam_role_policy.this["worker-${group}"].policy).Statement),
         length(distinct([for s in jsondecode(aws_iam_role_policy.this["worker-${group}"].policy).Statement : s.Sid])),
-      ] } == { first = [3 + 4 * 3 + 5 + 4 + 3 + 1, 28], second = [3 + 3 * 3 + 6 + 7 + 7, 32], third = [3 + 4 * 3 + 3 + 7 + 6 + 3, 34] }
+      ] } == { first = [3 + 4 * 3 + 5 + 4 + 3 + 1, 28], second = [3 + 3 * 3 + 6 + 7 + 7, 32], third = [3 + 4 * 3 + 3 + 7 + 6 + 3, 34], fourth = [3 + 2 * 3 + 1 + 2, 12] }
     )
     error_message = "A group has not the statements of its stages, each under its own Sid."
   }

@@ -11,6 +11,7 @@ variables {
     after  = ["job-poll", "report-parse"]
     rest   = ["thaw", "large-copy", "snapshot-check"]
     close  = ["table-verify", "run-close", "restore-plan"]
+    drills = ["drill-plan", "drill-close"]
   }
   ecs = {
     image              = "222222222222.dkr.ecr.us-east-1.amazonaws.com/levee@sha256:0"
@@ -25,7 +26,7 @@ run "tasks_are_small_locked_down_and_run_their_stages" {
   command = plan
 
   assert {
-    condition     = { for group, task in aws_ecs_task_definition.worker : group => jsondecode(task.container_definitions)[0].command } == { before = ["worker", "manifest-ready", "bucket-provision", "job-submit"], after = ["worker", "job-poll", "report-parse"], rest = ["worker", "thaw", "large-copy", "snapshot-check"], close = ["worker", "table-verify", "run-close", "restore-plan"] }
+    condition     = { for group, task in aws_ecs_task_definition.worker : group => jsondecode(task.container_definitions)[0].command } == { before = ["worker", "manifest-ready", "bucket-provision", "job-submit"], after = ["worker", "job-poll", "report-parse"], rest = ["worker", "thaw", "large-copy", "snapshot-check"], close = ["worker", "table-verify", "run-close", "restore-plan"], drills = ["worker", "drill-plan", "drill-close"] }
     error_message = "Which stages a task works on."
   }
 
@@ -78,7 +79,7 @@ run "services_are_private_and_roll_back" {
       && service.network_configuration[0].subnets == toset(["subnet-1", "subnet-2"]) && service.network_configuration[0].security_groups == toset(["sg-1"]) && service.network_configuration[0].assign_public_ip == false
       && service.deployment_circuit_breaker[0].enable && service.deployment_circuit_breaker[0].rollback
       && length(service.load_balancer) == 0
-    ]) && length(aws_ecs_service.worker) == 4
+    ]) && length(aws_ecs_service.worker) == 5
     error_message = "How a service runs."
   }
 }
@@ -87,7 +88,7 @@ run "services_scale_with_their_messages_and_to_zero" {
   command = plan
 
   assert {
-    condition     = { for group, target in aws_appautoscaling_target.worker : target.resource_id => [target.min_capacity, target.max_capacity] } == { "service/levee/before" = [0, 3], "service/levee/after" = [0, 3], "service/levee/rest" = [0, 3], "service/levee/close" = [0, 3] }
+    condition     = { for group, target in aws_appautoscaling_target.worker : target.resource_id => [target.min_capacity, target.max_capacity] } == { "service/levee/before" = [0, 3], "service/levee/after" = [0, 3], "service/levee/rest" = [0, 3], "service/levee/close" = [0, 3], "service/levee/drills" = [0, 3] }
     error_message = "The limits of the scaling."
   }
 
@@ -155,7 +156,7 @@ run "without_ecs_there_is_none_of_it" {
 run "a_group_with_too_many_metrics_is_refused" {
   command = plan
   variables {
-    worker_groups = { first = ["manifest-ready", "bucket-provision", "job-submit", "job-poll"], second = ["report-parse", "thaw", "large-copy"], third = ["snapshot-check", "table-verify", "run-close", "restore-plan"] }
+    worker_groups = { first = ["manifest-ready", "bucket-provision", "job-submit", "job-poll"], second = ["report-parse", "thaw", "large-copy"], third = ["snapshot-check", "table-verify", "run-close"], fourth = ["restore-plan", "drill-plan", "drill-close"] }
   }
   expect_failures = [aws_appautoscaling_target.worker]
 }
