@@ -99,11 +99,12 @@ locals {
     ]
     large-copy = concat(
       [
-        # The newest version of a copy, and the list of them, are LargeCopyLooksAtCopies and LargeCopyListsCopies.
+        # The newest version of a copy, and the list of them, are LargeCopyLooksAtCopies and LargeCopyListsCopies. Snapshot buckets
+        # are versioned: what is copied is read at the version that was looked at.
         {
           Sid      = "LargeCopyReadsSnapshots"
           Effect   = "Allow"
-          Action   = ["s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"]
+          Action   = ["s3:GetObjectVersion", "s3:GetObjectVersionTagging"]
           Resource = local.snapshot_object_arns
         },
         {
