@@ -68,7 +68,7 @@ locals {
       {
         Sid      = "LargeCopyReadsSnapshots"
         Effect   = "Allow"
-        Action   = ["s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"]
+        Action   = ["s3:GetObjectVersion", "s3:GetObjectVersionTagging"]
         Resource = local.read_object_arns
       },
     ]

@@ -29,8 +29,10 @@ locals {
     contains(concat(["restore-plan"], local.drill_stages), stage) ? [] : ["runs"],
     contains(concat(local.restore_stages, local.drill_stages), stage) ? ["restores"] : [],
   ) }
+  # A restore has no page.
+  night_records = ["report.html"]
   record_arns = { for stage, places in local.record_places : stage => flatten([for place in places : [
-    for record in local.stage_records[stage] : "${local.bucket_arns.ledger}/${place}/*/${record}"
+    for record in local.stage_records[stage] : "${local.bucket_arns.ledger}/${place}/*/${record}" if place == "runs" || !contains(local.night_records, record)
   ]]) }
 
   # What every stage does: work on its queue, set aside what it cannot read, write its records.

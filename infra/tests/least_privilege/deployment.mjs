@@ -1,25 +1,42 @@
-// Whether Terraform deploys what Levee means: the state machines, what the schedules start, and the list of what is denied.
+// Whether Terraform deploys what Levee means: the state machines, what lets restores in, what the schedules start, and the list
+// of what is denied.
 
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 
 import { REMOVING } from "./forbidden.mjs";
 
 // What differs, in sentences.
 export function deployment(plan, record) {
-  return [...definition(plan, record), ...schedules(plan, record), ...denyLists(plan, record)];
+  return [...definitions(plan, record), ...targets(plan, record), ...schedules(plan, record), ...denyLists(plan, record)];
 }
 
-function* definition(plan, record) {
-  if (plan.definitions.get("levee-backup") !== record.definition) yield "the state machine's definition in the plan is not what levee::deploy::definition renders";
-  // Those of restores and drills are the files with the same queues.
-  const [, prefix] = record.definition.match(/"QueueUrl": "(.*?)manifest-ready"/);
-  for (const name of ["restore", "drill"]) {
-    const file = readFileSync(new URL(`../../../statemachine/${name}.asl.json`, import.meta.url), "utf8");
-    if (plan.definitions.get(`levee-${name}`) !== file.replaceAll("${queue_url_prefix}", prefix)) yield `the definition of the state machine levee-${name} in the plan is not statemachine/${name}.asl.json`;
+function* definitions(plan, record) {
+  for (const [name, text] of record.definitions) {
+    if (plan.definitions.get(name) !== text) yield `the definition of the state machine ${name} in the plan is not what levee::deploy renders`;
   }
+  if (!["levee-backup", "levee-restore"].every((name) => record.definitions.has(name))) yield `the record has the state machines ${[...record.definitions.keys()].join(", ")}`;
+  // That of drills is the file with the same queues.
+  const [, prefix] = record.definitions.get("levee-backup").match(/"QueueUrl": "(.*?)manifest-ready"/);
+  const file = readFileSync(new URL("../../../statemachine/drill.asl.json", import.meta.url), "utf8");
+  if (plan.definitions.get("levee-drill") !== file.replaceAll("${queue_url_prefix}", prefix)) yield "the definition of the state machine levee-drill in the plan is not statemachine/drill.asl.json";
   if (plan.definitions.size !== 3) yield `the plan has the state machines ${[...plan.definitions.keys()].join(", ")}`;
+}
+
+// The statements of a target are those of `levee::deploy::source_bucket_policy`, whose Sids begin without the name.
+function* targets(plan, record) {
+  const plain = ({ Sid, Principal, Action, Resource, ...rest }) => ({
+    ...rest,
+    Sid: Sid.replace(/^Levee/, ""),
+    Principal: [Principal.AWS].flat(),
+    Action: [Action].flat().toSorted(),
+    Resource: [Resource].flat(),
+  });
+  if (record.targets.size !== 1) yield `the record has the targets ${[...record.targets.keys()].join(", ")}`;
+  for (const [bucket, statements] of record.targets) {
+    const planned = plan.resource.get(`arn:aws:s3:::${bucket}`).Statement.filter(({ Sid }) => Sid.startsWith("LeveeRestore"));
+    if (!isDeepStrictEqual(planned.map(plain), statements.map(plain))) yield `the bucket ${bucket} lets restores in by other statements than levee::deploy renders: ${JSON.stringify(planned)}`;
+  }
 }
 
 // Sources with their defaults have the input that `Plan::scheduled_input` makes, and what any schedule starts is a `Run`.

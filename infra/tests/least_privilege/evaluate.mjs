@@ -25,7 +25,7 @@ problems.push(...checked.failed.map((name) => `the simulator cannot be believed:
 report(`${checked.count} controls of the simulator`);
 
 problems.push(...deployment(plan, record));
-report("the state machine, the schedules' inputs and the deny lists are Levee's own");
+report("the state machines, a target's statements, the schedules' inputs and the deny lists are Levee's own");
 
 // Recorded calls that must be denied, because the twin or AWS denies them by design.
 const sources = new Set([...plan.resource.keys()].filter((arn) => /^arn:aws:s3:::lake-/.test(arn)));

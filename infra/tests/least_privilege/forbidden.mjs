@@ -134,6 +134,7 @@ never("who copies has no other business with sources", [LARGE, VERIFY], ["s3:Get
 never("who copies back has no other business with a target", [LARGE, VERIFY], ["s3:GetObjectAcl", "s3:PutObjectAcl", "s3:DeleteObject", "s3:GetBucketPolicy"], TARGET);
 never("who verifies writes logs of a target, and no data", VERIFY, ["s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload"], TARGET);
 never("large-copy copies back objects as they are", LARGE, "s3:GetObjectAcl", SNAPSHOTS);
+never("large-copy copies back the version that it has looked at, with its tags", LARGE, "s3:GetObjectTagging", SNAPSHOTS);
 // For restores, report-parse and thaw look at copies by HEAD, and restore-plan reads their logs.
 const SEEING = [LOOKING, THAWING, PLANNING, CHOOSING];
 never("workers read no copies", WORKERS.filter((arn) => ![LARGE, VERIFY, ...SEEING].includes(arn)), ["s3:GetObject", "s3:GetObjectVersion"], SNAPSHOTS);
@@ -170,7 +171,7 @@ never("inventories are written by S3, reports by copy jobs", WORKERS, "s3:PutObj
 for (const [stage, record] of [["manifest-ready", "05-report-parse-attempt-1.json"], ["bucket-provision", "claim-0002.json"], ["job-submit", "04-job-poll-attempt-1.json"], ["job-poll", "05-report-parse-attempt-1.json"], ["report-parse", "01-manifest-ready.json"], ["thaw", "05-report-parse-attempt-1.json"], ["large-copy", "05-report-parse-attempt-1.json"], ["snapshot-check", "05-report-parse-attempt-1.json"], ["table-verify", "07-snapshot-check-attempt-1.json"], ["run-close", "08-table-verify.json"], ["table-verify", "receipt.json"]]) {
   all.push({ principal: own(`worker-${stage}`), account: "222222222222", action: "s3:PutObject", resource: `${LEDGER}/runs/lake-events/2026-03-31/night/${record}`, owner: "222222222222", facts: {}, why: "a stage writes its own records and no other's" });
 }
-for (const [stage, record] of [["restore-plan", "plan.json"], ["restore-plan", "night/03-job-submit-attempt-1.json"], ["job-submit", "planned.json"], ["manifest-ready", "plan-batch.csv"], ["snapshot-check", "night/07-snapshot-check-attempt-1.json"], ["table-verify", "night/receipt.json"], ["run-close", "planned.json"], ["drill-plan", "planned.json"], ["drill-plan", "night/09-drill-close.json"], ["drill-close", "plan.json"], ["drill-close", "night/receipt.json"]]) {
+for (const [stage, record] of [["restore-plan", "plan.json"], ["restore-plan", "night/03-job-submit-attempt-1.json"], ["job-submit", "planned.json"], ["manifest-ready", "plan-batch.csv"], ["snapshot-check", "night/07-snapshot-check-attempt-1.json"], ["table-verify", "night/receipt.json"], ["run-close", "planned.json"], ["run-close", "night/report.html"], ["drill-plan", "planned.json"], ["drill-plan", "night/09-drill-close.json"], ["drill-close", "plan.json"], ["drill-close", "night/receipt.json"]]) {
   never("a stage writes its own records of a restore, and never the plan", own(`worker-${stage}`), "s3:PutObject", LEDGER, { resource: `${LEDGER}/restores/lake-events/0123456789ab-2026-03-31/${record}` });
 }
 never("who plans restores has no business with records of nights", PLANNING, ["s3:GetObject", "s3:PutObject"], LEDGER, { resource: `${LEDGER}/runs/lake-events/2026-03-31/claim-0002.json` });

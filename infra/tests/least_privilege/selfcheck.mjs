@@ -6,6 +6,7 @@ import { survivors } from "./lib/mutate.mjs";
 
 const ROLE = "arn:aws:iam::222222222222:role/levee-worker-job-poll";
 const LEDGER = "arn:aws:s3:::levee-ledger";
+const TARGET = "arn:aws:s3:::lake-events";
 
 // What goes unnoticed, and how many flaws there were. `needed` are asks that are allowed, `stopped` those that are denied.
 export async function selfCheck({ plan, record, world, needed, stopped, about }) {
@@ -29,6 +30,7 @@ export async function selfCheck({ plan, record, world, needed, stopped, about })
   const everything = { Sid: "Everything", Effect: "Allow", Action: "*", Resource: "*" };
   const nothing = { Sid: "Nothing", Effect: "Deny", Action: "*", Resource: "*" };
   const weakened = (policy) => ({ ...policy, Statement: policy.Statement.filter((statement) => statement.Effect !== "Deny") });
+  const without = (policy, sid) => ({ ...policy, Statement: policy.Statement.filter((statement) => statement.Sid !== sid) });
   const differs = (changes) => deployment({ ...plan, ...changes }, record).length > 0;
   const drilling = ({ start }) => start.StateMachineArn.endsWith(":levee-drill");
   const [schedule, ...schedules] = plan.schedules.toSorted((one, other) => drilling(one) - drilling(other));
@@ -41,6 +43,7 @@ export async function selfCheck({ plan, record, world, needed, stopped, about })
     ["a schedule for another day", differs({ schedules: [later, ...schedules] })],
     ["a drill into another bucket", differs({ schedules: plan.schedules.map((one) => (drilling(one) ? { ...one, start: { ...one.start, Input: one.start.Input.replace("levee-scratch", "levee-ledger") } } : one)) })],
     ["a bucket without the wall", differs({ resource: new Map(plan.resource).set(LEDGER, weakened(plan.resource.get(LEDGER))) })],
+    ["a target that restores cannot write to", differs({ resource: new Map(plan.resource).set(TARGET, without(plan.resource.get(TARGET), "LeveeRestoreBatchWrites")) })],
     ["a simulator that says yes to everything", (await controls(async () => true)).failed.length > 0],
     ["a simulator that says no to everything", (await controls(async () => false)).failed.length > 0],
     ["a role that may do everything", await changed(add("identity", ROLE, everything), own(stopped), false)],

@@ -19,7 +19,7 @@ const INCOMPLETE: &str = "Levee.LargeCopyIncomplete";
 const TAGGED: &str = "events/tagged.parquet";
 const PLAIN_KEY: &str = "events/date=2026-03-31/part-00 ä.parquet";
 
-fn on_parts(answer: FaultAnswer) -> CallFault {
+pub(crate) fn on_parts(answer: FaultAnswer) -> CallFault {
     CallFault::new(answer).of("s3", "UploadPartCopy")
 }
 
@@ -27,7 +27,10 @@ fn on_parts(answer: FaultAnswer) -> CallFault {
 pub(crate) async fn copied(source: &'static str) -> Result<Played> {
     let mut rig = furnished(builder(source)?).await?;
     let execution = rig.start_large("first", day(), &[TAGGED, PLAIN_KEY, "gone"]).await?;
-    early(&rig).await?;
+    {
+        let _provision = hire(&rig, StageName::BucketProvision);
+        come_early(&rig, StageName::LargeCopy).await?;
+    }
     rig.set_faults(on_parts(FaultAnswer::DeathAfter).limit(1).into());
     rig.start_workers();
     expect(&rig, &execution, GOOD).await?;
@@ -45,10 +48,9 @@ pub(crate) async fn copied(source: &'static str) -> Result<Played> {
     Played::of(&rig).await
 }
 
-/// The message of the stage comes twice, once as the successor of a message does, before its time.
-async fn early(rig: &Rig) -> Result<()> {
-    let _provision = hire(rig, StageName::BucketProvision);
-    let Captured { queue_url, body } = rig.capture(StageName::LargeCopy.name()).await?;
+/// The message of a stage without a worker comes twice, once as the successor of a message does, before its time.
+pub(crate) async fn come_early(rig: &Rig, stage: StageName) -> Result<()> {
+    let Captured { queue_url, body } = rig.capture(stage.name()).await?;
     let mut message: Value = serde_json::from_str(&body)?;
     let now = rig.clock.now();
     let wait = json!({ "first_received": now, "count": 0, "due": now.checked_add(Duration::from_secs(120))? });

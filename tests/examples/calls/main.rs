@@ -2,14 +2,15 @@
 //! in `infra/tests/least_privilege`.
 //!
 //! The nights are those that there are: good ones, one per error that a stage can report, retries, redrives, deaths of workers,
-//! schedules, events and notifications. Each must end as it is meant to, and every error that `statemachine/README.md` names
+//! schedules, events, notifications and restores. Each must end as it is meant to, and every error that `statemachine/README.md` names
 //! must be among the ends, or the program fails. A line has `kind`:
 //!
 //! ```text
 //! call       a call: principal, account, needs with the account of each resource and whether its bucket has no policy yet,
 //!            facts, outcome, the first night it was seen in
 //! policy     the policy of a snapshot bucket, as the worker has written it
-//! definition the state machine's definition
+//! definition a state machine's name and definition
+//! target     the statements by which the policy of a source lets restores in
 //! run        the `run` of a schedule's input, with every default written out
 //! ```
 //!
@@ -21,6 +22,7 @@ mod expected;
 mod large;
 mod night;
 mod notify;
+mod restores;
 mod shapes;
 mod special;
 mod table;

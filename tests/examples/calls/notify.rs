@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use aws_sdk_eventbridge::types::{DeadLetterConfig, Target};
 use aws_sdk_sqs::types::QueueAttributeName;
-use levee::deploy::BUS;
+use levee::deploy::{BUS, RESTORE_STATE_MACHINE_NAME, STATE_MACHINE_NAME};
 use levee_tests::Rig;
 use levee_twin::service::Principal;
 use serde_json::{Value, json};
@@ -29,6 +29,8 @@ pub(crate) async fn subscribe(rig: &Rig) -> Result<()> {
     subscription.attributes("RedrivePolicy", redrive).send().await?;
 
     let machine = rig.deployed.state_machine_arn.as_str();
+    let restores = machine.replace(STATE_MACHINE_NAME, RESTORE_STATE_MACHINE_NAME);
+    let machines = [machine, restores.as_str()];
     let status = |detail: Value| json!({ "source": ["aws.states"], "detail-type": ["Step Functions Execution Status Change"], "detail": detail });
     let source = &rig.plan.source;
     let digest: String = Sha256::digest(source.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
@@ -43,7 +45,7 @@ pub(crate) async fn subscribe(rig: &Rig) -> Result<()> {
         (BUS, "levee-tables-torn", json!({ "source": ["levee"], "detail-type": ["Tables Torn"] })),
         (BUS, "levee-run-completed", closed(json!(["complete"]))),
         (BUS, "levee-run-degraded", closed(json!([{ "anything-but": "complete" }]))),
-        (DEFAULT_BUS, "levee-run-failed", status(json!({ "stateMachineArn": [machine], "status": ended }))),
+        (DEFAULT_BUS, "levee-run-failed", status(json!({ "stateMachineArn": machines, "status": ended }))),
         (
             DEFAULT_BUS,
             completed.as_str(),

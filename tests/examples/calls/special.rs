@@ -25,7 +25,7 @@ use crate::{
     large,
     night::{BREAK_GLASS, GOOD, LOCKED, PLAIN, Played, builder, day, deliver, expect, furnished, ready},
     notify::SUBSCRIBERS_QUEUE,
-    tables,
+    restores, tables,
 };
 
 const SNAPSHOT: &str = "lake-events-31-mar-2026";
@@ -52,6 +52,12 @@ pub(crate) fn nights() -> Vec<(&'static str, Play)> {
         ("tables under a key that are mended", Box::pin(tables::mended(LOCKED))),
         ("counts that contradict each other", Box::pin(tables::contradicted())),
         ("plan in parts", Box::pin(large_plan())),
+        ("restore beside", Box::pin(restores::beside(PLAIN))),
+        ("restore from the snapshots of another source", Box::pin(restores::beside(LOCKED))),
+        ("restore without copies", Box::pin(restores::without_copies(PLAIN))),
+        ("restore without copies of another source", Box::pin(restores::without_copies(LOCKED))),
+        ("restore in place", Box::pin(restores::in_place())),
+        ("restore that is taken over", Box::pin(restores::taken_over())),
         ("nobody can be told", Box::pin(undeliverable())),
         ("doctor", Box::pin(examined(false))),
         ("doctor with a canary", Box::pin(examined(true))),

@@ -106,45 +106,46 @@ fn copying(plan: &Plan, stage: &str, [read, list]: [&str; 2]) -> [Value; 2] {
     [allow(read, &reads, format!("{bucket}/*")), allow(list, &["s3:ListBucket"], bucket)]
 }
 
-/// What brings tables back into a bucket; none while restores are not enabled: the copy jobs of restores write objects, large-copy those that are too large for one,
-/// table-verify a `_last_checkpoint` and the commits of rollbacks; restore-plan looks at what is there.
+/// What brings tables back into a bucket, beside what large-copy and table-verify read of a source anyhow; none while restores
+/// are not enabled: the copy jobs of restores write objects, large-copy those that are too large for one, table-verify a
+/// `_last_checkpoint` and the commits of rollbacks; restore-plan looks at what is there. As the source module of Terraform has it.
 fn restoring(plan: &Plan, bucket: &str) -> Option<Vec<Value>> {
     let role = plan.restore_role_arn.as_deref()?;
     let bucket = format!("arn:aws:s3:::{bucket}");
     let allow = |sid: &str, role: &str, actions: &[&str], resource: &str| json!({ "Sid": sid, "Effect": "Allow", "Principal": { "AWS": role }, "Action": actions, "Resource": resource });
     let objects = format!("{bucket}/*");
-    let writes = ["s3:PutObject", "s3:PutObjectAcl", "s3:PutObjectTagging"];
-    let large_copy = plan.worker_role_arn("large-copy");
-    let uploads = [
+    let writes = [
         "s3:PutObject",
+        "s3:PutObjectAcl",
+        "s3:PutObjectVersionAcl",
         "s3:PutObjectTagging",
-        "s3:AbortMultipartUpload",
-        "s3:GetObject",
-        "s3:ListMultipartUploadParts",
+        "s3:PutObjectVersionTagging",
     ];
+    let (large_copy, verify) = (plan.worker_role_arn("large-copy"), plan.worker_role_arn("table-verify"));
+    let uploads = ["s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"];
     let mut statements = vec![
-        allow("RestoreWrites", role, &writes, &objects),
-        allow("RestoreWritesLarge", &large_copy, &uploads, &objects),
-        allow("RestoreListsUploads", &large_copy, &["s3:ListBucket", "s3:ListBucketMultipartUploads"], &bucket),
-        allow(
-            "RestoreWritesLogs",
-            &plan.worker_role_arn("table-verify"),
-            &["s3:PutObject"],
-            &format!("{bucket}/*_delta_log/*"),
-        ),
+        allow("RestoreBatchWrites", role, &writes, &objects),
+        allow("RestoreLargeWrites", &large_copy, &uploads, &objects),
+        allow("RestoreLargeFindsUploads", &large_copy, &["s3:ListBucketMultipartUploads"], &bucket),
+        allow("RestoreVerifyWritesLogs", &verify, &["s3:PutObject"], &format!("{bucket}/*_delta_log/*")),
     ];
-    for (stage, sids) in
-        [("restore-plan", ["RestorePlanReads", "RestorePlanLists"]), ("table-verify", ["RestoreReads", "RestoreLists"])]
-    {
-        statements.extend(reader_of(&bucket, &plan.worker_role_arn(stage), sids));
-    }
+    let sids = ["RestorePlanReads", "RestorePlanLists"];
+    statements.extend(reader_of(&bucket, &plan.worker_role_arn("restore-plan"), sids));
     Some(statements)
 }
 
 /// Lets tables be brought back into a bucket that is no source; none while restores are not enabled.
 #[must_use]
 pub fn restore_bucket_policy(plan: &Plan, bucket: &str) -> Option<Value> {
-    restoring(plan, bucket).map(|statements| json!({ "Version": "2012-10-17", "Statement": statements }))
+    let mut statements = restoring(plan, bucket)?;
+    let bucket = format!("arn:aws:s3:::{bucket}");
+    for (stage, sids) in [
+        ("large-copy", ["LargeCopyReads", "LargeCopyLists"]),
+        ("table-verify", ["TableVerifyReads", "TableVerifyLists"]),
+    ] {
+        statements.extend(reader_of(&bucket, &plan.worker_role_arn(stage), sids));
+    }
+    Some(json!({ "Version": "2012-10-17", "Statement": statements }))
 }
 
 /// What a role needs to read objects and to be told which are not there.

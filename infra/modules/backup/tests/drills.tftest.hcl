@@ -174,7 +174,7 @@ run "with_drills_each_role_has_what_it_drills_with_and_no_more" {
   }
 
   assert {
-    condition     = [for s in jsondecode(aws_iam_role_policy.this["worker-large-copy"].policy).Statement : s.Action if s.Sid == "LargeCopyReadsSnapshots"] == [["s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"]]
+    condition     = [for s in jsondecode(aws_iam_role_policy.this["worker-large-copy"].policy).Statement : s.Action if s.Sid == "LargeCopyReadsSnapshots"] == [["s3:GetObjectVersion", "s3:GetObjectVersionTagging"]]
     error_message = "large-copy cannot read a version of a copy, or its tags."
   }
 

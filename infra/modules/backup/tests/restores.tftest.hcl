@@ -181,7 +181,7 @@ run "while_restores_are_on_each_role_has_what_it_restores_with_and_no_more" {
 
   assert {
     condition = { for s in jsondecode(aws_iam_role_policy.this["worker-large-copy"].policy).Statement : s.Sid => join(" ", concat([s.Effect], flatten([s.Action]), ["on"], flatten([s.Resource]))) if strcontains(s.Sid, "Snapshots") || strcontains(s.Sid, "Targets") || strcontains(s.Sid, "Parts") || strcontains(s.Sid, "FindsUploads") || strcontains(jsonencode(s), "lake-restored") } == {
-      LargeCopyReadsSnapshots  = "Allow s3:GetObjectVersion s3:GetObjectTagging s3:GetObjectVersionTagging on arn:aws:s3:::lake-events-??-???-????/* arn:aws:s3:::lake-orders-??-???-????/*"
+      LargeCopyReadsSnapshots  = "Allow s3:GetObjectVersion s3:GetObjectVersionTagging on arn:aws:s3:::lake-events-??-???-????/* arn:aws:s3:::lake-orders-??-???-????/*"
       LargeCopyWritesTargets   = "Allow s3:PutObject s3:PutObjectTagging s3:AbortMultipartUpload on arn:aws:s3:::lake-events/* arn:aws:s3:::lake-restored/*"
       LargeCopyLooksAtParts    = "Allow s3:ListMultipartUploadParts on arn:aws:s3:::lake-events/* arn:aws:s3:::lake-restored/*"
       LargeCopyFindsUploads    = "Allow s3:ListBucketMultipartUploads on arn:aws:s3:::lake-events arn:aws:s3:::lake-restored"

@@ -193,7 +193,7 @@ run "run_close_writes_receipts_and_signs_them_where_a_key_is_given" {
       ReadsTheLedger            = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/* arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*"
       RunCloseWorksOnItsQueue   = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-run-close"
       RunCloseSetsMessagesAside = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-run-close-dlq"
-      RunCloseWritesItsRecords  = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/receipt.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/report.html arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/receipt.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/report.html"
+      RunCloseWritesItsRecords  = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/receipt.json arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/report.html arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/receipt.json"
       RunCloseReadsReceipts     = "Allow s3:GetObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/receipts/*"
       RunCloseWritesReceipts    = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/receipts/*"
       RunCloseReadsHistories    = "Allow states:GetExecutionHistory on arn:aws:states:us-east-1:222222222222:execution:levee-backup:* arn:aws:states:us-east-1:222222222222:execution:levee-restore:*"

@@ -3,13 +3,14 @@
 import { readFileSync } from "node:fs";
 
 export function readRecord(file) {
-  const record = { calls: [], snapshotPolicies: new Map(), runs: new Map(), definition: null };
+  const record = { calls: [], snapshotPolicies: new Map(), runs: new Map(), definitions: new Map(), targets: new Map() };
   for (const line of readFileSync(file, "utf8").split("\n").filter(Boolean)) {
     const entry = JSON.parse(line);
     if (entry.kind === "call") record.calls.push(entry);
     else if (entry.kind === "policy") record.snapshotPolicies.set(entry.bucket, entry.policy);
+    else if (entry.kind === "target") record.targets.set(entry.bucket, entry.statements);
     else if (entry.kind === "run") record.runs.set(entry.run.source, entry.run);
-    else if (entry.kind === "definition") record.definition = entry.text;
+    else if (entry.kind === "definition") record.definitions.set(entry.name, entry.text);
     else throw new Error(`a line of the kind ${entry.kind} is not known`);
   }
   return record;
