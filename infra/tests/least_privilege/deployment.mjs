@@ -2,6 +2,7 @@
 // of what is denied.
 
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 
 import { REMOVING } from "./forbidden.mjs";
