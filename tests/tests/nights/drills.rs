@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::date;
 use levee::deploy::Plan;
-use levee_ledger::{Ledger, drill::Drill};
+use levee_ledger::{
+    Ledger,
+    drill::{Drill, expected},
+};
 use levee_stage::Aws;
 use levee_tests::{Ended, Rig, RigBuilder};
 use levee_twin::{FaultPlan, faults::FaultAnswer};
@@ -302,6 +305,12 @@ async fn ten_drills_come_to_ten_tables_and_tell_what_each_took() {
         );
         assert!(drill.seconds() > 0 && drill.emptied >= drill.objects, "{drill:?}");
     }
+    // What a plan would have said of each drill but the first, by those before it.
+    let within = found.iter().enumerate().skip(1).filter(|(number, drill)| {
+        let spread = expected(&found[..*number], drill.objects, drill.bytes).unwrap();
+        (spread.least_seconds..=spread.most_seconds).contains(&drill.seconds())
+    });
+    assert_eq!(within.count(), 9);
     assert_eq!(scratch(&rig).await, Vec::<String>::new());
     assert_deletes_in_scratch_alone(&rig);
 }
