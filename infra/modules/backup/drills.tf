@@ -8,9 +8,9 @@ locals {
   drill_definition = local.drilling ? templatefile("${path.module}/../../../statemachine/drill.asl.json", { queue_url_prefix = local.queue_url_prefix }) : null
 
   # What names have left for the source in the 64 characters of a schedule's and of a rule's; a digest tells long ones apart.
-  drill_schedule_names = { for source in local.drilled_sources : source => "${var.name}-drill-${
-    length(source) <= 57 - length(var.name) ? source : "${substr(source, 0, 48 - length(var.name))}-${substr(sha256(source), 0, 8)}"
-  }" }
+  drill_schedule_names = { for source in local.drilled_sources : source =>
+    length(source) <= 57 - length(var.name) ? "${var.name}-drill-${source}" : "${var.name}-drill-${substr(source, 0, 48 - length(var.name))}-${substr(sha256(source), 0, 8)}"
+  }
   drilled_rules = { for source in local.drilled_sources : source =>
     "${var.name}-drilled-${substr(source, 0, min(40, 46 - length(var.name)))}-${substr(sha256(source), 0, 8)}"
   }

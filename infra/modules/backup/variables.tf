@@ -319,9 +319,11 @@ variable "drills" {
   }
   validation {
     # Drills delete what is in it.
-    condition = var.drills == null ? true : (
-      can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", local.scratch_bucket)) && !can(regex("-[0-9]{2}-[a-z]{3}-[0-9]{4}$", local.scratch_bucket))
-    && !contains(concat(values(local.buckets), keys(var.sources)), local.scratch_bucket))
+    condition = var.drills == null ? true : alltrue([
+      can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", local.scratch_bucket)),
+      !can(regex("-[0-9]{2}-[a-z]{3}-[0-9]{4}$", local.scratch_bucket)),
+      !contains(concat(values(local.buckets), keys(var.sources)), local.scratch_bucket),
+    ])
     error_message = "The scratch bucket, whose objects are deleted, is a bucket of its own: neither a source, nor a snapshot bucket (<source>-<dd-mmm-yyyy>), nor another one of Levee's. Its name has 3 to 63 characters out of a-z, 0-9, `.` and `-`."
   }
 }

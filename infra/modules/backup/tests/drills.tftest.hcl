@@ -22,13 +22,13 @@ run "without_drills_nothing_of_them_is_there" {
   command = plan
 
   assert {
-    condition = (
-      length(aws_s3_bucket.scratch) + length(aws_s3_bucket_policy.scratch) + length(aws_sfn_state_machine.drill) + length(aws_cloudwatch_log_group.drills) == 0
-      && length(aws_scheduler_schedule.drill) + length(aws_sqs_queue.drilled) + length(aws_cloudwatch_event_target.drilled) + length(aws_cloudwatch_metric_alarm.not_drilled) == 0
-      && !anytrue([for key in concat(keys(aws_cloudwatch_event_rule.this), keys(aws_cloudwatch_metric_alarm.this)) : startswith(key, "drill") && !endswith(key, "-dlq-not-empty")])
-      && !contains(keys(aws_iam_role.this), "batch-drill") && !contains(keys(output.role_arns), "batch-drill") && !contains(keys(output.worker_environment), "LEVEE_DRILL_ROLE_ARN")
-      && output.drill_state_machine_arn == null && output.scratch_bucket == null && output.drill_role_arn == null
-    )
+    condition = alltrue([
+      length(aws_s3_bucket.scratch) + length(aws_s3_bucket_policy.scratch) + length(aws_sfn_state_machine.drill) + length(aws_cloudwatch_log_group.drills) == 0,
+      length(aws_scheduler_schedule.drill) + length(aws_sqs_queue.drilled) + length(aws_cloudwatch_event_target.drilled) + length(aws_cloudwatch_metric_alarm.not_drilled) == 0,
+      !anytrue([for key in concat(keys(aws_cloudwatch_event_rule.this), keys(aws_cloudwatch_metric_alarm.this)) : startswith(key, "drill") && !endswith(key, "-dlq-not-empty")]),
+      !contains(keys(aws_iam_role.this), "batch-drill") && !contains(keys(output.role_arns), "batch-drill") && !contains(keys(output.worker_environment), "LEVEE_DRILL_ROLE_ARN"),
+      output.drill_state_machine_arn == null && output.scratch_bucket == null && output.drill_role_arn == null,
+    ])
     error_message = "Something of drills is there."
   }
 
@@ -140,7 +140,7 @@ run "with_drills_each_role_has_what_it_drills_with_and_no_more" {
   # The one delete of everything that Levee does.
   assert {
     condition = flatten([for name, policy in aws_iam_role_policy.this : [for s in jsondecode(policy.policy).Statement : [for action in flatten([s.Action]) :
-    "${name} ${s.Sid} ${action} ${join(" ", flatten([s.Resource]))}" if(strcontains(action, "*") || strcontains(action, ":Delete") || strcontains(action, "Bypass")) && !contains(["sqs:DeleteMessage", "logs:DeleteLogDelivery"], action)]]]) == ["worker-drill-close DrillCloseEmptiesScratch s3:DeleteObject arn:aws:s3:::levee-scratch-222222222222-us-east-1/*"]
+    "${name} ${s.Sid} ${action} ${join(" ", flatten([s.Resource]))}" if anytrue([for part in ["*", ":Delete", "Bypass"] : strcontains(action, part)]) && !contains(["sqs:DeleteMessage", "logs:DeleteLogDelivery"], action)]]]) == ["worker-drill-close DrillCloseEmptiesScratch s3:DeleteObject arn:aws:s3:::levee-scratch-222222222222-us-east-1/*"]
     error_message = "Another role than drill-close deletes, or another thing than objects of the scratch bucket is deleted."
   }
 
