@@ -4,6 +4,7 @@
 mod levee {
     mod cat;
     mod doctor;
+    mod drills;
     mod history;
     mod plan;
     mod samples;
