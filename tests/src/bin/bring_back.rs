@@ -242,22 +242,19 @@ async fn vacuum(rig: &Rig, path: &str, latest: u64) -> Result<()> {
 /// Appends as another writer does: the first file of the newest commit with one once more, under another name. The version.
 async fn commit(rig: &Rig, path: &str, latest: u64, seed: u64) -> Result<u64> {
     let (s3, log) = (&rig.accounts.warehouse.s3, |version: u64| format!("{path}/_delta_log/{version:020}.json"));
-    let mut add = None;
-    for version in (0..=latest).rev() {
+    let mut found = None;
+    'commits: for version in (0..=latest).rev() {
         let commit = rig.object(&rig.accounts.warehouse, SOURCE, &log(version)).await?.unwrap_or_default();
-        let lines = String::from_utf8(commit)?;
-        add = lines
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .find(|line| line.get("add").is_some());
-        if add.is_some() {
-            break;
+        for line in String::from_utf8(commit)?.lines() {
+            let add: Value = serde_json::from_str(line)?;
+            let Some(name) = add.pointer("/add/path").and_then(Value::as_str).map(str::to_owned) else { continue };
+            if let Some(bytes) = rig.object(&rig.accounts.warehouse, SOURCE, &format!("{path}/{name}")).await? {
+                found = Some((add, name, bytes));
+                break 'commits;
+            }
         }
     }
-    let mut add = add.context("no commit has a file")?;
-    let name = add.pointer("/add/path").and_then(Value::as_str).context("a file has no name")?.to_owned();
-    let bytes =
-        rig.object(&rig.accounts.warehouse, SOURCE, &format!("{path}/{name}")).await?.context("a file is gone")?;
+    let (mut add, name, bytes) = found.context("no commit has a file that is there")?;
     let copy = format!("{name}.{seed}.parquet");
     s3.put_object().bucket(SOURCE).key(format!("{path}/{copy}")).body(bytes.into()).send().await?;
     *add.pointer_mut("/add/path").context("a file has no name")? = json!(copy);
