@@ -229,6 +229,12 @@ pub fn restore_definition(queue_url_prefix: &str) -> String {
     filled(RESTORE_STATE_MACHINE, queue_url_prefix)
 }
 
+/// That of the state machine of drills.
+#[must_use]
+pub fn drill_definition(queue_url_prefix: &str) -> String {
+    filled(DRILL_STATE_MACHINE, queue_url_prefix)
+}
+
 fn filled(definition: &str, queue_url_prefix: &str) -> String {
     definition.replace("${queue_url_prefix}", queue_url_prefix)
 }

@@ -2,7 +2,6 @@
 // of what is denied.
 
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 
 import { REMOVING } from "./forbidden.mjs";
@@ -16,11 +15,7 @@ function* definitions(plan, record) {
   for (const [name, text] of record.definitions) {
     if (plan.definitions.get(name) !== text) yield `the definition of the state machine ${name} in the plan is not what levee::deploy renders`;
   }
-  if (!["levee-backup", "levee-restore"].every((name) => record.definitions.has(name))) yield `the record has the state machines ${[...record.definitions.keys()].join(", ")}`;
-  // That of drills is the file with the same queues.
-  const [, prefix] = record.definitions.get("levee-backup").match(/"QueueUrl": "(.*?)manifest-ready"/);
-  const file = readFileSync(new URL("../../../statemachine/drill.asl.json", import.meta.url), "utf8");
-  if (plan.definitions.get("levee-drill") !== file.replaceAll("${queue_url_prefix}", prefix)) yield "the definition of the state machine levee-drill in the plan is not statemachine/drill.asl.json";
+  if (!["levee-backup", "levee-restore", "levee-drill"].every((name) => record.definitions.has(name))) yield `the record has the state machines ${[...record.definitions.keys()].join(", ")}`;
   if (plan.definitions.size !== 3) yield `the plan has the state machines ${[...plan.definitions.keys()].join(", ")}`;
 }
 

@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result};
 use levee::deploy::{
-    Plan, RESTORE_STATE_MACHINE_NAME, STATE_MACHINE_NAME, definition, restore_definition, source_bucket_policy,
+    DRILL_STATE_MACHINE_NAME, Plan, RESTORE_STATE_MACHINE_NAME, STATE_MACHINE_NAME, definition, drill_definition,
+    restore_definition, source_bucket_policy,
 };
 use levee_ledger::state::Run;
 use serde_json::{Value, json};
@@ -17,8 +18,11 @@ const A_TICK: &str = "2026-04-02T03:00:00Z";
 pub(crate) fn lines() -> Result<impl Iterator<Item = Value>> {
     let plan = Plan::for_source("any");
     let queues = format!("https://sqs.{}.amazonaws.com/{}/{}", plan.region, plan.backup_account, plan.queue_prefix);
-    let machines =
-        [(STATE_MACHINE_NAME, definition(&queues)), (RESTORE_STATE_MACHINE_NAME, restore_definition(&queues))];
+    let machines = [
+        (STATE_MACHINE_NAME, definition(&queues)),
+        (RESTORE_STATE_MACHINE_NAME, restore_definition(&queues)),
+        (DRILL_STATE_MACHINE_NAME, drill_definition(&queues)),
+    ];
     let mut lines: Vec<_> =
         machines.into_iter().map(|(name, text)| json!({ "kind": "definition", "name": name, "text": text })).collect();
     lines.push(target(PLAIN));

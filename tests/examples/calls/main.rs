@@ -2,7 +2,7 @@
 //! in `infra/tests/least_privilege`.
 //!
 //! The nights are those that there are: good ones, one per error that a stage can report, retries, redrives, deaths of workers,
-//! schedules, events, notifications and restores. Each must end as it is meant to, and every error that `statemachine/README.md` names
+//! schedules, events, notifications, restores and drills. Each must end as it is meant to, and every error that `statemachine/README.md` names
 //! must be among the ends, or the program fails. A line has `kind`:
 //!
 //! ```text
@@ -18,6 +18,7 @@
 
 mod cold;
 mod doctor;
+mod drills;
 mod expected;
 mod large;
 mod night;
