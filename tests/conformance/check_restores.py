@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import urllib.parse
 from pathlib import Path
 
 from deltalake import DeltaTable
@@ -55,7 +56,7 @@ def check_version(levee, name, original, restored, version):
     """How it was checked: by rows, by files, or by levee alone."""
     check_bytes(name, original, restored)
     said = verify(levee, restored)[""]
-    if said["newest_whole_version"] != version or said["latest_version"] != version or not said["opens_in_place"]["yes"]:
+    if said["newest_whole_version"] != version or said["latest_version"] != version or not (said["opens_in_place"]["yes"] or said["verdict"] == "catalog_managed"):
         finding(name, f"levee verify says {said['verdict']} at {said['newest_whole_version']} of {said['latest_version']}")
     before, refusal = state_or_refusal(original, version)
     after, refusal_after = state_or_refusal(restored, version)
@@ -122,9 +123,10 @@ def check_races(program, lake):
                 newest = max(int(path.name[:20]) for path in (root / "_delta_log").glob("*.json"))
                 try:
                     table = DeltaTable(str(root))
-                    there = {path for path in table.get_add_actions(flatten=True).column("path").to_pylist() if (root / path).is_file()}
-                    if table.version() != newest or len(there) != table.get_add_actions(flatten=True).num_rows:
-                        finding(name, f"state {number} opens at {table.version()} of {newest}, {len(there)} files are there")
+                    paths = table.get_add_actions(flatten=True).column("path").to_pylist()
+                    there = [path for path in paths if (root / urllib.parse.unquote(path)).is_file()]
+                    if table.version() != newest or len(there) != len(paths):
+                        finding(name, f"state {number} opens at {table.version()} of {newest}, {len(there)} of {len(paths)} files are there")
                     versions.append(newest)
                 except Exception as refusal:  # deltalake has no base class of its errors
                     finding(name, f"state {number} does not open: {refusal}")

@@ -289,7 +289,7 @@ pub struct RestoredTable {
     pub rows: Option<u64>,
     /// The newest version there: another one than `version` after a rollback, or where the table has moved on.
     pub latest_version: u64,
-    /// Whether a reader that is pointed at it gets its newest version.
+    /// Whether a reader that is pointed at it gets its newest version: always, but where a catalog decides which one that is.
     pub opens: bool,
     /// What the commit of a rollback did.
     #[serde(default, skip_serializing_if = "Option::is_none")]

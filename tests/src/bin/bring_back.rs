@@ -26,6 +26,7 @@ use levee::{
     restore::{Followed, PlanSettings, follow, make, start},
 };
 use levee_delta_log::Options;
+use levee_formats::KeyCodec;
 use levee_ledger::{restore::RestorePlan, state::TableLine};
 use levee_tables::{BucketStore, at_version, listing, needs};
 use levee_tests::{Rig, RigBuilder};
@@ -248,7 +249,8 @@ async fn commit(rig: &Rig, path: &str, latest: u64, seed: u64) -> Result<u64> {
         for line in String::from_utf8(commit)?.lines() {
             let add: Value = serde_json::from_str(line)?;
             let Some(name) = add.pointer("/add/path").and_then(Value::as_str).map(str::to_owned) else { continue };
-            if let Some(bytes) = rig.object(&rig.accounts.warehouse, SOURCE, &format!("{path}/{name}")).await? {
+            let key = format!("{path}/{}", decoded(&name)?);
+            if let Some(bytes) = rig.object(&rig.accounts.warehouse, SOURCE, &key).await? {
                 found = Some((add, name, bytes));
                 break 'commits;
             }
@@ -256,7 +258,7 @@ async fn commit(rig: &Rig, path: &str, latest: u64, seed: u64) -> Result<u64> {
     }
     let (mut add, name, bytes) = found.context("no commit has a file that is there")?;
     let copy = format!("{name}.{seed}.parquet");
-    s3.put_object().bucket(SOURCE).key(format!("{path}/{copy}")).body(bytes.into()).send().await?;
+    s3.put_object().bucket(SOURCE).key(format!("{path}/{}", decoded(&copy)?)).body(bytes.into()).send().await?;
     *add.pointer_mut("/add/path").context("a file has no name")? = json!(copy);
     let info = json!({ "commitInfo": { "operation": "WRITE", "timestamp": 1_775_000_000_000_u64, "operationParameters": {} } });
     let body = format!("{info}\n{add}\n");
@@ -268,4 +270,9 @@ async fn commit(rig: &Rig, path: &str, latest: u64, seed: u64) -> Result<u64> {
         }
     }
     bail!("no version is free")
+}
+
+/// The key of a path as logs have it.
+fn decoded(path: &str) -> Result<String> {
+    Ok(String::from_utf8(KeyCodec::Percent.decode(path.as_bytes())?.into_owned())?)
 }

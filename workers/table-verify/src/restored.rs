@@ -217,8 +217,10 @@ fn restored(
         How::PutBack | How::RollBack { .. } => found.latest_version,
     };
     let latest = found.latest_version.filter(|latest| found.newest_whole_version == Some(*latest));
+    // No reader opens a table by its path whose catalog decides what its newest version is.
+    let opens = found.opens_in_place.yes;
     match latest.filter(|latest| newest == Some(*latest)) {
-        Some(latest_version) if found.opens_in_place.yes => Ok(RestoredTable {
+        Some(latest_version) if opens || found.verdict == Verdict::CatalogManaged => Ok(RestoredTable {
             path: table.path.clone(),
             target: table.target.clone(),
             version: table.version,
@@ -226,7 +228,7 @@ fn restored(
             bytes: facts.bytes,
             rows: facts.rows,
             latest_version,
-            opens: true,
+            opens,
             rolled_back,
         }),
         _ => Err(not_whole(format!(
