@@ -92,7 +92,7 @@ locals {
       }] : statement if length(local.snapshot_kms_key_arns) > 0],
     )
     restore-plan = [
-      { Sid = "RestorePlanReadsScratch", Effect = "Allow", Action = "s3:GetObject", Resource = local.scratch_object_arns },
+      # A drill goes to a new place, so nothing is read there.
       { Sid = "RestorePlanListsScratch", Effect = "Allow", Action = "s3:ListBucket", Resource = local.scratch_bucket_arn },
     ]
     # Without iam:PassedToService: CreateJob does not fill it in, and the condition would always deny.

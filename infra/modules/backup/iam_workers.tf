@@ -278,7 +278,8 @@ locals {
     # What it reads of snapshots and targets is in iam_restore.tf.
     restore-plan = [
       { Sid = "RestorePlanGivesUpUploads", Effect = "Allow", Action = "s3:AbortMultipartUpload", Resource = "${local.bucket_arns.ledger}/restores/*/plan-*" },
-      { Sid = "RestorePlanAsksForTheOwnerOfAClaim", Effect = "Allow", Action = "states:DescribeExecution", Resource = local.restoring_execution_arns },
+      # No drill is taken over: each has a plan of its own.
+      { Sid = "RestorePlanAsksForTheOwnerOfAClaim", Effect = "Allow", Action = "states:DescribeExecution", Resource = local.restore_execution_arns },
       { Sid = "RestorePlanTellsOfRestores", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
     ]
     # What they read of snapshots, and do in the scratch bucket, is in iam_drill.tf.

@@ -77,8 +77,9 @@ locals {
     [for rule in values(local.levee_rules) : "${local.rule_arn_prefix}${local.event_bus_name}/${rule}"],
     ["${local.rule_arn_prefix}${local.failed_rule}"],
   )
-  # The rules of completed runs as a pattern: the policies that name them have limits, the number of sources has none.
-  rule_arns = concat(local.telling_rule_arns, ["${local.rule_arn_prefix}${var.name}-completed-*"])
+  # Those that the doctor looks at. It knows nothing of drills. The rules of completed runs are a pattern: the policies that name them
+  # have limits, the number of sources has none.
+  rule_arns = concat([for arn in local.telling_rule_arns : arn if !endswith(arn, "/${var.name}-drill-completed")], ["${local.rule_arn_prefix}${var.name}-completed-*"])
 
   log_groups = {
     state-machine = "/aws/vendedlogs/states/${local.state_machine_name}"

@@ -146,7 +146,7 @@ never("other buckets are nobody's business", ROLES, ["s3:GetObject", "s3:ListBuc
 never("the copy role reads what it copies, not what it has copied, nor the ledger", COPY, "s3:GetObject", [...SNAPSHOTS, LEDGER, REPORTS]);
 never("the role of restores reads snapshots, not what it has restored, nor the ledger", RESTORE, "s3:GetObject", [...SOURCES, LEDGER, MANIFESTS, REPORTS, CANARY]);
 never("the role of drills reads snapshots, not what it has restored, nor the ledger", DRILL, "s3:GetObject", [...SOURCES, LEDGER, MANIFESTS, REPORTS, CANARY, SCRATCH]);
-never("what is drilled is seen by the stages that see targets, and by who opens it", ROLES.filter((arn) => ![LARGE, VERIFY, PLANNING, EMPTYING].includes(arn)), ["s3:GetObject", "s3:GetObjectVersion"], SCRATCH);
+never("what is drilled is seen by who copies and verifies it, and by who opens it", ROLES.filter((arn) => ![LARGE, VERIFY, EMPTYING].includes(arn)), ["s3:GetObject", "s3:GetObjectVersion"], SCRATCH);
 never("the list of all buckets says what there is to attack", ROLES.filter((arn) => arn !== own("doctor")), "s3:ListAllMyBuckets", "*");
 
 // Writing.
@@ -189,7 +189,7 @@ never("without a signing key nobody signs", ROLES, "kms:Sign", Object.values(KEY
 never("histories are read by the stage that closes runs", ROLES.filter((arn) => arn !== own("worker-run-close")), "states:GetExecutionHistory", [EXECUTION, RESTORE_EXECUTION, DRILL_EXECUTION]);
 never("who owns a claim is asked by who claims", ROLES.filter((arn) => arn !== PLANNING), "states:DescribeExecution", RESTORE_EXECUTION);
 never("who owns a claim is asked by who claims", PLANNING, "states:DescribeExecution", EXECUTION);
-never("whether a drill still runs is asked by who claims, and by who empties", ROLES.filter((arn) => ![PLANNING, EMPTYING].includes(arn)), "states:DescribeExecution", DRILL_EXECUTION);
+never("whether a drill still runs is asked by who empties", ROLES.filter((arn) => arn !== EMPTYING), "states:DescribeExecution", DRILL_EXECUTION);
 never("other executions are nothing to who empties", EMPTYING, "states:DescribeExecution", [EXECUTION, RESTORE_EXECUTION]);
 
 // Roles, jobs, executions.

@@ -194,9 +194,14 @@ pub(crate) async fn closed_at_last() -> Result<Played> {
     rig.set_faults(deleting(FaultAnswer::Denied).into());
     rig.start_workers();
     expect(&rig, &execution, "Levee.AwsRefused").await?;
-    rig.set_faults(deleting(FaultAnswer::DeathAfter).limit(1).into());
+    let told = CallFault {
+        resource: Some("/drills/".to_owned()),
+        ..CallFault::new(FaultAnswer::DeathAfter).of("s3", "PutObject")
+    };
+    rig.set_faults(FaultPlan::from(deleting(FaultAnswer::DeathAfter).limit(1)).and(told.limit(1).into()));
     rig.redrive(&execution).await?;
     expect(&rig, &execution, GOOD).await?;
+    ensure!(rig.twin.struck().len() == 2, "drill-close did not die twice: {:?}", rig.twin.struck());
     let dying = |answer| FaultPlan::from(CallFault::new(answer).when(When::Rate(0.08)).limit(6));
     rig.set_faults(dying(FaultAnswer::Death).and(dying(FaultAnswer::DeathAfter)));
     // The class of the other table has its turn, which does not open.

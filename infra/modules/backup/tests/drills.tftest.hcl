@@ -104,7 +104,6 @@ run "with_drills_each_role_has_what_it_drills_with_and_no_more" {
     condition = { for name, policy in aws_iam_role_policy.this : name => { for s in jsondecode(policy.policy).Statement : s.Sid => join(" ", concat(flatten([s.Action]), ["on"], flatten([s.Resource]))) } if strcontains(policy.policy, "scratch") && name != "batch-drill" } == {
       for name, sids in {
         worker-restore-plan = {
-          RestorePlanReadsScratch = "s3:GetObject on arn:aws:s3:::levee-scratch-222222222222-us-east-1/*"
           RestorePlanListsScratch = "s3:ListBucket on arn:aws:s3:::levee-scratch-222222222222-us-east-1"
         }
         worker-large-copy = {
@@ -192,7 +191,7 @@ run "with_drills_each_role_has_what_it_drills_with_and_no_more" {
   assert {
     condition = { for pair in [["run-close", "states:GetExecutionHistory"], ["restore-plan", "states:DescribeExecution"]] : pair[1] => flatten([for s in jsondecode(aws_iam_role_policy.this["worker-${pair[0]}"].policy).Statement : flatten([s.Resource]) if contains(flatten([s.Action]), pair[1])]) } == {
       "states:GetExecutionHistory" = [for machine in ["backup", "restore", "drill"] : "arn:aws:states:us-east-1:222222222222:execution:levee-${machine}:*"]
-      "states:DescribeExecution"   = [for machine in ["restore", "drill"] : "arn:aws:states:us-east-1:222222222222:execution:levee-${machine}:*"]
+      "states:DescribeExecution"   = ["arn:aws:states:us-east-1:222222222222:execution:levee-restore:*"]
     } && [for s in jsondecode(aws_iam_role_policy.this["worker-drill-close"].policy).Statement : s.Resource if s.Action == "states:DescribeExecution"] == ["arn:aws:states:us-east-1:222222222222:execution:levee-drill:*"]
     error_message = "Whose executions are looked at."
   }
