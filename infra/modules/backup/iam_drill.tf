@@ -19,24 +19,8 @@ locals {
   }
 
   drill_statements = concat(
-    [
-      { Sid = "ReadsSnapshots", Effect = "Allow", Action = local.read_actions, Resource = local.drilled_object_arns },
-      # Without it an object that is gone answers 403, and the report could not tell it from one that is denied.
-      { Sid = "ListsSnapshots", Effect = "Allow", Action = "s3:ListBucket", Resource = local.drilled_snapshot_arns },
-      # Copies in GLACIER and DEEP_ARCHIVE are restored where they are before they can be copied.
-      { Sid = "RestoresArchivedCopies", Effect = "Allow", Action = "s3:RestoreObject", Resource = local.drilled_object_arns },
-      { Sid = "ReadsManifests", Effect = "Allow", Action = ["s3:GetObject", "s3:GetObjectVersion"], Resource = local.restore_manifest_arns },
-      { Sid = "WritesScratch", Effect = "Allow", Action = local.write_actions, Resource = local.scratch_object_arns, Condition = local.own_account_only },
-      { Sid = "WritesReports", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.bucket_arns.reports}/*", Condition = local.own_account_only },
-    ],
-    [for statement in [{
-      Sid      = "DecryptsSnapshots"
-      Effect   = "Allow"
-      Action   = "kms:Decrypt"
-      Resource = local.snapshot_kms_key_arns
-    }] : statement if length(local.snapshot_kms_key_arns) > 0],
-    # The scratch bucket, manifests and reports.
-    local.uses_key,
+    local.bringing_back.drills,
+    [{ Sid = "WritesScratch", Effect = "Allow", Action = local.write_actions, Resource = local.scratch_object_arns, Condition = local.own_account_only }],
   )
 
   # What a stage reads of snapshots for restores and for drills, once where there are both.

@@ -16,7 +16,6 @@ locals {
 
   # The snapshots that are restored from.
   restored_snapshot_arns     = [for source in try(coalescelist(var.restores.sources), keys(var.sources)) : "arn:aws:s3:::${source}-??-???-????"]
-  snapshot_object_arns       = [for arn in local.restored_snapshot_arns : "${arn}/*"]
   restore_target_object_arns = [for arn in local.restore_target_arns : "${arn}/*"]
   other_target_object_arns   = [for arn in local.other_target_arns : "${arn}/*"]
   restore_accounts_only      = { StringEquals = { "aws:ResourceAccount" = local.restore_accounts } }
@@ -30,26 +29,15 @@ locals {
     policy      = jsonencode({ Version = "2012-10-17", Statement = local.restore_statements })
   }
 
-  restore_statements = concat(
+  # What the role of restores and that of drills have in common, each for the snapshots that it reads.
+  bringing_back = { for what, snapshots in { restores = local.restored_snapshot_arns, drills = local.drilled_snapshot_arns } : what => concat(
     [
-      { Sid = "ReadsSnapshots", Effect = "Allow", Action = local.read_actions, Resource = local.snapshot_object_arns },
+      { Sid = "ReadsSnapshots", Effect = "Allow", Action = local.read_actions, Resource = [for arn in snapshots : "${arn}/*"] },
       # Without it an object that is gone answers 403, and the report could not tell it from one that is denied.
-      { Sid = "ListsSnapshots", Effect = "Allow", Action = "s3:ListBucket", Resource = local.restored_snapshot_arns },
+      { Sid = "ListsSnapshots", Effect = "Allow", Action = "s3:ListBucket", Resource = snapshots },
       # Copies in GLACIER and DEEP_ARCHIVE are restored where they are before they can be copied.
-      { Sid = "RestoresArchivedCopies", Effect = "Allow", Action = "s3:RestoreObject", Resource = local.snapshot_object_arns },
-      {
-        Sid      = "ReadsManifests"
-        Effect   = "Allow"
-        Action   = ["s3:GetObject", "s3:GetObjectVersion"]
-        Resource = local.restore_manifest_arns
-      },
-      {
-        Sid       = "WritesTargets"
-        Effect    = "Allow"
-        Action    = local.write_actions
-        Resource  = local.restore_target_object_arns
-        Condition = local.restore_accounts_only
-      },
+      { Sid = "RestoresArchivedCopies", Effect = "Allow", Action = "s3:RestoreObject", Resource = [for arn in snapshots : "${arn}/*"] },
+      { Sid = "ReadsManifests", Effect = "Allow", Action = ["s3:GetObject", "s3:GetObjectVersion"], Resource = local.restore_manifest_arns },
       { Sid = "WritesReports", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.bucket_arns.reports}/*", Condition = local.own_account_only },
     ],
     [for statement in [{
@@ -58,6 +46,19 @@ locals {
       Action   = "kms:Decrypt"
       Resource = local.snapshot_kms_key_arns
     }] : statement if length(local.snapshot_kms_key_arns) > 0],
+    # Manifests and reports; the scratch bucket, too.
+    local.uses_key,
+  ) }
+
+  restore_statements = concat(
+    local.bringing_back.restores,
+    [{
+      Sid       = "WritesTargets"
+      Effect    = "Allow"
+      Action    = local.write_actions
+      Resource  = local.restore_target_object_arns
+      Condition = local.restore_accounts_only
+    }],
     # Data keys for what is restored; decryption for what is written in parts.
     [for statement in [{
       Sid      = "EncryptsTargets"
@@ -65,8 +66,6 @@ locals {
       Action   = ["kms:GenerateDataKey", "kms:Decrypt"]
       Resource = local.restore_key_arns
     }] : statement if length(local.restore_key_arns) > 0],
-    # Manifests and reports.
-    local.uses_key,
   )
 
   # What a stage does for restores beyond what it does in nights, and beyond what it reads of snapshots.
