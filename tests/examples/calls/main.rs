@@ -17,6 +17,7 @@
 //! With the argument `run` it reads the input of an execution from the standard input instead, and prints its `run` line.
 
 mod cold;
+mod copies;
 mod doctor;
 mod drills;
 mod expected;
