@@ -1,13 +1,9 @@
 //! Large artefacts, written in pieces.
 
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
-use levee_stage::{StageError, aws_error};
+use levee_stage::{StageError, aws::is_taken, aws_error};
 
-use crate::{
-    Ledger,
-    records::{encryption_of, is_taken},
-    state::ObjectPointer,
-};
+use crate::{Ledger, records::encryption_of, state::ObjectPointer};
 
 /// The size of a part. 10,000 parts, S3's limit, make 80 GB: far more than a list of all objects of a bucket.
 const PART: usize = 8 * 1024 * 1024;

@@ -43,6 +43,24 @@ pub struct Claimed {
 }
 
 impl Ledger {
+    /// Claims the run's work as [`claim`](Self::claim) does, and asks Step Functions for the state of another owner.
+    ///
+    /// # Errors
+    /// As [`claim`](Self::claim).
+    pub async fn claim_asking(
+        &self,
+        sfn: &aws_sdk_sfn::Client,
+        run: &RunKey,
+        now: Timestamp,
+    ) -> Result<Claimed, StageError> {
+        let sfn = sfn.clone();
+        let owner_state = move |execution: String| {
+            let sfn = sfn.clone();
+            async move { execution_state(&sfn, &execution).await }
+        };
+        self.claim(run, now, owner_state).await
+    }
+
     /// Claims (source, backup date) for the run's execution; claiming again what one owns changes nothing.
     ///
     /// `owner_state` is asked, with the owner's execution ARN, only when another execution owns it: in production

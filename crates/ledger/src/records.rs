@@ -1,16 +1,9 @@
 //! Records in the ledger bucket: written once, never changed.
 
-use aws_sdk_s3::{
-    Client,
-    error::{ProvideErrorMetadata, SdkError},
-    operation::get_object::GetObjectOutput,
-    primitives::ByteStream,
-    types::ServerSideEncryption,
-};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_sdk_s3::{Client, operation::get_object::GetObjectOutput, primitives::ByteStream, types::ServerSideEncryption};
 use levee_stage::{
     StageError,
-    aws::{error_code, http_status},
+    aws::{error_code, is_taken},
     aws_error,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -240,9 +233,4 @@ pub(crate) fn corrupt(place: &str, error: &serde_json::Error) -> StageError {
         "the record {place} does not read as what this release writes there: {error}. Look at it; a record is never overwritten, so move on with a new execution, or with the release that wrote it."
     );
     StageError::permanent("Levee.LedgerCorrupt", cause)
-}
-
-/// Whether S3 refused a conditional write because the key has an object.
-pub(crate) fn is_taken<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
-    http_status(error) == Some(412) || error_code(error) == Some("PreconditionFailed")
 }

@@ -116,15 +116,26 @@ fn run_at(input: &str, now: Timestamp) -> Result<Run> {
 /// Starts the execution under the first of the names that is free: an execution keeps its name for 90 days.
 async fn first_free(aws: &Aws, state_machine_arn: &str, name: &str, input: &str) -> Result<String> {
     for number in 1..=MOST_OF_A_DAY {
-        let name = if number == 1 { name.to_owned() } else { format!("{name}-{number}") };
-        let call = aws.sfn.start_execution().state_machine_arn(state_machine_arn).name(&name).input(input);
-        match call.send().await {
-            Ok(started) => return Ok(started.execution_arn().to_owned()),
-            Err(error) if error_code(&error) == Some("ExecutionAlreadyExists") => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot start the execution {name}")),
+        if let Some(started) = start_as(aws, state_machine_arn, &numbered(name, number), input).await? {
+            return Ok(started);
         }
     }
     bail!("{name} was started {MOST_OF_A_DAY} times already: see what became of those executions first")
+}
+
+/// The name of the execution of that number: the first one has none.
+pub(crate) fn numbered(name: &str, number: u32) -> String {
+    if number == 1 { name.to_owned() } else { format!("{name}-{number}") }
+}
+
+/// Starts the execution under a name; none when the name is taken. One with the same input that still runs is the same one.
+pub(crate) async fn start_as(aws: &Aws, state_machine_arn: &str, name: &str, input: &str) -> Result<Option<String>> {
+    let call = aws.sfn.start_execution().state_machine_arn(state_machine_arn).name(name).input(input);
+    match call.send().await {
+        Ok(started) => Ok(Some(started.execution_arn().to_owned())),
+        Err(error) if error_code(&error) == Some("ExecutionAlreadyExists") => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot start the execution {name} of {state_machine_arn}")),
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "what a person asked for")]

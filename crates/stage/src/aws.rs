@@ -8,7 +8,7 @@ use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::Timeou
 use aws_sdk_s3control::config::endpoint::{Endpoint, EndpointFuture, Params, ResolveEndpoint};
 use aws_smithy_async::rt::sleep::TokioSleep;
 
-pub use errors::{aws_error, error_code, http_status, is_transient};
+pub use errors::{aws_error, error_code, http_status, is_taken, is_transient};
 
 /// Attempts that the SDK makes by itself for one call, the first included. Small, because the runtime tries whole stages
 /// again with its own backoff: two layers of long retries would multiply.

@@ -11,12 +11,12 @@ mod tell;
 
 use compare::Expected;
 use empty::Scratch;
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use levee_ledger::{
     Ledger, RunKey,
     drill::{DRILL_VERSION, Drill, DrillRequest, Drilled, DrilledTable, scratch_prefix},
     restore::{RestoreClosed, RestoreReceipt},
-    state::{ObjectPointer, Restoration, Run},
+    state::{ObjectPointer, Run},
 };
 use levee_stage::{Aws, CommonSettings, Context, EventBus, NoSettings, Progress, Stage, StageError};
 use levee_tables::BucketStore;
@@ -151,11 +151,8 @@ impl Stage for DrillClose {
 
     async fn run(&self, context: &Context, input: Input) -> Result<Progress<Drilled>, StageError> {
         input.drill.validate((&self.account, self.ledger.bucket()))?;
-        let restore = check(&input, &context.execution.name)?;
-        let run = RunKey {
-            restore: Some(restore.id.clone()),
-            ..RunKey::new(&restore.of, input.run.backup_date.unwrap_or_default(), &context.execution)
-        };
+        let backup_date = check(&input, &context.execution.name)?;
+        let run = RunKey::of(&input.run, backup_date, &context.execution);
         self.ledger.check_claim(&run).await?;
         let drill = self.drilled(context, &run, &input).await?;
         // Its key has the day on which it was closed, so that only what is written down already has one.
@@ -167,8 +164,9 @@ impl Stage for DrillClose {
     }
 }
 
-/// What makes the run a drill of this execution into the scratch bucket. Nothing is deleted unless all of it says the same.
-fn check<'a>(input: &'a Input, execution_name: &str) -> Result<&'a Restoration, StageError> {
+/// The day of the snapshot, if the run is a drill of this execution into the scratch bucket. Nothing is deleted unless all of it says the
+/// same.
+fn check(input: &Input, execution_name: &str) -> Result<Date, StageError> {
     let refused = |why: &str| {
         let cause = format!(
             "nothing is emptied: {why}. The state of the execution is not one that this state machine makes; see who has started it, and \
@@ -191,10 +189,8 @@ fn check<'a>(input: &'a Input, execution_name: &str) -> Result<&'a Restoration, 
     if restore.of != drill.source || restore.prefix.is_empty() || restore.prefix != prefix {
         return refused(&format!("`$.run.restore.prefix` is {:?} and not {prefix:?}", restore.prefix));
     }
-    if input.run.backup_date.is_none() {
-        return refused("`$.run.backup_date` is missing");
-    }
-    Ok(restore)
+    let Some(backup_date) = input.run.backup_date else { return refused("`$.run.backup_date` is missing") };
+    Ok(backup_date)
 }
 
 /// When the tables were proved to be whole: when the state that proves it was left.
@@ -207,6 +203,7 @@ fn restored(receipt: &RestoreReceipt) -> Timestamp {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+    use jiff::civil::date;
     use rstest::rstest;
     use serde_json::{Value, json};
 
@@ -227,7 +224,7 @@ mod tests {
     #[test]
     fn drill_of_the_execution_into_the_scratch_bucket_is_taken() {
         let input: Input = serde_json::from_value(state()).unwrap();
-        assert_eq!(check(&input, "night").unwrap().id, "0123-2026-03-31");
+        assert_eq!(check(&input, "night").unwrap(), date(2026, 3, 31));
         assert!(check(&input, "nigh").is_err(), "the prefix is of another execution");
     }
 

@@ -28,7 +28,7 @@ use delivery::{Deliveries, Found};
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use levee_formats::inventory::Column;
 use levee_ledger::{
-    Ledger, RunKey, dates, execution_state,
+    Ledger, RunKey, dates,
     state::{Manifest, ObjectPointer, Plan, Run},
 };
 use levee_stage::{Aws, CommonSettings, Context, EventBus, NoSettings, Progress, Stage, StageError};
@@ -213,12 +213,7 @@ impl Stage for ManifestReady {
         let date = dates::backup_date(run)?;
         let threshold = dates::threshold(date, run.settle_days, &run.time_zone)?;
         let key = RunKey::new(&run.source, date, &context.execution);
-        let sfn = self.aws.sfn.clone();
-        let owner_state = move |execution: String| {
-            let sfn = sfn.clone();
-            async move { execution_state(&sfn, &execution).await }
-        };
-        self.ledger.claim(&key, context.clock.now(), owner_state).await?;
+        self.ledger.claim_asking(&self.aws.sfn, &key, context.clock.now()).await?;
         if let Some(pinned) = self.ledger.read::<Manifest>(&key.record(RECORD)).await? {
             return Ok(Progress::Done(pinned.value));
         }

@@ -8,7 +8,7 @@ mod lists;
 
 use levee_delta_log::Options;
 use levee_ledger::{
-    Ledger, RunKey, execution_state,
+    Ledger, RunKey,
     restore::{PrefixToRestore, RESTORE_PLAN_VERSION, RestoreExecution, RestorePlan, TableToRestore},
     state::{Manifest, Restoration, Run},
 };
@@ -175,12 +175,7 @@ impl Stage for RestorePlanning {
             return Err(StageError::permanent(StageError::INPUT_INVALID, cause));
         };
         let key = RunKey::of(run, date, &context.execution);
-        let sfn = self.aws.sfn.clone();
-        let owner_state = move |execution: String| {
-            let sfn = sfn.clone();
-            async move { execution_state(&sfn, &execution).await }
-        };
-        self.ledger.claim(&key, context.clock.now(), owner_state).await?;
+        self.ledger.claim_asking(&self.aws.sfn, &key, context.clock.now()).await?;
         let record = format!("{}{RECORD}", key.day_prefix());
         if let Some(planned) = self.ledger.read::<Manifest>(&record).await? {
             return Ok(Progress::Done(planned.value));

@@ -5,7 +5,7 @@ use levee_ledger::{
     receipt::{ObjectFacts, Outcome, Receipt, SnapshotFacts},
     state::{Tables, VerdictCounts},
 };
-use levee_page::text::{count as grouped, counted};
+use levee_page::text::{count as grouped, counted, day};
 
 /// What a headline is made of.
 pub(crate) struct Told<'a> {
@@ -59,7 +59,7 @@ impl Told<'_> {
                 .chain(self.to_look_at())
                 .map(|(count, what)| format!("{} {what}", grouped(count))),
         );
-        format!("{} {}: {}", self.source, self.date.strftime("%-d %b %Y"), parts.join(", "))
+        format!("{} {}: {}", self.source, day(self.date), parts.join(", "))
     }
 
     /// Objects that were overwritten between inventory and copy. Each night has some, `_last_checkpoint` above all: what they

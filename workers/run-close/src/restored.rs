@@ -5,7 +5,7 @@ use levee_ledger::{
     restore::{RESTORE_RECEIPT_VERSION, RestoreClosed, RestoreReceipt},
     state::{Report, Restoration},
 };
-use levee_page::text::{count, counted};
+use levee_page::text::{count, counted, day};
 use levee_stage::{Context, Progress, StageError};
 use serde_json::json;
 
@@ -98,7 +98,7 @@ fn receipt(
 }
 
 fn headline(run: &RunKey, input: &RestoreInput) -> String {
-    let (tables, date) = (&input.tables, run.backup_date.strftime("%-d %b %Y"));
+    let (tables, date) = (&input.tables, day(run.backup_date));
     let objects = counted(input.manifest.objects, "object", "objects");
     if tables.tables == 0 {
         return format!("restore of {} from {date}: {objects}", run.source);

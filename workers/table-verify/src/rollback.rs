@@ -10,11 +10,7 @@ use aws_sdk_s3::Client;
 use jiff::Timestamp;
 use levee_delta_log::{Listing, Options, RestoreFacts, RestoreSummary};
 use levee_ledger::{Ledger, RunKey, restore::TableToRestore, state::Bucket};
-use levee_stage::{
-    StageError,
-    aws::{error_code, http_status},
-    aws_error,
-};
+use levee_stage::{StageError, aws::is_taken, aws_error};
 use levee_tables::{BucketStore, Store, prefix, restore_commit};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -106,9 +102,7 @@ impl Rollback<'_> {
         let call = call.if_none_match("*").content_type("application/json").body(bytes.into());
         match call.send().await {
             Ok(_) => Ok(true),
-            Err(error) if http_status(&error) == Some(412) || error_code(&error) == Some("PreconditionFailed") => {
-                Ok(false)
-            }
+            Err(error) if is_taken(&error) => Ok(false),
             Err(error) => Err(aws_error(&format!("PutObject of s3://{}/{key}", target.name), error)),
         }
     }

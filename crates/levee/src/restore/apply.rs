@@ -10,10 +10,14 @@ use levee_ledger::{
     restore::{RESTORE_PLAN_VERSION, RestorePlan},
 };
 use levee_restore::run_of;
-use levee_stage::{Aws, aws::error_code};
+use levee_stage::Aws;
 
 use super::follow::follow;
-use crate::{doctor::schedules::ExecutionInput, exit};
+use crate::{
+    doctor::schedules::ExecutionInput,
+    exit,
+    start::{numbered, start_as},
+};
 
 /// Executions that a restore may have. More are a sign that something else is wrong.
 const MOST: u32 = 50;
@@ -96,16 +100,9 @@ pub async fn start(aws: &Aws, plan: &RestorePlan) -> Result<Vec<Applied>> {
 async fn first_free(aws: &Aws, machine: &str, name: &str, input: &str) -> Result<Applied> {
     let executions = machine.replacen(":stateMachine:", ":execution:", 1);
     for number in 1..=MOST {
-        let name = if number == 1 { name.to_owned() } else { format!("{name}-{number}") };
-        let call = aws.sfn.start_execution().state_machine_arn(machine).name(&name).input(input);
-        match call.send().await {
-            Ok(started) => {
-                return Ok(Applied { execution_arn: started.execution_arn().to_owned(), done_before: false });
-            }
-            Err(error) if error_code(&error) == Some("ExecutionAlreadyExists") => {}
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot start the execution {name} of {machine}"));
-            }
+        let name = numbered(name, number);
+        if let Some(execution_arn) = start_as(aws, machine, &name, input).await? {
+            return Ok(Applied { execution_arn, done_before: false });
         }
         let execution_arn = format!("{executions}:{name}");
         let known = aws.sfn.describe_execution().execution_arn(&execution_arn).send().await;

@@ -40,6 +40,11 @@ const TRANSIENT_CODES: &[&str] = &[
     "TransactionInProgressException",
 ];
 
+/// Whether S3 refused a conditional write because the key has an object.
+pub fn is_taken<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    http_status(error) == Some(412) || error_code(error) == Some("PreconditionFailed")
+}
+
 /// The error of an AWS call as a stage reports it. `what` names the operation and its resource:
 /// `"PutBucketPolicy on s3://lake-31-mar-2026"`.
 ///
