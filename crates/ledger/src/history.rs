@@ -95,6 +95,32 @@ impl Record {
     }
 }
 
+/// See [`Ledger::closed_runs`].
+pub struct ClosedRuns<'a> {
+    ledger: &'a Ledger,
+    source: &'a str,
+    days: std::vec::IntoIter<Date>,
+    runs: std::vec::IntoIter<KnownRun>,
+}
+
+impl ClosedRuns<'_> {
+    /// The next one; none after the last.
+    ///
+    /// # Errors
+    /// As [`Ledger::runs_of`].
+    pub async fn next(&mut self) -> Result<Option<Closed>, StageError> {
+        loop {
+            for run in self.runs.by_ref() {
+                if let End::Closed(closed) = run.end {
+                    return Ok(Some(*closed));
+                }
+            }
+            let Some(day) = self.days.next() else { return Ok(None) };
+            self.runs = self.ledger.runs_of(self.source, day).await?.into_iter();
+        }
+    }
+}
+
 /// A folder: what stands in it, and the folders in it.
 #[derive(Default)]
 struct Folder {
@@ -176,19 +202,24 @@ impl Ledger {
         Ok(self.folder(&run.prefix()).await?.objects)
     }
 
+    /// The closed runs of a source, or of one day of it, newest first. Each is read when it is asked for.
+    ///
+    /// # Errors
+    /// As [`days`](Self::days).
+    pub async fn closed_runs<'a>(&'a self, source: &'a str, day: Option<Date>) -> Result<ClosedRuns<'a>, StageError> {
+        let days = match day {
+            Some(day) => vec![day],
+            None => self.days(source).await?,
+        };
+        Ok(ClosedRuns { ledger: self, source, days: days.into_iter(), runs: Vec::new().into_iter() })
+    }
+
     /// The newest closed run of a source; none when none is closed. Days before it are not looked into.
     ///
     /// # Errors
     /// As [`runs_of`](Self::runs_of).
     pub async fn newest_closed(&self, source: &str) -> Result<Option<Closed>, StageError> {
-        for day in self.days(source).await? {
-            for run in self.runs_of(source, day).await? {
-                if let End::Closed(closed) = run.end {
-                    return Ok(Some(*closed));
-                }
-            }
-        }
-        Ok(None)
+        self.closed_runs(source, None).await?.next().await
     }
 
     /// The ids of the restores of a source, by name.

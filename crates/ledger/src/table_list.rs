@@ -14,12 +14,22 @@ impl Ledger {
     /// The tables of a run, in the order of the list; none where the receipt has no list.
     ///
     /// # Errors
-    /// As [`pinned_lines`](Self::pinned_lines).
+    /// As [`each_pinned`](Self::each_pinned).
     pub async fn tables_of(&self, receipt: &Receipt) -> Result<Vec<TableLine>, StageError> {
+        let mut lines = Vec::new();
+        self.each_table_of(receipt, |line| lines.push(line)).await?;
+        Ok(lines)
+    }
+
+    /// Gives every table of a run to `take`. Memory holds the bytes of the list and one line.
+    ///
+    /// # Errors
+    /// As [`each_pinned`](Self::each_pinned).
+    pub async fn each_table_of(&self, receipt: &Receipt, take: impl FnMut(TableLine)) -> Result<(), StageError> {
         let facts = &receipt.tables;
         match &facts.tables.list {
-            Some(list) => self.pinned_lines(list, facts.list_sha256.as_deref()).await,
-            None => Ok(Vec::new()),
+            Some(list) => self.each_pinned(list, facts.list_sha256.as_deref(), take).await,
+            None => Ok(()),
         }
     }
 

@@ -6,7 +6,6 @@ mod choose;
 mod follow;
 mod in_place;
 mod prefixes;
-mod runs;
 mod target;
 mod told;
 
@@ -275,11 +274,10 @@ async fn prefixes(
     if wishes.is_empty() {
         return Ok(Ok(Vec::new()));
     }
-    let runs = runs::closed(ledger, &settings.source, settings.backup_date).await?;
-    let Some(run) = runs.first() else {
+    let Some(run) = ledger.closed_runs(&settings.source, settings.backup_date).await?.next().await? else {
         return Ok(Err(vec![format!("no run of {} for that day has a receipt", settings.source)]));
     };
-    Prefixes { s3, target, bucket, place, overwrite: settings.overwrite.is_some(), run }.all(&wishes).await
+    Prefixes { s3, target, bucket, place, overwrite: settings.overwrite.is_some(), run: &run }.all(&wishes).await
 }
 
 /// What is copied of each table; or what is in the way, a line for each.

@@ -3,8 +3,9 @@
 
 use std::collections::VecDeque;
 
-use aws_sdk_s3::{Client, types::ObjectStorageClass};
+use aws_sdk_s3::Client;
 use levee_stage::{StageError, aws_error};
+use levee_tables::Object;
 use sha2::{Digest, Sha256};
 
 /// Keys that a refusal names.
@@ -86,19 +87,10 @@ impl Keys {
         let page = page.map_err(|error| aws_error(&format!("ListObjectsV2 of s3://{}", self.bucket), error))?;
         self.token = page.next_continuation_token().map(str::to_owned);
         self.ended = self.single || page.is_truncated() != Some(true) || self.token.is_none();
-        for object in page.contents() {
-            let key = object.key().unwrap_or_default();
-            let Some(own) = key.strip_prefix(&self.front).filter(|_| !self.single || key == self.prefix) else {
-                continue;
-            };
-            self.page.push_back(Found {
-                key: own.to_owned(),
-                size: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
-                archived: matches!(
-                    object.storage_class(),
-                    Some(ObjectStorageClass::Glacier | ObjectStorageClass::DeepArchive)
-                ),
-            });
+        for object in page.contents().iter().map(Object::of) {
+            let own = object.key.strip_prefix(&self.front);
+            let Some(own) = own.filter(|_| !self.single || object.key == self.prefix) else { continue };
+            self.page.push_back(Found { key: own.to_owned(), size: object.size, archived: object.archived });
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ mod stores;
 mod tables;
 
 pub use keys::{Differing, Found, Keys, Prefix, Walk, Walked};
-pub use objects::{Objects, ToCopy, Wish, objects};
+pub use objects::{Lacking, Objects, ToCopy, Wish, objects};
 pub use run::run_of;
 pub use stores::Stores;
 pub use tables::{Chosen, described_if_readable, root_below, snapshot, snapshot_run};

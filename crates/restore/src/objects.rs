@@ -1,10 +1,10 @@
 //! The objects that a restore of one table copies.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
-use levee_delta_log::{NeedKind, Options};
+use levee_delta_log::{Listing, Need, NeedKind, Options};
 use levee_ledger::restore::How;
-use levee_stage::{ErrorKind, StageError};
+use levee_stage::StageError;
 use levee_tables::{Needed, Store, needs};
 use sha2::{Digest, Sha256};
 
@@ -146,31 +146,74 @@ async fn in_place<S: Store>(
     options: &Options,
 ) -> Result<Result<Objects, String>, StageError> {
     let there = stores.at_target().await?;
-    let needed = match needs(stores.target, stores.root, &there, options, wish.version, |_| true).await {
-        Ok(needed) => needed,
-        Err(error) if error.kind == ErrorKind::Transient || error.name != levee_tables::CANNOT_CHECK => {
-            return Err(error);
+    let lacking = match Lacking::by_its_log(stores.target, stores.root, &there, wish.version, options).await {
+        Err(error) if error.name == levee_tables::CANNOT_CHECK => {
+            let all = |_: &Need<'_>| true;
+            let needed = needs(stores.snapshot, stores.path, &snapshot.listing, options, wish.version, all).await?;
+            Lacking::of(needed, &there, &stores.target.place(stores.root))
         }
-        Err(_) => needs(stores.snapshot, stores.path, &snapshot.listing, options, wish.version, |_| true).await?,
+        lacking => lacking?,
     };
-    let (mut lacking, mut present, mut other) = (Vec::new(), 0_u64, Vec::new());
-    for need in needed {
-        match there.size_at(&need.path) {
-            None => lacking.push(need),
-            Some(size) if fits(&need, size) => present += 1,
-            Some(size) => other.push(format!("{} (it has {size} bytes)", need.path)),
+    Ok(lacking.and_then(|lacking| copied(stores, snapshot, lacking.needed, lacking.present)))
+}
+
+/// What a version needs of a table in its own place, and is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lacking {
+    needed: Vec<Needed>,
+    /// What it needs and is there.
+    present: u64,
+}
+
+impl Lacking {
+    /// What the table's own log says; in the inner result, what is there and is not what the version needs.
+    ///
+    /// # Errors
+    /// The place cannot be read; the version cannot be loaded there.
+    pub async fn by_its_log<S: Store>(
+        store: &S,
+        root: &str,
+        there: &Arc<Listing>,
+        version: u64,
+        options: &Options,
+    ) -> Result<Result<Self, String>, StageError> {
+        let needed = needs(store, root, there, options, version, |_| true).await?;
+        Ok(Self::of(needed, there, &store.place(root)))
+    }
+
+    /// Whether nothing is.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.needed.is_empty()
+    }
+
+    /// What a snapshot has of it; in the inner result, what it has not.
+    ///
+    /// # Errors
+    /// The snapshot cannot be listed.
+    pub async fn supplied<S: Store>(&self, stores: &Stores<'_, S>) -> Result<Result<Objects, String>, StageError> {
+        let snapshot = stores.in_snapshot().await?;
+        Ok(copied(stores, &snapshot, self.needed.clone(), self.present))
+    }
+
+    fn of(needed: Vec<Needed>, there: &Listing, place: &str) -> Result<Self, String> {
+        let (mut lacking, mut other) = (Self { needed: Vec::new(), present: 0 }, Vec::new());
+        for need in needed {
+            match there.size_at(&need.path) {
+                None => lacking.needed.push(need),
+                Some(size) if fits(&need, size) => lacking.present += 1,
+                Some(size) => other.push(format!("{} (it has {size} bytes)", need.path)),
+            }
         }
-    }
-    if !other.is_empty() {
-        return Ok(Err(format!(
-            "{:?} is not mended in {}: objects are there that the version needs with another size, and in place nothing is \
-             overwritten: {}. Restore it to another prefix",
-            stores.path,
-            stores.target.place(stores.root),
+        if other.is_empty() {
+            return Ok(lacking);
+        }
+        Err(format!(
+            "{place} is not mended: objects are there that the version needs with another size, and in place nothing is overwritten: \
+             {}. Restore it to another prefix",
             named(&other)
-        )));
+        ))
     }
-    Ok(copied(stores, snapshot, lacking, present))
 }
 
 /// Whether an object can be what is needed. Files of deletion vectors may be longer than the part that is known to be used.

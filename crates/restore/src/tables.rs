@@ -77,7 +77,7 @@ pub async fn described_if_readable<S: Store>(
 }
 
 impl Chosen {
-    /// A version of a table that a snapshot has whole, to be put in a new place; in the inner result, how many objects it lacks there.
+    /// A version of a table that a snapshot has whole, to be put in a new place; in the inner result, why it has not.
     ///
     /// # Errors
     /// The snapshot cannot be read.
@@ -87,11 +87,17 @@ impl Chosen {
         path: &str,
         listed: &Arc<Listing>,
         version: u64,
-    ) -> Result<Result<Self, u64>, StageError> {
+    ) -> Result<Result<Self, String>, StageError> {
         let options = Options::default();
         let at = at_version(store, path, listed, &options, version).await?;
-        let (Some(facts), true, true) = (at.facts, at.whole, at.unsupported.is_empty()) else {
-            return Ok(Err(at.missing_in_all.objects));
+        if !at.unsupported.is_empty() {
+            return Ok(Err(format!(
+                "it has features that readers must know and that are not known here: {}; --prefix brings its objects back as they are",
+                at.unsupported.join(", ")
+            )));
+        }
+        let (Some(facts), true) = (at.facts, at.whole) else {
+            return Ok(Err(format!("it lacks {} objects", at.missing_in_all.objects)));
         };
         let described = described_if_readable(store, path, listed, version).await?;
         Ok(Ok(Self { path: path.to_owned(), run, how: How::New, version, facts, described }))

@@ -197,7 +197,9 @@ impl Store for BucketStore {
 }
 
 impl<'a> Object<'a> {
-    fn of(object: &'a types::Object) -> Self {
+    /// The object of a page of a listing.
+    #[must_use]
+    pub fn of(object: &'a types::Object) -> Self {
         Self {
             key: object.key().unwrap_or_default(),
             size: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),

@@ -137,7 +137,7 @@ impl DrillPlanning {
         };
         match found {
             Ok(chosen) => chosen.planned(&self.aws.s3, scratch, prefix, false).await,
-            Err(lacks) => Ok(Err(format!("{path:?} lacks {lacks} objects of version {version}"))),
+            Err(why) => Ok(Err(format!("{path:?} at version {version}: {why}"))),
         }
     }
 }

@@ -14,7 +14,6 @@ use levee_ledger::{
 use levee_stage::StageError;
 
 use super::{age, document::Backup};
-use crate::show::tables::each;
 
 /// Days that are looked into at a time.
 const AT_A_TIME: usize = 8;
@@ -130,7 +129,10 @@ impl Known {
                 receipt.run.source,
                 receipt.run.backup_date
             )),
-            None => each(ledger, receipt, |line| take_line(tables, &run, line, is_newest)).await,
+            None => ledger
+                .each_table_of(receipt, |line| take_line(tables, &run, line, is_newest))
+                .await
+                .map_err(anyhow::Error::from),
         };
         let listed = read.is_ok();
         if let Err(error) = read {

@@ -10,7 +10,6 @@ use levee_ledger::{
 };
 
 use super::document::LastRestore;
-use crate::show::tables::pinned;
 
 /// Restores that are looked into at a time.
 const AT_A_TIME: usize = 8;
@@ -50,7 +49,7 @@ impl LastRestores {
     async fn take(&mut self, ledger: &Ledger, execution_name: &str, receipt: &RestoreReceipt) -> Result<()> {
         let Some(list) = &receipt.tables.list else { return Ok(()) };
         let by_path = &mut self.by_path;
-        pinned(ledger, list, receipt.list_sha256.as_deref(), |table: RestoredTable| {
+        let take = |table: RestoredTable| {
             if by_path.get(&table.path).is_some_and(|known| known.closed >= receipt.closed) {
                 return;
             }
@@ -63,7 +62,7 @@ impl LastRestores {
                 target: format!("s3://{}/{}", receipt.target.name, table.target),
             };
             by_path.insert(table.path, restore);
-        })
-        .await
+        };
+        Ok(ledger.each_pinned(list, receipt.list_sha256.as_deref(), take).await?)
     }
 }

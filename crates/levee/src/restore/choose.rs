@@ -6,11 +6,14 @@ use anyhow::Result;
 use aws_sdk_s3::Client;
 use jiff::{Timestamp, civil::Date};
 use levee_delta_log::Options;
-use levee_ledger::{Ledger, history::Closed, state::TableLine};
+use levee_ledger::{
+    Ledger,
+    history::{Closed, ClosedRuns},
+    state::TableLine,
+};
 use levee_restore::{Chosen, snapshot, snapshot_run};
 use levee_tables::{listing, version_as_of};
 
-use super::runs::closed;
 use crate::{show::tables::read, verify::matcher};
 
 /// Snapshots that a refusal names for want of the one that was asked for.
@@ -56,12 +59,17 @@ fn is_glob(wish: &str) -> bool {
 #[derive(Default)]
 pub(super) struct Tried {
     /// The newest snapshots that have it, and why each will not do.
-    why: Vec<String>,
+    pub(super) why: Vec<String>,
     /// Versions that are whole, by day: the newest snapshots first.
-    whole: Vec<(Date, u64)>,
+    pub(super) whole: Vec<(Date, u64)>,
 }
 
 impl Chooser<'_> {
+    /// The closed runs that may do, newest first.
+    pub(super) async fn runs(&self) -> Result<ClosedRuns<'_>> {
+        Ok(self.ledger.closed_runs(self.source, self.when.day()).await?)
+    }
+
     /// The paths that the wishes mean: paths as they are, globs over the tables of the newest run, or of that of the day.
     ///
     /// # Errors
@@ -73,7 +81,7 @@ impl Chooser<'_> {
         if globs.is_empty() {
             return Ok(paths);
         }
-        if let Some(newest) = closed(self.ledger, self.source, self.when.day()).await?.first() {
+        if let Some(newest) = self.runs().await?.next().await? {
             let lines = read(self.ledger, &newest.receipt.value, &[]).await?;
             let matched = lines.into_iter().map(|line| line.verdict.path);
             paths.extend(matched.filter(|path| globs.iter().any(|glob| glob.is_match(path))));
@@ -88,10 +96,10 @@ impl Chooser<'_> {
     pub(super) async fn choose(&self, paths: &BTreeSet<String>) -> Result<Result<Vec<Chosen>, Vec<String>>> {
         let mut open: BTreeMap<&String, Tried> = paths.iter().map(|path| (path, Tried::default())).collect();
         let mut chosen = Vec::new();
-        for run in closed(self.ledger, self.source, self.when.day()).await? {
-            if open.is_empty() {
-                break;
-            }
+        let mut runs = self.runs().await?;
+        while !open.is_empty()
+            && let Some(run) = runs.next().await?
+        {
             for line in read(self.ledger, &run.receipt.value, &[]).await? {
                 let Some(tried) = open.get_mut(&line.verdict.path) else { continue };
                 if let Some(table) = self.try_run(&run, &line, tried).await? {
@@ -143,10 +151,8 @@ impl Chooser<'_> {
         };
         match Chosen::of_snapshot(&store, snapshot_run(closed), path, &listed, version).await? {
             Ok(chosen) => Ok(Some(chosen)),
-            Err(lacks) => {
-                tried.why.push(format!(
-                    "version {version} is not whole in the snapshot of {day}, where it lacks {lacks} objects"
-                ));
+            Err(why) => {
+                tried.why.push(format!("version {version} is not whole in the snapshot of {day}, where {why}"));
                 Ok(None)
             }
         }

@@ -1,19 +1,18 @@
 //! Tables that are mended, or rolled back, where they are.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use anyhow::Result;
 use levee_delta_log::{Described, Listing, Options, RestoreFacts, VersionFacts};
 use levee_ledger::{history::Closed, restore::How};
-use levee_restore::{Chosen, Stores, Wish, described_if_readable, objects, snapshot, snapshot_run};
+use levee_restore::{Chosen, Lacking, Stores, described_if_readable, snapshot, snapshot_run};
 use levee_stage::StageError;
 use levee_tables::{BucketStore, Store, at_version, listing, needs, restore_commit, version_as_of};
 
-use super::{
-    choose::{Chooser, When, nearest},
-    runs::closed,
-};
-use crate::show::tables::read;
+use super::choose::{Chooser, Tried, When, nearest};
 
 /// A table where it is.
 struct There<'a> {
@@ -21,6 +20,36 @@ struct There<'a> {
     path: &'a str,
     listing: Arc<Listing>,
     options: Options,
+}
+
+/// A table of which it is known what it lacks, and not yet which snapshot has that.
+struct Open<'a> {
+    there: There<'a>,
+    how: How,
+    version: u64,
+    facts: VersionFacts,
+    described: Option<Described>,
+    lacking: Lacking,
+    tried: Tried,
+}
+
+/// What is known of a table before any snapshot is looked at for what it lacks.
+enum Begun<'a> {
+    Open(Box<Open<'a>>),
+    Chosen(Box<Chosen>),
+}
+
+impl Open<'_> {
+    fn chosen(self, run: &Closed) -> Chosen {
+        let Self { there, how, version, facts, described, .. } = self;
+        Chosen { path: there.path.to_owned(), run: snapshot_run(run), how, version, facts, described }
+    }
+
+    fn refusal(self, source: &str) -> String {
+        let none = || format!("{:?}: no run of {source} has a receipt", self.there.path);
+        let why = self.tried.why.first().cloned().unwrap_or_else(none);
+        format!("{why}. The nearest that are whole: {}", nearest(self.tried.whole))
+    }
 }
 
 impl Chooser<'_> {
@@ -33,25 +62,34 @@ impl Chooser<'_> {
         target: &BucketStore,
         paths: &BTreeSet<String>,
     ) -> Result<Result<Vec<Chosen>, Vec<String>>> {
-        let runs = closed(self.ledger, self.source, None).await?;
-        let (mut chosen, mut refusals) = (Vec::new(), Vec::new());
+        let (mut open, mut chosen, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
         for path in paths {
             let listing = listing(target, path).await?;
             let there = There { store: target, path, listing, options: Options::default() };
-            match self.one(&there, &runs).await? {
-                Ok(table) => chosen.push(table),
+            match self.begun(there).await? {
+                Ok(Begun::Open(table)) => open.push(*table),
+                Ok(Begun::Chosen(table)) => chosen.push(*table),
                 Err(refusal) => refusals.push(refusal),
             }
         }
+        let mut runs = self.runs().await?;
+        while !open.is_empty()
+            && let Some(run) = runs.next().await?
+        {
+            open = self.supplied(&run, open, &mut chosen).await?;
+        }
+        refusals.extend(open.into_iter().map(|table| table.refusal(self.source)));
+        chosen.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(if refusals.is_empty() { Ok(chosen) } else { Err(refusals) })
     }
 
-    async fn one(&self, there: &There<'_>, runs: &[Closed]) -> Result<Result<Chosen, String>> {
+    /// What a table lacks, and what is to be done with it; in the inner result, why nothing is.
+    async fn begun<'a>(&self, there: There<'a>) -> Result<Result<Begun<'a>, String>> {
         let latest = match there.listing.latest_version() {
             Some(latest) if there.loads(latest).await? => latest,
-            _ => return self.without_a_log(there).await,
+            _ => return Ok(self.without_a_log(&there).await?.map(|chosen| Begun::Chosen(Box::new(chosen)))),
         };
-        let version = match self.wished(there, latest).await? {
+        let version = match self.wished(&there, latest).await? {
             Ok(version) => version,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -63,34 +101,48 @@ impl Chooser<'_> {
         if let (How::RollBack { from }, Err(refusal)) = (how, there.rolls_back(latest, version).await?) {
             return Ok(Err(format!("{:?} cannot be rolled back from version {from}: {refusal}", there.path)));
         }
-        let (mut first, mut whole) = (None, Vec::new());
-        for run in runs.iter().filter(|run| self.when.day().is_none_or(|day| day == run.receipt.value.run.backup_date))
-        {
-            let store = snapshot(self.s3, &run.receipt.value);
-            let stores = Stores { snapshot: &store, path: there.path, target: there.store, root: there.path };
-            match objects(&stores, Wish { how, version, overwrite: false }, &there.options).await? {
-                Ok(found) if how == How::PutBack && found.copy.is_empty() => {
-                    return Ok(Err(format!(
-                        "{:?} lacks nothing at version {version}, its newest one: there is nothing to put back. --at-version, \
-                         --as-of or --backup-date roll it back",
-                        there.path
-                    )));
-                }
-                Ok(_) => {
-                    let (path, run) = (there.path.to_owned(), snapshot_run(run));
-                    return Ok(Ok(Chosen { path, run, how, version, facts, described }));
-                }
+        let lacking = Lacking::by_its_log(there.store, there.path, &there.listing, version, &there.options).await?;
+        let lacking = match lacking {
+            Ok(lacking) if how == How::PutBack && lacking.is_nothing() => {
+                return Ok(Err(format!(
+                    "{:?} lacks nothing at version {version}, its newest one: there is nothing to put back. --at-version, --as-of or \
+                     --backup-date roll it back",
+                    there.path
+                )));
+            }
+            Ok(lacking) => lacking,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let tried = Tried::default();
+        Ok(Ok(Begun::Open(Box::new(Open { there, how, version, facts, described, lacking, tried }))))
+    }
+
+    /// Takes the tables that the snapshot of a run has what they lack for; the others are given back.
+    async fn supplied<'a>(&self, run: &Closed, open: Vec<Open<'a>>, chosen: &mut Vec<Chosen>) -> Result<Vec<Open<'a>>> {
+        let (store, mut left, mut refused) = (snapshot(self.s3, &run.receipt.value), Vec::new(), BTreeMap::new());
+        for table in open {
+            let path = table.there.path;
+            let stores = Stores { snapshot: &store, path, target: table.there.store, root: path };
+            match table.lacking.supplied(&stores).await? {
+                Ok(_) => chosen.push(table.chosen(run)),
                 Err(refusal) => {
-                    first.get_or_insert(refusal);
-                    let day = run.receipt.value.run.backup_date;
-                    let lines = read(self.ledger, &run.receipt.value, &[]).await?;
-                    let line = lines.into_iter().find(|line| line.verdict.path == there.path);
-                    whole.extend(line.and_then(|line| line.verdict.newest_whole_version).map(|version| (day, version)));
+                    refused.insert(path, refusal);
+                    left.push(table);
                 }
             }
         }
-        let why = first.unwrap_or_else(|| format!("{:?}: no run of {} has a receipt", there.path, self.source));
-        Ok(Err(format!("{why}. The nearest that are whole: {}", nearest(whole))))
+        if left.is_empty() {
+            return Ok(left);
+        }
+        let (day, lines) = (run.receipt.value.run.backup_date, self.ledger.tables_of(&run.receipt.value).await?);
+        let whole: BTreeMap<_, _> =
+            lines.iter().map(|line| (&line.verdict.path, line.verdict.newest_whole_version)).collect();
+        for table in &mut left {
+            table.tried.why.extend(refused.remove(table.there.path));
+            let version = whole.get(&table.there.path.to_owned()).copied().flatten();
+            table.tried.whole.extend(version.map(|version| (day, version)));
+        }
+        Ok(left)
     }
 
     /// The version that is wished for of a table whose newest version is `latest`.

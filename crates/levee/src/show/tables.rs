@@ -3,13 +3,8 @@
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use levee_delta_log::Verdict;
-use levee_ledger::{
-    Ledger,
-    receipt::Receipt,
-    state::{ObjectPointer, TableLine},
-};
+use levee_ledger::{Ledger, receipt::Receipt, state::TableLine};
 use levee_page::text::{count, minute_of, size, visible};
-use serde::de::DeserializeOwned;
 
 use crate::history::folded;
 
@@ -27,39 +22,10 @@ pub(super) fn verdict(text: &str) -> Result<Verdict, String> {
 /// # Errors
 /// The list is not the one that the receipt pins, or cannot be read.
 pub(crate) async fn read(ledger: &Ledger, receipt: &Receipt, verdicts: &[Verdict]) -> Result<Vec<TableLine>> {
-    let mut lines = Vec::new();
-    each(ledger, receipt, |line| {
-        if verdicts.is_empty() || verdicts.contains(&line.verdict.verdict) {
-            lines.push(line);
-        }
-    })
-    .await?;
+    let mut lines = ledger.tables_of(receipt).await?;
+    lines.retain(|line| verdicts.is_empty() || verdicts.contains(&line.verdict.verdict));
     lines.sort_by(|a, b| a.verdict.path.cmp(&b.verdict.path));
     Ok(lines)
-}
-
-/// Gives every table of a run to `take`. Memory holds the bytes of the list and one line.
-///
-/// # Errors
-/// As [`read`].
-pub(crate) async fn each(ledger: &Ledger, receipt: &Receipt, take: impl FnMut(TableLine)) -> Result<()> {
-    match &receipt.tables.tables.list {
-        Some(list) => pinned(ledger, list, receipt.tables.list_sha256.as_deref(), take).await,
-        None => Ok(()),
-    }
-}
-
-/// Gives every line of a list of tables that a receipt pins to `take`, once the whole list is known to be the pinned one.
-///
-/// # Errors
-/// The list is not the one that the receipt pins, or cannot be read.
-pub(crate) async fn pinned<T: DeserializeOwned>(
-    ledger: &Ledger,
-    list: &ObjectPointer,
-    sha256: Option<&str>,
-    take: impl FnMut(T),
-) -> Result<()> {
-    Ok(ledger.each_pinned(list, sha256, take).await?)
 }
 
 /// The tables for a terminal, and how many they are.
