@@ -18,7 +18,11 @@ pub(crate) struct MisplacedQuote;
 /// Splits a line, which must not hold its line end, into fields. An error leaves the fields before it in `spans`.
 pub(crate) fn split(line: &[u8], spans: &mut Vec<Span>) -> Result<(), MisplacedQuote> {
     spans.clear();
-    let mut start = 0;
+    split_from(line, 0, spans)
+}
+
+/// Adds the fields from `start` on, where one begins.
+fn split_from(line: &[u8], mut start: usize, spans: &mut Vec<Span>) -> Result<(), MisplacedQuote> {
     loop {
         let (span, after) = field(line, start)?;
         spans.push(span);
@@ -27,6 +31,73 @@ pub(crate) fn split(line: &[u8], spans: &mut Vec<Span>) -> Result<(), MisplacedQ
             Some(b',') => start = after + 1,
             Some(_) => return Err(MisplacedQuote),
         }
+    }
+}
+
+/// Splits lines most of which begin and end as the one before them did: an inventory repeats the bucket in front and the
+/// columns of few values at the end, and they need not be looked through again.
+pub(crate) struct Splitter {
+    /// How many fields stand at the beginning of a line in front of those that differ.
+    leading: usize,
+    /// After how many fields those at its end begin.
+    trailing_from: usize,
+    head: Repeated,
+    tail: Repeated,
+}
+
+/// Bytes of a line, and the fields within them.
+#[derive(Default)]
+struct Repeated {
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+}
+
+impl Splitter {
+    /// A splitter for lines of which the fields from `leading` to before `trailing_from` differ.
+    pub(crate) fn new(leading: usize, trailing_from: usize) -> Self {
+        let trailing_from = trailing_from.max(leading);
+        Self { leading, trailing_from, head: Repeated::default(), tail: Repeated::default() }
+    }
+
+    /// [`split`].
+    pub(crate) fn split(&mut self, line: &[u8], spans: &mut Vec<Span>) -> Result<(), MisplacedQuote> {
+        spans.clear();
+        let mut start = 0;
+        if !self.head.spans.is_empty() && line.starts_with(&self.head.bytes) {
+            start = self.head.bytes.len();
+            spans.extend_from_slice(&self.head.spans);
+        }
+        while spans.len() < self.trailing_from {
+            let (span, after) = field(line, start)?;
+            spans.push(span);
+            match line.get(after) {
+                None => return Ok(()),
+                Some(b',') => start = after + 1,
+                Some(_) => return Err(MisplacedQuote),
+            }
+            if spans.len() == self.leading {
+                self.head.keep(line.get(..start).unwrap_or_default(), spans.iter().copied());
+            }
+        }
+        let rest = line.get(start..).unwrap_or_default();
+        if !self.tail.spans.is_empty() && rest == self.tail.bytes {
+            spans.extend(self.tail.spans.iter().map(|span| Span { start: span.start + start, end: span.end + start, ..*span }));
+            return Ok(());
+        }
+        let before = spans.len();
+        split_from(line, start, spans)?;
+        let trailing = spans.get(before..).unwrap_or_default().iter();
+        self.tail.keep(rest, trailing.map(|span| Span { start: span.start - start, end: span.end - start, ..*span }));
+        Ok(())
+    }
+}
+
+impl Repeated {
+    fn keep(&mut self, bytes: &[u8], spans: impl Iterator<Item = Span>) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(bytes);
+        self.spans.clear();
+        self.spans.extend(spans);
     }
 }
 
@@ -71,6 +142,12 @@ impl Span {
 
     pub(crate) fn start(&self) -> usize {
         self.start
+    }
+
+    /// The field of the line that the span was made from, unless it holds doubled quotes.
+    #[inline]
+    pub(crate) fn plain<'a>(&self, line: &'a [u8]) -> Option<&'a [u8]> {
+        if self.doubled { None } else { line.get(self.start..self.end) }
     }
 
     /// The field of the line that the span was made from.

@@ -23,7 +23,9 @@
 mod manifest;
 mod reader;
 mod row;
+mod row_reader;
 mod schema;
+mod time;
 mod writer;
 
 pub use manifest::{DataFile, FileFormat, Manifest, ManifestError};

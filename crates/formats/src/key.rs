@@ -46,31 +46,49 @@ impl KeyCodec {
     ///
     /// Only for showing a row to a person: what comes out with an error is not the key of an object.
     pub fn decode_leniently(self, encoded: &[u8]) -> (Cow<'_, [u8]>, Option<KeyError>) {
-        let first = match self {
-            Self::Form => memchr::memchr2(b'%', b'+', encoded),
-            Self::Percent => memchr::memchr(b'%', encoded),
-        };
-        let Some(first) = first else { return (Cow::Borrowed(encoded), None) };
-        let (plain, mut rest) = encoded.split_at(first);
-        let mut decoded = Vec::with_capacity(encoded.len());
-        decoded.extend_from_slice(plain);
-        let mut error = None;
-        while let Some((&byte, after)) = rest.split_first() {
-            rest = after;
-            match (byte, after) {
-                (b'+', _) if self == Self::Form => decoded.push(b' '),
-                (b'%', [high, low, tail @ ..]) if let Some(value) = hex_pair(*high, *low) => {
-                    decoded.push(value);
-                    rest = tail;
+        let mut decoded = Vec::new();
+        match self.decode_into(encoded, &mut decoded) {
+            None => (Cow::Borrowed(encoded), None),
+            Some(error) => (Cow::Owned(decoded), error),
+        }
+    }
+
+    /// Replaces `decoded` with the key, and returns the first broken escape; none of both where there is nothing to decode.
+    pub(crate) fn decode_into(self, encoded: &[u8], decoded: &mut Vec<u8>) -> Option<Option<KeyError>> {
+        let mut escape = Some(self.escape(encoded)?);
+        decoded.clear();
+        let (mut rest, mut error) = (encoded, None);
+        while let Some(at) = escape {
+            let (plain, from) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+            decoded.extend_from_slice(plain);
+            rest = match from {
+                [b'+', after @ ..] => {
+                    decoded.push(b' ');
+                    after
                 }
-                (b'%', _) => {
+                [b'%', high, low, after @ ..] if let Some(value) = hex_pair(*high, *low) => {
+                    decoded.push(value);
+                    after
+                }
+                [_, after @ ..] => {
                     error = error.or(Some(KeyError { offset: encoded.len() - after.len() - 1 }));
                     decoded.push(b'%');
+                    after
                 }
-                (byte, _) => decoded.push(byte),
-            }
+                [] => from,
+            };
+            escape = self.escape(rest);
         }
-        (Cow::Owned(decoded), error)
+        decoded.extend_from_slice(rest);
+        Some(error)
+    }
+
+    /// Where the first escape is.
+    fn escape(self, encoded: &[u8]) -> Option<usize> {
+        match self {
+            Self::Form => memchr::memchr2(b'%', b'+', encoded),
+            Self::Percent => memchr::memchr(b'%', encoded),
+        }
     }
 
     /// [`Self::decode_leniently`] of bytes that may be owned.

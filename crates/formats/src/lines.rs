@@ -49,11 +49,9 @@ impl Lines {
         self.line + 1
     }
 
-    /// Takes what has been given out from the buffer and returns the bytes that wait for their line end.
-    pub(crate) fn discard_read(&mut self, buffer: &mut Vec<u8>) -> usize {
-        buffer.drain(..self.start.min(buffer.len()));
+    /// The bytes at the beginning of the buffer that have been given out: the caller takes them from it now.
+    pub(crate) fn take_read(&mut self) -> usize {
         self.searched -= self.start;
-        self.start = 0;
-        buffer.len()
+        std::mem::take(&mut self.start)
     }
 }

@@ -94,7 +94,8 @@ impl ManifestReader {
             }
             sink(row);
         }
-        if self.lines.discard_read(&mut self.buffer) > MAX_ROW_BYTES {
+        self.buffer.drain(..self.lines.take_read().min(self.buffer.len()));
+        if self.buffer.len() > MAX_ROW_BYTES {
             return too_long(&self.rows.file, self.lines.pending_line());
         }
         Ok(())
