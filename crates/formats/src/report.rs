@@ -8,9 +8,11 @@
 //! - Keys are echoed as the job's manifest has them, so that they are decoded with the codec of *that* manifest.
 //! - Some messages are not quoted by the rules (RFC 4180); see [`ResultReader`].
 
+mod alike;
 mod manifest;
 mod reader;
 mod row;
+mod row_reader;
 mod scan;
 mod writer;
 
