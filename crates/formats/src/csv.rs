@@ -81,7 +81,11 @@ impl Splitter {
         }
         let rest = line.get(start..).unwrap_or_default();
         if !self.tail.spans.is_empty() && rest == self.tail.bytes {
-            spans.extend(self.tail.spans.iter().map(|span| Span { start: span.start + start, end: span.end + start, ..*span }));
+            spans.extend(self.tail.spans.iter().map(|span| Span {
+                start: span.start + start,
+                end: span.end + start,
+                ..*span
+            }));
             return Ok(());
         }
         let before = spans.len();

@@ -1,8 +1,11 @@
-//! MD5, the digest that S3 uses in all manifests of this crate, and a writer that counts and digests.
+//! MD5, the digest that S3 uses in all manifests of this crate: of bytes, of what passes through, and of files side by side.
+
+mod pool;
 
 use std::io::{self, Write};
 
 use md5::{Digest, Md5};
+pub use pool::{Md5Pool, PooledMd5};
 
 /// The MD5 of the bytes in lower-case hexadecimal, as `manifest.checksum` and the manifests hold it.
 pub fn md5_hex(bytes: &[u8]) -> String {
@@ -15,21 +18,35 @@ pub(crate) fn is_md5_hex(text: &str) -> bool {
 }
 
 /// Counts and digests what passes through.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Tally {
-    md5: Md5,
+    /// None when the digest is left to somebody else.
+    md5: Option<Md5>,
     bytes: u64,
 }
 
+impl Default for Tally {
+    fn default() -> Self {
+        Self { md5: Some(Md5::new()), bytes: 0 }
+    }
+}
+
 impl Tally {
+    /// Counts alone.
+    pub(crate) fn without_digest() -> Self {
+        Self { md5: None, bytes: 0 }
+    }
+
     pub(crate) fn update(&mut self, bytes: &[u8]) {
-        self.md5.update(bytes);
+        if let Some(md5) = &mut self.md5 {
+            md5.update(bytes);
+        }
         self.bytes += bytes.len() as u64;
     }
 
-    /// The number of bytes and their MD5 in hexadecimal.
+    /// The number of bytes and their MD5 in hexadecimal, which is empty where it was left to somebody else.
     pub(crate) fn finish(self) -> (u64, String) {
-        (self.bytes, hex::encode(self.md5.finalize()))
+        (self.bytes, self.md5.map(|md5| hex::encode(md5.finalize())).unwrap_or_default())
     }
 }
 

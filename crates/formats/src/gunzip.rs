@@ -139,7 +139,9 @@ impl Gunzip {
     fn trailer<'i>(&mut self, input: &'i [u8], file: &str) -> Result<&'i [u8], FileError> {
         let (first, rest) = input.split_at(input.len().min(TRAILER - self.frame.len().min(TRAILER)));
         self.frame.extend_from_slice(first);
-        if let Some((crc, length)) = self.frame.first_chunk::<4>().zip(self.frame.get(4..).and_then(<[u8]>::first_chunk)) {
+        if let Some((crc, length)) =
+            self.frame.first_chunk::<4>().zip(self.frame.get(4..).and_then(<[u8]>::first_chunk))
+        {
             let same = u64::from(u32::from_le_bytes(*crc)) == self.crc.finalize();
             if !same || u32::from_le_bytes(*length) != self.length {
                 return Err(broken(file, "its checksum or length is not that of the data"));

@@ -25,13 +25,15 @@ pub mod event;
 mod gunzip;
 pub mod inventory;
 pub mod key;
+mod key_sum;
 mod lines;
 pub mod report;
 mod row_error;
 
-pub use digest::md5_hex;
+pub use digest::{Md5Pool, PooledMd5, md5_hex};
 pub use error::{FileError, WriteError};
 pub use key::{KeyCodec, KeyError};
+pub use key_sum::{KeySum, NotAKeySum};
 pub use row_error::RowError;
 
 /// The longest row that a reader takes, in bytes of CSV, its line end included: 1 MiB.

@@ -35,7 +35,7 @@ use levee_stage::StageError;
 pub use outlook::Outlook;
 pub use prices::Origin;
 use prices::Prices;
-pub use survey::Named;
+pub use survey::{Named, NamedTable};
 use survey::{Survey, Surveying};
 
 use crate::{

@@ -5,6 +5,7 @@
 //! Step Functions. [`host`] runs several workers in one process; [`main_of_worker`] is the whole of a worker's program.
 
 pub mod aws;
+mod body;
 mod bus;
 mod contract;
 mod hosts;
@@ -15,6 +16,7 @@ mod telemetry;
 mod worker;
 
 pub use aws::{Aws, aws_error};
+pub use body::Body;
 pub use bus::EventBus;
 pub use contract::*;
 pub use hosts::{HostedWorker, host};

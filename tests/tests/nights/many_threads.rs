@@ -169,6 +169,7 @@ impl Fate {
 
 impl Rows for Fates {
     type File = Fate;
+    const AT_A_TIME: usize = 4;
 
     fn file(&self, index: usize, _stop: &CancellationToken) -> Fate {
         Fate { fates: self.clone(), index }

@@ -19,6 +19,7 @@ pub mod plan;
 pub mod scan;
 mod source;
 pub mod stamp;
+pub mod tables;
 mod write;
 
 use std::{sync::Arc, time::Duration};

@@ -231,6 +231,8 @@ pub struct FilePlan {
 
 impl Rows for PlanWriter {
     type File = FilePlan;
+    /// Each may hold a part of every manifest that it adds to.
+    const AT_A_TIME: usize = 4;
 
     fn file(&self, index: usize, stop: &CancellationToken) -> FilePlan {
         let data = |folder: &str| DataFile::new(&self.ledger, format!("{}{folder}data/{index}.csv.gz", self.prefix));

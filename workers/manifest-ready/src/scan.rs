@@ -6,10 +6,13 @@
 
 use std::{panic, sync::Arc};
 
-use bytes::Bytes;
 use futures::{StreamExt, stream};
-use levee_formats::inventory::{DataFile, DataReader, Manifest, Row, RowError};
+use levee_formats::{
+    Md5Pool,
+    inventory::{DataFile, DataReader, Manifest, Row, RowError},
+};
 use levee_ledger::state::Decision;
+pub use levee_stage::Body;
 use levee_stage::StageError;
 use tokio::runtime::Handle;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -17,9 +20,6 @@ use tracing::Instrument;
 
 pub use crate::count::Count;
 use crate::{decide::Decider, pin::corrupt};
-
-/// Data files that are under way at least: one waits for the network while another one is read.
-const LEAST_AT_A_TIME: usize = 4;
 
 /// Where the data files of an inventory are.
 pub trait DataFiles: Send + Sync + 'static {
@@ -36,19 +36,14 @@ pub trait DataFiles: Send + Sync + 'static {
     fn place(&self, key: &str) -> String;
 }
 
-/// The bytes of a data file in pieces.
-pub trait Body: Send {
-    /// The next piece; none at the end.
-    ///
-    /// # Errors
-    /// It cannot be read on.
-    fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, StageError>> + Send;
-}
-
 /// Takes the rows of all files.
 pub trait Rows {
     /// Takes the rows of one file.
     type File: FileRows;
+
+    /// How many data files may be under way: some wait for the network while others are read, and their MD5s are computed side
+    /// by side. It bounds the memory that the scan takes.
+    const AT_A_TIME: usize;
 
     /// Takes the rows of the data file with this place in the manifest, from 0. `stop` tells that another file has failed.
     fn file(&self, index: usize, stop: &CancellationToken) -> Self::File;
@@ -86,6 +81,7 @@ pub struct Counting;
 
 impl Rows for Counting {
     type File = Self;
+    const AT_A_TIME: usize = 16;
 
     fn file(&self, _index: usize, _stop: &CancellationToken) -> Self {
         Self
@@ -121,13 +117,18 @@ pub async fn scan<F: DataFiles, R: Rows>(
     decider: Arc<Decider>,
     rows: &R,
 ) -> Result<(Count, Vec<<R::File as FileRows>::Done>), StageError> {
-    let at_a_time = Handle::current().metrics().num_workers().saturating_add(1).max(LEAST_AT_A_TIME);
+    let at_a_time = Handle::current().metrics().num_workers().saturating_add(1).max(R::AT_A_TIME);
+    let md5s = Md5Pool::new();
     let stop = CancellationToken::new();
     let inventory = Arc::new(Manifest { files: Vec::new(), ..manifest.clone() });
     let begin = |(index, file): (usize, &DataFile)| {
         let (file, rows) = (file.clone(), rows.file(index, &stop));
-        let reading =
-            Reading { files: Arc::clone(&files), inventory: Arc::clone(&inventory), decider: Arc::clone(&decider) };
+        let reading = Reading {
+            files: Arc::clone(&files),
+            inventory: Arc::clone(&inventory),
+            decider: Arc::clone(&decider),
+            md5s: md5s.clone(),
+        };
         let task = tokio::spawn(reading.read(file, rows, stop.clone()).in_current_span());
         AbortOnDropHandle::new(task)
     };
@@ -166,6 +167,7 @@ struct Reading<F> {
     /// The manifest without its files.
     inventory: Arc<Manifest>,
     decider: Arc<Decider>,
+    md5s: Md5Pool,
 }
 
 impl<F: DataFiles> Reading<F> {
@@ -197,25 +199,27 @@ impl<F: DataFiles> Reading<F> {
         let broken = |problem: String| corrupt(&place, &problem);
         let mut body = self.files.open(&file.key).await?;
         let reader = DataReader::new(&file.key, &self.inventory.schema, &self.inventory.source_bucket);
-        let mut reader = reader.map_err(|error| broken(error.to_string()))?;
-        let (mut count, mut refused) = (Count::default(), None);
+        let mut reader = reader.map_err(|error| broken(error.to_string()))?.without_digest();
+        let (mut count, mut refused, mut md5) = (Count::default(), None, self.md5s.file());
         while let Some(piece) = body.next().await? {
             let read = reader.push(&piece, &mut |row| self.row(row, &mut count, rows, &mut refused));
             read.map_err(|error| broken(error.to_string()))?;
             refused.take().map_or(Ok(()), Err)?;
+            md5.update(piece);
             rows.flush().await?;
             if stop.is_cancelled() {
                 return Err(stopped());
             }
         }
         let totals = reader.finish(&mut |row| self.row(row, &mut count, rows, &mut refused));
-        let totals = totals.map_err(|error| broken(error.to_string()))?;
+        totals.map_err(|error| broken(error.to_string()))?;
         refused.map_or(Ok(()), Err)?;
-        if totals.compressed_bytes != file.size {
-            return Err(broken(format!("it has {} bytes, the manifest says {}", totals.compressed_bytes, file.size)));
+        let (size, md5) = md5.finish();
+        if size != file.size {
+            return Err(broken(format!("it has {size} bytes, the manifest says {}", file.size)));
         }
-        if totals.md5 != file.md5 {
-            return Err(broken(format!("its MD5 is {}, the manifest says {}", totals.md5, file.md5)));
+        if md5 != file.md5 {
+            return Err(broken(format!("its MD5 is {md5}, the manifest says {}", file.md5)));
         }
         Ok(count)
     }

@@ -4,7 +4,7 @@
 //! report, the job's own count and the manifest agree. What failed is sorted:
 //!
 //! ```text
-//! report -> look (HEADs of what is said to be gone) -> sort, after the rows of earlier attempts -> decide
+//! report, read once -> look (HEADs of what is said to be gone) -> sort, after the rows of earlier attempts -> decide
 //!   vanished: explained    throttled: retried by the state machine    the rest: outstanding, until somebody has mended it
 //! ```
 //!
@@ -16,8 +16,9 @@ mod failures;
 mod keys;
 mod lane;
 mod look;
-mod read;
+pub mod read;
 mod row;
+mod source;
 mod tally;
 mod tell;
 
@@ -36,10 +37,11 @@ use levee_ledger::{
     },
 };
 use levee_stage::{Aws, CommonSettings, Context, EventBus, NoSettings, Progress, Stage, StageError};
-use look::{Found, Looks};
-use read::{Reading, ReportSource, Step};
+use look::{Ended, Looks};
+use read::{ResultFiles, Step};
 use serde::Deserialize;
 use serde_json::Value;
+use source::ReportSource;
 use tally::{Tally, reconcile, reconcile_all};
 
 /// The error of a report that did not arrive in time.
@@ -110,45 +112,46 @@ impl ReportParse {
         id: &str,
     ) -> Result<Progress<Report>, StageError> {
         let source = ReportSource {
-            s3: &self.aws.s3,
-            owner: &self.account,
-            source: &input.run.source,
-            job: &input.job,
-            job_id: id,
+            s3: self.aws.s3.clone(),
+            owner: self.account.clone(),
+            source: input.run.source.clone(),
+            job: input.job.clone(),
+            job_id: id.to_owned(),
         };
         let Some(manifest) = source.manifest().await? else { return wait(context, input, &source, "manifest.json") };
-        let report = (&source, &manifest);
-        let looked = match self.look(run, input, report).await? {
-            Ok(tally) => tally,
-            Err(missing) => return wait(context, input, &source, &missing),
-        };
         let carried = Carried::before(&self.ledger, run, input.job.attempt, input.snapshot.as_ref()).await?;
         let lane = Lane { retries: carried.retries, allowed: input.run.retries };
-        let mut sorter = Sorter::new(&self.ledger, &stem(run, input.job.attempt), with_versions(&input.job), lane);
-        match self.sort(run, input, report, (&carried, looked), &mut sorter).await {
-            Ok(Ok(tally)) => {
-                let sorted = sorter.finish().await?;
-                self.account_for(context, run, &source, input, (&carried, tally, sorted)).await
-            }
-            Ok(Err(missing)) => {
-                sorter.abort().await;
-                wait(context, input, &source, &missing)
-            }
-            Err(error) => {
-                sorter.abort().await;
-                Err(error)
+        loop {
+            let mut sorter = Sorter::new(&self.ledger, &stem(run, input.job.attempt), with_versions(&input.job), lane);
+            match self.sort(run, input, (&source, &manifest), &carried, &mut sorter).await {
+                Ok(Sorting::Done(tally)) => {
+                    let sorted = sorter.finish().await?;
+                    return self.account_for(context, run, &source, input, (&carried, tally, sorted)).await;
+                }
+                Ok(Sorting::Overtaken) => sorter.abort().await,
+                Ok(Sorting::Missing(missing)) => {
+                    sorter.abort().await;
+                    return wait(context, input, &source, &missing);
+                }
+                Err(error) => {
+                    sorter.abort().await;
+                    return Err(error);
+                }
             }
         }
     }
 
-    /// Reads the report once to make sure that it adds up, and looks for the objects that it says are gone. The reconciled
-    /// tally, or the key of a file that is not there (yet).
-    async fn look(
+    /// Reads the report once: makes sure that it adds up, looks for the objects that it says are gone, and sorts its failed
+    /// rows, after those that earlier attempts have left.
+    async fn sort(
         &self,
         run: &RunKey,
         input: &Input,
-        report: (&ReportSource<'_>, &ReportManifest),
-    ) -> Result<Result<Tally, String>, StageError> {
+        report: (&ReportSource, &ReportManifest),
+        carried: &Carried,
+        sorter: &mut Sorter,
+    ) -> Result<Sorting, StageError> {
+        sorter.carry(&self.ledger, carried).await?;
         let bucket = look::Source {
             s3: &self.aws.s3,
             bucket: &input.run.source,
@@ -156,48 +159,18 @@ impl ReportParse {
             with_versions: with_versions(&input.job),
         };
         let mut looks = Looks::new(&self.ledger, bucket, looks_list(run, input.job.attempt));
-        match look_for_rows(report, input, &mut looks).await {
-            Ok(Ok(tally)) => looks.finish().await.map(|()| Ok(tally)),
-            Ok(missing) => {
+        match sort_rows(report, input, &mut looks, sorter).await {
+            Ok(Sorting::Done(tally)) => match looks.finish().await? {
+                Ended::Written => Ok(Sorting::Done(tally)),
+                Ended::Overtaken => Ok(Sorting::Overtaken),
+            },
+            Ok(sorting) => {
                 looks.abort().await;
-                Ok(missing)
+                Ok(sorting)
             }
             Err(error) => {
                 looks.abort().await;
                 Err(error)
-            }
-        }
-    }
-
-    /// Reads a report with failed rows once more and sorts them, after those that earlier attempts have left. The reconciled
-    /// tally, or the key of a file that is not there (any more).
-    async fn sort(
-        &self,
-        run: &RunKey,
-        input: &Input,
-        (source, manifest): (&ReportSource<'_>, &ReportManifest),
-        (carried, looked): (&Carried, Tally),
-        sorter: &mut Sorter,
-    ) -> Result<Result<Tally, String>, StageError> {
-        sorter.carry(&self.ledger, carried).await?;
-        if looked.failed == 0 {
-            return Ok(Ok(looked));
-        }
-        let mut found = Found::new(&self.ledger, looks_list(run, input.job.attempt));
-        let mut reading = Reading::new(source, manifest);
-        loop {
-            match reading.next().await? {
-                Step::Failed(rows) => {
-                    for row in rows {
-                        let row = found.settle(row).await?.map_err(|problem| source.unreconciled(&problem))?;
-                        sorter.row(&row).await?;
-                    }
-                }
-                Step::Missing(key) => return Ok(Err(key)),
-                Step::End(tally) => {
-                    reconcile(&tally, &input.copy, &input.job).map_err(|problem| source.unreconciled(&problem))?;
-                    return Ok(Ok(tally));
-                }
             }
         }
     }
@@ -206,7 +179,7 @@ impl ReportParse {
         &self,
         context: &Context,
         run: &RunKey,
-        source: &ReportSource<'_>,
+        source: &ReportSource,
         input: &Input,
         (carried, tally, sorted): (&Carried, Tally, Sorted),
     ) -> Result<Progress<Report>, StageError> {
@@ -316,12 +289,7 @@ impl Stage for ReportParse {
 }
 
 /// Waits for a part of the report that is not there, or gives up.
-fn wait(
-    context: &Context,
-    input: &Input,
-    source: &ReportSource<'_>,
-    what: &str,
-) -> Result<Progress<Report>, StageError> {
+fn wait(context: &Context, input: &Input, source: &ReportSource, what: &str) -> Result<Progress<Report>, StageError> {
     let waited = context.clock.now().duration_since(context.first_received);
     if input.copy.tasks > 0 && waited < REPORT_WITHIN {
         tracing::info!(what, "the completion report is not there yet");
@@ -352,20 +320,36 @@ fn looks_list(run: &RunKey, attempt: u32) -> String {
     format!("{}-heads.jsonl", stem(run, attempt))
 }
 
-/// Reads a report that must add up, and looks for what it says is gone. The tally, or the key of a file that is not there (yet).
-async fn look_for_rows(
-    (source, manifest): (&ReportSource<'_>, &ReportManifest),
+/// How the sorting of a report has ended.
+enum Sorting {
+    /// It adds up.
+    Done(Tally),
+    /// Somebody else has written down meanwhile what became of the objects that are said to be gone.
+    Overtaken,
+    /// A file of this key is not there (yet).
+    Missing(String),
+}
+
+/// Reads a report that must add up, and sorts its failed rows.
+async fn sort_rows(
+    (source, manifest): (&ReportSource, &ReportManifest),
     input: &Input,
     looks: &mut Looks<'_>,
-) -> Result<Result<Tally, String>, StageError> {
-    let mut reading = Reading::new(source, manifest);
+    sorter: &mut Sorter,
+) -> Result<Sorting, StageError> {
+    let mut reading = source.reading(manifest);
     loop {
         match reading.next().await? {
-            Step::Failed(rows) => looks.take(&rows).await?,
-            Step::Missing(key) => return Ok(Err(key)),
+            Step::Failed(rows) => {
+                let rows = looks.settle(rows).await?.map_err(|problem| source.unreconciled(&problem))?;
+                for row in &rows {
+                    sorter.row(row).await?;
+                }
+            }
+            Step::Missing(key) => return Ok(Sorting::Missing(key)),
             Step::End(tally) => {
                 reconcile(&tally, &input.copy, &input.job).map_err(|problem| source.unreconciled(&problem))?;
-                return Ok(Ok(tally));
+                return Ok(Sorting::Done(tally));
             }
         }
     }

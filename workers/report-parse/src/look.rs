@@ -81,9 +81,18 @@ pub(crate) struct Looks<'a> {
 enum State {
     /// No row was said to be gone so far.
     Idle,
-    /// Somebody has looked before.
-    Known,
+    /// Somebody has looked before: what was found then, in step with the rows of the report.
+    Known(Box<JsonLines>),
     Writing(ArtefactWriter),
+}
+
+/// How the list of looks has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// What was found is written down, or there was nothing to look for.
+    Written,
+    /// Somebody else has written the list meanwhile, and what they found counts: the report has to be gone through again.
+    Overtaken,
 }
 
 impl<'a> Looks<'a> {
@@ -92,82 +101,67 @@ impl<'a> Looks<'a> {
         Self { ledger, source, key, state: State::Idle, gone: 0 }
     }
 
-    /// Looks for those of the rows that are said to be gone.
+    /// The rows, those that are said to be gone with what was found of their objects; or why the list of looks is not about
+    /// them.
     ///
     /// # Errors
     /// AWS errors.
-    pub(crate) async fn take(&mut self, rows: &[FailedRow]) -> Result<(), StageError> {
+    pub(crate) async fn settle(&mut self, rows: Vec<FailedRow>) -> Result<Result<Vec<FailedRow>, String>, StageError> {
         if !rows.iter().any(FailedRow::said_to_be_gone) {
-            return Ok(());
+            return Ok(Ok(rows));
         }
         if matches!(self.state, State::Idle) {
             self.state = match self.ledger.json_lines(&self.key).await? {
-                Some(_) => State::Known,
+                Some(lines) => State::Known(Box::new(lines)),
                 None => State::Writing(self.ledger.artefact(self.key.clone(), JSON_LINES)),
             };
         }
-        let State::Writing(list) = &mut self.state else { return Ok(()) };
-        for looked in self.source.look(rows).await? {
-            self.gone += u64::from(looked.head == Head::Gone);
-            list.write(&line(&looked)?).await?;
+        let mut looked = match &mut self.state {
+            State::Idle => Vec::new(),
+            State::Known(lines) => {
+                let mut known = Vec::new();
+                for _ in rows.iter().filter(|row| row.said_to_be_gone()) {
+                    known.extend(lines.next::<Looked>().await?);
+                }
+                known
+            }
+            State::Writing(list) => {
+                let looked = self.source.look(&rows).await?;
+                for looked in &looked {
+                    self.gone += u64::from(looked.head == Head::Gone);
+                    list.write(&line(looked)?).await?;
+                }
+                looked
+            }
         }
-        Ok(())
+        .into_iter();
+        let mut settle = |row: FailedRow| match row.said_to_be_gone().then(|| looked.next()) {
+            None => Ok(row),
+            Some(Some(looked)) if looked.key == row.key => Ok(row.looked_for(looked.head)),
+            Some(_) => Err(format!("it is another report than the one whose vanished objects are in {}", self.key)),
+        };
+        Ok(rows.into_iter().map(&mut settle).collect())
     }
 
     /// Makes the list appear.
     ///
     /// # Errors
     /// The source bucket is gone; AWS errors.
-    pub(crate) async fn finish(self) -> Result<(), StageError> {
-        let State::Writing(list) = self.state else { return Ok(()) };
+    pub(crate) async fn finish(self) -> Result<Ended, StageError> {
+        let State::Writing(list) = self.state else { return Ok(Ended::Written) };
         if self.gone > 0
             && let Err(error) = self.source.check().await
         {
             crate::failures::give_up(list).await;
             return Err(error);
         }
-        list.finish().await.map(drop)
+        Ok(if list.finish().await?.created { Ended::Written } else { Ended::Overtaken })
     }
 
     /// Leaves nothing behind.
     pub(crate) async fn abort(self) {
         if let State::Writing(list) = self.state {
             crate::failures::give_up(list).await;
-        }
-    }
-}
-
-/// Reads the list of looks again, in step with the rows of the report.
-pub(crate) struct Found<'a> {
-    ledger: &'a Ledger,
-    key: String,
-    lines: Option<JsonLines>,
-}
-
-impl<'a> Found<'a> {
-    /// Reads the list at `key`, once a row needs it.
-    pub(crate) fn new(ledger: &'a Ledger, key: String) -> Self {
-        Self { ledger, key, lines: None }
-    }
-
-    /// The row with what was found of its object, or why the list is not about this row.
-    ///
-    /// # Errors
-    /// AWS errors.
-    pub(crate) async fn settle(&mut self, row: FailedRow) -> Result<Result<FailedRow, String>, StageError> {
-        if !row.said_to_be_gone() {
-            return Ok(Ok(row));
-        }
-        if self.lines.is_none() {
-            self.lines = self.ledger.json_lines(&self.key).await?;
-        }
-        let next = match &mut self.lines {
-            Some(lines) => lines.next::<Looked>().await?,
-            None => None,
-        };
-        match next {
-            Some(looked) if looked.key == row.key => Ok(Ok(row.looked_for(looked.head))),
-            _ => Ok(Err(format!("it is another report than the one whose vanished objects are in {}", self.key))),
         }
     }
 }

@@ -1,131 +1,72 @@
-//! Reads a completion report: its manifest, then every result file, a piece at a time.
+//! Reads a completion report: several result files at a time, and hands the failed rows on in the order of the files.
+//!
+//! Each file is read by a task of its own, so that all cores are used and the MD5s are computed side by side. A file that is
+//! ahead of its turn waits once it has found a few failed rows: memory does not grow with them.
 
-use aws_sdk_s3::{Client, primitives::ByteStream};
+use std::{collections::VecDeque, mem, panic, sync::Arc, vec};
+
 use levee_formats::{
-    KeyCodec,
-    report::{Manifest, ResultFile, ResultReader, Row, RowError, TaskStatus},
+    KeyCodec, Md5Pool,
+    report::{ResultFile, ResultReader, Row, RowError, TaskStatus},
 };
-use levee_ledger::state::{Job, JobManifestKind};
-use levee_stage::{
-    StageError,
-    aws::{error_code, http_status},
-    aws_error,
-};
+use levee_stage::{Body, StageError};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
-use crate::{
-    DOES_NOT_RECONCILE,
-    row::FailedRow,
-    tally::{Tally, check_file},
-};
+use crate::tally::check_file;
+pub use crate::{row::FailedRow, tally::Tally};
 
-/// Where one job's report is.
-pub(crate) struct ReportSource<'a> {
-    pub(crate) s3: &'a Client,
-    pub(crate) owner: &'a str,
-    pub(crate) source: &'a str,
-    pub(crate) job: &'a Job,
-    pub(crate) job_id: &'a str,
-}
+/// Result files that are under way at once.
+const AT_A_TIME: usize = 16;
+/// Pieces with failed rows that a file has found before its turn.
+const AHEAD: usize = 2;
 
-impl ReportSource<'_> {
-    /// `<prefix>/job-<id>/`
-    pub(crate) fn folder(&self) -> String {
-        format!("{}/job-{}/", self.job.report_prefix, self.job_id)
-    }
+/// Where the result files of a report are.
+pub trait ResultFiles: Send + Sync + 'static {
+    /// A result file that is being read.
+    type Body: Body;
 
-    /// The report's manifest; nothing when it is not there (yet).
+    /// Opens a result file; none when it is not there (yet).
     ///
     /// # Errors
-    /// It cannot be read or does not match its checksum; AWS errors.
-    pub(crate) async fn manifest(&self) -> Result<Option<Manifest>, StageError> {
-        let (bucket, key) = (&self.job.report_bucket, format!("{}manifest.json", self.folder()));
-        let Some(body) = self.get(bucket, &key).await? else { return Ok(None) };
-        let bytes = self.whole(body, &key).await?;
-        if let Some(checksum) = self.get(bucket, &format!("{key}.md5")).await? {
-            let checksum = self.whole(checksum, &key).await?;
-            Manifest::verify_checksum(&bytes, &checksum).map_err(|error| self.unreconciled(&error.to_string()))?;
-        }
-        Manifest::parse(&bytes).map(Some).map_err(|error| self.unreconciled(&error.to_string()))
-    }
+    /// It cannot be read.
+    fn open(&self, file: &ResultFile) -> impl Future<Output = Result<Option<Self::Body>, StageError>> + Send;
 
-    /// Opens one result file; nothing when it is not there (yet).
-    async fn open<'f>(&self, file: &'f ResultFile) -> Result<Option<OpenFile<'f>>, StageError> {
-        if file.bucket != self.job.report_bucket {
-            let problem = format!(
-                "its manifest names a file in bucket {}, the report is in {}",
-                file.bucket, self.job.report_bucket
-            );
-            return Err(self.unreconciled(&problem));
-        }
-        let body = self.get(&file.bucket, &file.key).await?;
-        Ok(body.map(|body| OpenFile { file, body, reader: ResultReader::of(file, self.codec()) }))
-    }
+    /// The error of a report that cannot be trusted, for this reason.
+    fn unreconciled(&self, problem: &str) -> StageError;
+}
 
-    fn row(&self, row: Result<Row<'_>, RowError<'_>>, tally: &mut Tally, failed: &mut Vec<FailedRow>) {
-        let row = match row {
-            Ok(row) => row,
-            Err(error) => return tally.unreadable_row(error.to_string()),
-        };
-        if row.bucket != self.source {
-            tally.strangers += 1;
-            return;
-        }
-        if row.status == TaskStatus::Failed {
-            failed.push(FailedRow::of(&row));
-        }
-    }
-
-    /// Reports echo the keys as the job's manifest has them.
-    fn codec(&self) -> KeyCodec {
-        match self.job.manifest.kind {
-            JobManifestKind::Inventory => KeyCodec::Form,
-            JobManifestKind::Csv | JobManifestKind::CsvVersions => KeyCodec::Percent,
-        }
-    }
-
-    async fn get(&self, bucket: &str, key: &str) -> Result<Option<ByteStream>, StageError> {
-        match self.s3.get_object().bucket(bucket).key(key).expected_bucket_owner(self.owner).send().await {
-            Ok(answer) => Ok(Some(answer.body)),
-            Err(error) if error_code(&error) == Some("NoSuchKey") => Ok(None),
-            Err(error) if http_status(&error) == Some(404) && error_code(&error) != Some("NoSuchBucket") => Ok(None),
-            Err(error) => Err(aws_error(&format!("GetObject s3://{bucket}/{key}"), error)),
-        }
-    }
-
-    async fn whole(&self, body: ByteStream, key: &str) -> Result<Vec<u8>, StageError> {
-        Ok(body.collect().await.map_err(|error| broken_off(key, &error))?.to_vec())
-    }
-
-    /// The error of a report that cannot be trusted.
-    pub(crate) fn unreconciled(&self, problem: &str) -> StageError {
-        let cause = format!(
-            "the completion report s3://{}/{} does not account for every object: {problem}. What was copied is unknown, so \
-             the run is not taken for a success. Check that the report bucket is written by Batch Operations alone; then \
-             redrive the execution, which reads the report again. If it stays, start a new execution for the date.",
-            self.job.report_bucket,
-            self.folder()
-        );
-        StageError::permanent(DOES_NOT_RECONCILE, cause)
-    }
+/// What the rows of a report are about.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The source bucket; rows of another one are counted as [`Tally::strangers`].
+    pub bucket: String,
+    /// How the job's manifest writes keys.
+    pub codec: KeyCodec,
 }
 
 /// One reading of all rows of a report.
-pub(crate) struct Reading<'a> {
-    source: &'a ReportSource<'a>,
-    files: std::slice::Iter<'a, ResultFile>,
-    open: Option<OpenFile<'a>>,
+pub struct Reading<F> {
+    files: Arc<F>,
+    about: Arc<About>,
+    waiting: vec::IntoIter<ResultFile>,
+    open: VecDeque<OpenFile>,
+    md5s: Md5Pool,
     tally: Tally,
 }
 
-struct OpenFile<'a> {
-    file: &'a ResultFile,
-    body: ByteStream,
-    reader: ResultReader,
+/// A file that a task reads.
+struct OpenFile {
+    key: String,
+    failed: mpsc::Receiver<Vec<FailedRow>>,
+    task: AbortOnDropHandle<Result<Option<Tally>, StageError>>,
 }
 
 /// A step of a reading.
-pub(crate) enum Step {
-    /// The failed rows of the next piece of a file; mostly none.
+#[derive(Debug)]
+pub enum Step {
+    /// Failed rows; those of one file come one after the other, and the files in their order.
     Failed(Vec<FailedRow>),
     /// The key of a file that is not there (yet).
     Missing(String),
@@ -133,39 +74,108 @@ pub(crate) enum Step {
     End(Tally),
 }
 
-impl<'a> Reading<'a> {
+impl<F: ResultFiles> Reading<F> {
     /// A reading from the first row.
-    pub(crate) fn new(source: &'a ReportSource<'a>, manifest: &'a Manifest) -> Self {
-        Self { source, files: manifest.results.iter(), open: None, tally: Tally::default() }
+    pub fn new(files: Arc<F>, results: Vec<ResultFile>, about: About) -> Self {
+        Self {
+            files,
+            about: Arc::new(about),
+            waiting: results.into_iter(),
+            open: VecDeque::new(),
+            md5s: Md5Pool::new(),
+            tally: Tally::default(),
+        }
     }
 
     /// Reads on.
     ///
     /// # Errors
-    /// A file is not what the manifest says; AWS errors.
-    pub(crate) async fn next(&mut self) -> Result<Step, StageError> {
-        let Some(mut open) = self.open.take() else {
-            let Some(file) = self.files.next() else { return Ok(Step::End(std::mem::take(&mut self.tally))) };
-            self.open = self.source.open(file).await?;
-            return Ok(if self.open.is_some() { Step::Failed(Vec::new()) } else { Step::Missing(file.key.clone()) });
-        };
-        let (source, tally, mut failed) = (self.source, &mut self.tally, Vec::new());
-        let damaged = |problem: &dyn std::fmt::Display| source.unreconciled(&problem.to_string());
-        if let Some(piece) = open.body.next().await {
-            let piece = piece.map_err(|error| broken_off(&open.file.key, &error))?;
-            let read = open.reader.push(&piece, &mut |row| source.row(row, tally, &mut failed));
-            read.map_err(|error| damaged(&error))?;
-            self.open = Some(open);
-        } else {
-            let totals = open.reader.finish(&mut |row| source.row(row, tally, &mut failed));
-            let totals = totals.map_err(|error| damaged(&error))?;
-            check_file(open.file, &totals).map_err(|problem| damaged(&problem))?;
-            tally.file(&totals);
+    /// A file is not what the manifest says, or cannot be read.
+    pub async fn next(&mut self) -> Result<Step, StageError> {
+        loop {
+            while self.open.len() < AT_A_TIME
+                && let Some(file) = self.waiting.next()
+            {
+                let file = self.begin(file);
+                self.open.push_back(file);
+            }
+            let Some(first) = self.open.front_mut() else { return Ok(Step::End(mem::take(&mut self.tally))) };
+            if let Some(failed) = first.failed.recv().await {
+                return Ok(Step::Failed(failed));
+            }
+            let Some(OpenFile { key, task, .. }) = self.open.pop_front() else { continue };
+            match task.await.map_err(resume).and_then(|read| read)? {
+                Some(tally) => self.tally.merge(tally),
+                None => return Ok(Step::Missing(key)),
+            }
         }
-        Ok(Step::Failed(failed))
+    }
+
+    fn begin(&self, file: ResultFile) -> OpenFile {
+        let (sender, failed) = mpsc::channel(AHEAD);
+        let key = file.key.clone();
+        let (files, about, md5s) = (Arc::clone(&self.files), Arc::clone(&self.about), self.md5s.clone());
+        let task = tokio::spawn(read(files, file, about, md5s, sender).in_current_span());
+        OpenFile { key, failed, task: AbortOnDropHandle::new(task) }
     }
 }
 
-fn broken_off(key: &str, error: &dyn std::fmt::Display) -> StageError {
-    StageError::transient(StageError::AWS_UNAVAILABLE, format!("reading {key} broke off: {error}; it is tried again"))
+/// Reads one file to its end. Nothing when it is not there.
+async fn read<F: ResultFiles>(
+    files: Arc<F>,
+    file: ResultFile,
+    about: Arc<About>,
+    md5s: Md5Pool,
+    sender: mpsc::Sender<Vec<FailedRow>>,
+) -> Result<Option<Tally>, StageError> {
+    let Some(mut body) = files.open(&file).await? else { return Ok(None) };
+    let damaged = |problem: &dyn std::fmt::Display| files.unreconciled(&problem.to_string());
+    let (mut tally, mut failed) = (Tally::default(), Vec::new());
+    let mut reader = ResultReader::of(&file, about.codec).without_digest();
+    let mut md5 = md5s.file();
+    while let Some(piece) = body.next().await? {
+        let read = reader.push(&piece, &mut |row| about.row(row, &mut tally, &mut failed));
+        read.map_err(|error| damaged(&error))?;
+        md5.update(piece);
+        hand_on(&sender, &mut failed).await;
+    }
+    let totals = reader.finish(&mut |row| about.row(row, &mut tally, &mut failed));
+    let totals = totals.map_err(|error| damaged(&error))?;
+    let (_, md5) = md5.finish();
+    check_file(&file, &md5).map_err(|problem| damaged(&problem))?;
+    tally.file(&totals);
+    hand_on(&sender, &mut failed).await;
+    Ok(Some(tally))
+}
+
+/// Nobody takes the rows any more when the reading was given up, and then this task is, too.
+async fn hand_on(sender: &mpsc::Sender<Vec<FailedRow>>, failed: &mut Vec<FailedRow>) {
+    if !failed.is_empty() {
+        let _ = sender.send(mem::take(failed)).await;
+    }
+}
+
+impl About {
+    fn row(&self, row: Result<Row<'_>, RowError<'_>>, tally: &mut Tally, failed: &mut Vec<FailedRow>) {
+        let row = match row {
+            Ok(row) => row,
+            Err(error) => return tally.unreadable_row(error.to_string()),
+        };
+        if row.bucket != self.bucket {
+            tally.strangers += 1;
+            return;
+        }
+        tally.keys.add(&row.key);
+        if row.status == TaskStatus::Failed {
+            failed.push(FailedRow::of(&row));
+        }
+    }
+}
+
+/// A task that panicked panics here too.
+fn resume(error: tokio::task::JoinError) -> StageError {
+    match error.try_into_panic() {
+        Ok(reason) => panic::resume_unwind(reason),
+        Err(error) => StageError::transient(StageError::AWS_UNAVAILABLE, format!("the reading was stopped: {error}")),
+    }
 }

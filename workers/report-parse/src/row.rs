@@ -4,9 +4,9 @@ use levee_formats::report::Row;
 use levee_ledger::state::FailureClass;
 use serde::{Deserialize, Serialize};
 
-/// One line of the lists of failures and of vanished objects.
+/// A failed row: one line of the lists of failures and of vanished objects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct FailedRow {
+pub struct FailedRow {
     pub(crate) bucket: String,
     pub(crate) key: String,
     pub(crate) version_id: Option<String>,

@@ -1,6 +1,9 @@
 //! What the rows of a report add up to, and whether the numbers agree.
 
-use levee_formats::report::{ResultFile, ResultTotals};
+use levee_formats::{
+    KeySum,
+    report::{ResultFile, ResultTotals},
+};
 use levee_ledger::state::{Copy, Job, Report};
 
 /// Unreadable rows that a cause names; all are counted.
@@ -8,16 +11,25 @@ const NAMED: usize = 10;
 
 /// The sum over all result files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub(crate) succeeded: u64,
-    pub(crate) failed: u64,
-    pub(crate) unreadable: u64,
-    pub(crate) strangers: u64,
-    pub(crate) first_unreadable: Vec<String>,
+pub struct Tally {
+    /// Rows of tasks that succeeded.
+    pub succeeded: u64,
+    /// Rows of tasks that failed.
+    pub failed: u64,
+    /// Rows that cannot be read.
+    pub unreadable: u64,
+    /// Rows of another bucket than the source.
+    pub strangers: u64,
+    /// The first rows that cannot be read, and why.
+    pub first_unreadable: Vec<String>,
+    /// The keys of all rows of the source.
+    pub keys: KeySum,
 }
 
 impl Tally {
-    pub(crate) fn rows(&self) -> u64 {
+    /// All rows.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
         self.succeeded + self.failed + self.unreadable
     }
 
@@ -32,17 +44,25 @@ impl Tally {
         self.failed += totals.failed;
         self.unreadable += totals.unreadable;
     }
+
+    /// Adds the next file.
+    pub(crate) fn merge(&mut self, file: Self) {
+        self.succeeded += file.succeeded;
+        self.failed += file.failed;
+        self.unreadable += file.unreadable;
+        self.strangers += file.strangers;
+        self.keys.merge(file.keys);
+        let room = NAMED.saturating_sub(self.first_unreadable.len());
+        self.first_unreadable.extend(file.first_unreadable.into_iter().take(room));
+    }
 }
 
 /// Whether a file is what the report's manifest says.
-pub(crate) fn check_file(file: &ResultFile, totals: &ResultTotals) -> Result<(), String> {
-    if totals.md5 == file.md5 {
+pub(crate) fn check_file(file: &ResultFile, md5: &str) -> Result<(), String> {
+    if md5 == file.md5 {
         return Ok(());
     }
-    Err(format!(
-        "the MD5 of s3://{}/{} is {}, the report's manifest says {}",
-        file.bucket, file.key, totals.md5, file.md5
-    ))
+    Err(format!("the MD5 of s3://{}/{} is {}, the report's manifest says {}", file.bucket, file.key, md5, file.md5))
 }
 
 /// Whether the report, the job's own count and the manifest agree.

@@ -51,6 +51,13 @@ impl DataReader {
         })
     }
 
+    /// Leaves the MD5 to the caller, who may compute those of several files together ([`crate::Md5Pool`]):
+    /// [`DataFileTotals::md5`] stays empty.
+    #[must_use]
+    pub fn without_digest(self) -> Self {
+        Self { compressed: Tally::without_digest(), ..self }
+    }
+
     /// Reads the next compressed bytes and gives every row that they complete to the sink.
     ///
     /// After an error the file is lost: every later call gives the same error.

@@ -148,9 +148,7 @@ impl RowReader {
             bucket: Cow::Borrowed(&self.source_bucket),
             key: Cow::Borrowed(key),
             raw_key: Cow::Borrowed(raw_key),
-            version_id: plain
-                .text(places.version_id)?
-                .map(|id| Cow::Borrowed(if id.is_empty() { "null" } else { id })),
+            version_id: plain.text(places.version_id)?.map(|id| Cow::Borrowed(if id.is_empty() { "null" } else { id })),
             is_latest: values.is_latest,
             is_delete_marker: values.is_delete_marker,
             size: values.size,

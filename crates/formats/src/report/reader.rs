@@ -63,6 +63,13 @@ impl ResultReader {
         reader
     }
 
+    /// Leaves the MD5 to the caller, who may compute those of several files together ([`crate::Md5Pool`]):
+    /// [`ResultTotals::md5`] stays empty.
+    #[must_use]
+    pub fn without_digest(self) -> Self {
+        Self { tally: Tally::without_digest(), ..self }
+    }
+
     /// Reads the next bytes and gives every row that they complete to the sink.
     ///
     /// After an error the file is lost: every later call gives the same error.

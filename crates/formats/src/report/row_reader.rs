@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
+use super::alike::Before;
 use super::{
     PartialRow, Row, RowError, RowProblem, TaskStatus,
     scan::{Extent, leading_fields},
 };
-use super::alike::Before;
 use crate::{
     KeyCodec,
     csv::{self, Span},

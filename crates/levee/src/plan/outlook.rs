@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{
     cost::{Cost, Line, size},
     prices::Origin,
-    survey::{Named, Survey},
+    survey::{Named, NamedTable, Survey},
 };
 
 /// What a run would do.
@@ -38,6 +38,11 @@ pub struct Outlook {
     pub nothing_selected: bool,
     /// The largest objects that would be copied.
     pub largest: Vec<Named>,
+    /// The largest folders that are tables if any are, by their objects that would be copied: partitions and logs belong to the
+    /// folder above them.
+    pub largest_tables: Vec<NamedTable>,
+    /// All such folders; absent where they are too many to be told apart.
+    pub tables: Option<usize>,
     /// The first objects that are selected and would not be copied.
     pub not_copied: Vec<SkippedRow>,
     /// What the inventory does not tell.
@@ -63,6 +68,7 @@ impl Outlook {
         for ((decision, class), amount) in survey.classes() {
             storage_classes.entry(decision).or_default().insert(class.to_owned(), amount);
         }
+        let (largest_tables, tables) = survey.largest_tables();
         Self {
             source_bucket: manifest.source_bucket.clone(),
             scan_started: manifest.created,
@@ -74,6 +80,8 @@ impl Outlook {
             one_job_for_all: count.is_all_batch(),
             nothing_selected: count.is_nothing_selected(),
             largest: survey.largest(),
+            largest_tables,
+            tables,
             not_copied: survey.not_copied.clone(),
             unknown: unknown(manifest),
             copies_storage_class: class.to_owned(),
@@ -146,6 +154,13 @@ impl fmt::Display for Outlook {
 
 impl Outlook {
     fn objects_by_name(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.largest_tables.is_empty() {
+            let all = self.tables.map_or_else(|| "very many".to_owned(), |tables| tables.to_string());
+            writeln!(f, "\nThe largest of {all} folders that may be tables, partitions and logs counted with them:")?;
+            for table in &self.largest_tables {
+                writeln!(f, "  {:>10}  {} objects  {:?}", size(table.bytes), table.objects, table.folder)?;
+            }
+        }
         if !self.largest.is_empty() {
             writeln!(f, "\nThe largest objects that are copied:")?;
             for object in &self.largest {

@@ -7,6 +7,7 @@ use levee_ledger::state::{Amount, Decision, SkippedRow};
 use levee_manifest_ready::{
     decide::is_large,
     scan::{FileRows, Rows},
+    tables::ByTable,
 };
 use levee_stage::StageError;
 use serde::Serialize;
@@ -32,6 +33,8 @@ pub(super) struct Survey {
     pub(super) copied: Copied,
     /// Restored objects that are too large for a copy job.
     pub(super) restored_and_large: u64,
+    /// The objects that are copied, by table.
+    pub(super) tables: ByTable,
 }
 
 /// What the copies come to.
@@ -52,6 +55,17 @@ pub struct Named {
     pub key: String,
     /// Its bytes.
     pub size: u64,
+}
+
+/// A folder that is a table if it holds one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NamedTable {
+    /// The folder; empty for the bucket's root.
+    pub folder: String,
+    /// The objects in it that are copied.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 impl Survey {
@@ -76,6 +90,7 @@ impl Survey {
 
     fn copy(&mut self, row: &Row<'_>, decision: Decision, size: u64) {
         self.copied.amount.add(Amount { rows: 1, bytes: size });
+        self.tables.add(&row.key, size);
         self.copied.charged_bytes = self.copied.charged_bytes.saturating_add(size.max(SMALLEST_CHARGED));
         if is_large(row) && decision != Decision::Batch {
             let part = PART_BYTES.max(size.div_ceil(MOST_PARTS));
@@ -119,6 +134,19 @@ impl Survey {
         self.copied.in_parts += other.copied.in_parts;
         self.copied.parts += other.copied.parts;
         self.restored_and_large += other.restored_and_large;
+        self.tables.merge(other.tables);
+    }
+
+    /// The folders that are tables if any are, by their bytes: the largest of them, and how many there are in all, unless they
+    /// are too many to be told apart.
+    pub(super) fn largest_tables(&self) -> (Vec<NamedTable>, Option<usize>) {
+        let (tables, rest) = self.tables.clone().largest_first();
+        let number = (rest.rows == 0).then_some(tables.len());
+        let named = tables.into_iter().take(NAMED);
+        (
+            named.map(|(folder, amount)| NamedTable { folder, objects: amount.rows, bytes: amount.bytes }).collect(),
+            number,
+        )
     }
 
     /// The largest of the objects that are copied, largest first.
@@ -139,6 +167,7 @@ pub(super) struct Surveying;
 
 impl Rows for Surveying {
     type File = Survey;
+    const AT_A_TIME: usize = 16;
 
     fn file(&self, _index: usize, _stop: &CancellationToken) -> Survey {
         Survey::default()
