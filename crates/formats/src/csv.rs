@@ -175,13 +175,19 @@ pub(crate) fn unquote(bytes: &[u8]) -> Vec<u8> {
 /// Appends a field in quotes.
 pub(crate) fn push_quoted(field: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
-    for &byte in field {
-        if byte == b'"' {
-            out.push(b'"');
-        }
-        out.push(byte);
-    }
+    push_doubled(field, out);
     out.push(b'"');
+}
+
+/// Appends what stands between the quotes of a field: its quotes are doubled.
+pub(crate) fn push_doubled(field: &[u8], out: &mut Vec<u8>) {
+    let mut rest = field;
+    while let Some((before, after)) = memchr::memchr(b'"', rest).and_then(|quote| rest.split_at_checked(quote + 1)) {
+        out.extend_from_slice(before);
+        out.push(b'"');
+        rest = after;
+    }
+    out.extend_from_slice(rest);
 }
 
 /// Appends a field, in quotes only where it needs them.

@@ -112,15 +112,25 @@ impl KeyCodec {
 
     /// Appends the encoded key, which is ASCII without quotes, commas, spaces and line ends, to `out`.
     pub fn encode_into(self, key: &[u8], out: &mut Vec<u8>) {
-        for &byte in key {
+        let mut rest = key;
+        while let Some(end) = rest.iter().position(|byte| !is_plain(*byte)) {
+            let (plain, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+            out.extend_from_slice(plain);
+            let Some((&byte, after)) = after.split_first() else { return };
             match (self, byte) {
-                (_, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'/') => out.push(byte),
                 (Self::Form, b'*') | (Self::Percent, b'~') => out.push(byte),
                 (Self::Form, b' ') => out.push(b'+'),
                 _ => out.extend([b'%', hex_digit(byte >> 4), hex_digit(byte & 0xf)]),
             }
+            rest = after;
         }
+        out.extend_from_slice(rest);
     }
+}
+
+/// Bytes that both encodings leave as they are.
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'/')
 }
 
 fn hex_pair(high: u8, low: u8) -> Option<u8> {

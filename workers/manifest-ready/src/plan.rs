@@ -37,7 +37,7 @@ use crate::{
 /// let a listing of the copies be compared with it.
 const COLUMNS: [Column; 4] = [Column::Bucket, Column::Key, Column::Size, Column::ETag];
 /// Counts up when the plan of the same inventory and settings gets other bytes.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// The record of a plan: what decided, what was decided, and every object of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -373,11 +373,14 @@ impl<'a> PartialRow<'a> {
 
 /// A number of digits alone.
 fn number(field: &[u8]) -> Option<u64> {
-    if field.is_empty() {
-        return None;
+    /// So many digits never overflow.
+    const SHORT: usize = 19;
+    if field.is_empty() || field.len() > SHORT {
+        return str::from_utf8(field).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok();
     }
-    field.iter().try_fold(0_u64, |number, byte| {
-        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
-        number.checked_mul(10)?.checked_add(digit)
-    })
+    let (number, largest) = field.iter().fold((0_u64, 0), |(number, largest), byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (number.wrapping_mul(10).wrapping_add(u64::from(digit)), largest.max(digit))
+    });
+    (largest <= 9).then_some(number)
 }

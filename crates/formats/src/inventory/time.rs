@@ -22,9 +22,11 @@ impl Times {
     fn usual(&mut self, field: &[u8]) -> Option<Timestamp> {
         let [day @ .., b'T', h1, h2, b':', m1, m2, b':', s1, s2, b'.', f1, f2, f3, b'Z'] = field else { return None };
         let midnight = self.midnight(day.try_into().ok()?)?;
-        let (hour, minute, second) = (two(*h1, *h2)?, two(*m1, *m2)?, two(*s1, *s2)?);
-        let millisecond = two(*f1, *f2)? * 10 + digit(*f3)?;
-        if hour > 23 || minute > 59 || second > 59 {
+        let digits = [h1, h2, m1, m2, s1, s2, f1, f2, f3].map(|byte| byte.wrapping_sub(b'0'));
+        let [h1, h2, m1, m2, s1, s2, f1, f2, f3] = digits.map(i64::from);
+        let (hour, minute, second) = (h1 * 10 + h2, m1 * 10 + m2, s1 * 10 + s2);
+        let millisecond = f1 * 100 + f2 * 10 + f3;
+        if digits.iter().any(|digit| *digit > 9) || hour > 23 || minute > 59 || second > 59 {
             return None;
         }
         let seconds = midnight + hour * 3600 + minute * 60 + second;

@@ -1,6 +1,6 @@
 //! Writes data files in the dialect of S3.
 
-use std::{borrow::Cow, io::Write};
+use std::io::Write;
 
 use flate2::{Compression, GzBuilder, write::GzEncoder};
 use jiff::Timestamp;
@@ -90,7 +90,12 @@ impl<W: Write> DataWriter<W> {
         if !schema.is_csv() {
             return Err(ManifestError::NotCsv { schema: schema.to_string() });
         }
-        let gzip = GzBuilder::new().write(TallyWriter::new(writer), Compression::default());
+        // A manifest is read once and soon deleted: what little the best compression saves is not worth its time.
+        let level = match purpose {
+            Purpose::Inventory => Compression::default(),
+            Purpose::BatchManifest => Compression::fast(),
+        };
+        let gzip = GzBuilder::new().write(TallyWriter::new(writer), level);
         Ok(Self { gzip, schema: schema.clone(), purpose, line: Vec::new(), rows: 0 })
     }
 
@@ -106,12 +111,9 @@ impl<W: Write> DataWriter<W> {
             if index > 0 {
                 self.line.push(b',');
             }
-            let field = record.field(column, self.purpose);
-            if field.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
-                let value = String::from_utf8_lossy(&field).into_owned();
-                return Err(WriteError::Field { field: "inventory field", value, reason: "it holds a line end" });
-            }
-            csv::push_quoted(&field, &mut self.line);
+            self.line.push(b'"');
+            record.push_field(column, self.purpose, &mut self.line)?;
+            self.line.push(b'"');
         }
         self.line.push(b'\n');
         self.gzip.write_all(&self.line)?;
@@ -132,31 +134,44 @@ impl<W: Write> DataWriter<W> {
     }
 }
 
-impl<'a> Record<'a> {
-    fn field(&self, column: &Column, purpose: Purpose) -> Cow<'a, [u8]> {
-        let text = |text: &'a str| Cow::Borrowed(text.as_bytes());
-        match column {
-            Column::Bucket => text(self.bucket),
-            Column::Key => Cow::Owned(KeyCodec::Form.encode(self.key).into_bytes()),
-            Column::VersionId => text(match (self.version_id.filter(|id| *id != "null"), purpose) {
+impl Record<'_> {
+    /// Appends a field, quotes in it doubled.
+    fn push_field(&self, column: &Column, purpose: Purpose, line: &mut Vec<u8>) -> Result<(), WriteError> {
+        let text = match column {
+            Column::Bucket => self.bucket,
+            Column::Key => {
+                KeyCodec::Form.encode_into(self.key, line);
+                ""
+            }
+            Column::VersionId => match (self.version_id.filter(|id| *id != "null"), purpose) {
                 (Some(id), _) => id,
                 (None, Purpose::Inventory) => "",
                 (None, Purpose::BatchManifest) => "null",
-            }),
-            Column::IsLatest => text(boolean(self.is_latest)),
-            Column::IsDeleteMarker => text(boolean(self.is_delete_marker)),
-            Column::Size => Cow::Owned(self.size.map(|size| size.to_string()).unwrap_or_default().into_bytes()),
-            Column::LastModifiedDate => {
-                Cow::Owned(self.last_modified.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string().into_bytes())
+            },
+            Column::IsLatest => boolean(self.is_latest),
+            Column::IsDeleteMarker => boolean(self.is_delete_marker),
+            Column::Size => {
+                self.size.map_or(Ok(()), |size| write!(line, "{size}"))?;
+                ""
             }
-            Column::ETag => text(self.etag.unwrap_or_default()),
-            Column::StorageClass => text(self.storage_class.unwrap_or_default()),
-            Column::IsMultipartUploaded => text(self.is_multipart_uploaded.map(boolean).unwrap_or_default()),
+            Column::LastModifiedDate => {
+                write!(line, "{}", self.last_modified.strftime("%Y-%m-%dT%H:%M:%S.%3fZ"))?;
+                ""
+            }
+            Column::ETag => self.etag.unwrap_or_default(),
+            Column::StorageClass => self.storage_class.unwrap_or_default(),
+            Column::IsMultipartUploaded => self.is_multipart_uploaded.map(boolean).unwrap_or_default(),
             other => {
                 let found = self.further.iter().find(|(column, _)| column == other);
-                text(found.map(|(_, field)| *field).unwrap_or_default())
+                found.map(|(_, field)| *field).unwrap_or_default()
             }
+        };
+        if memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_some() {
+            let value = text.to_owned();
+            return Err(WriteError::Field { field: "inventory field", value, reason: "it holds a line end" });
         }
+        csv::push_doubled(text.as_bytes(), line);
+        Ok(())
     }
 }
 
