@@ -108,6 +108,7 @@ fn manifest(backup_date: Date, large: PlannedList, scan_started: jiff::Timestamp
         bytes: None,
         too_large: Some(objects),
         archived: None,
+        keys: None,
         plan: Some(plan),
     }
 }

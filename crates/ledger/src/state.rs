@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use jiff::{Timestamp, civil::Date};
 pub use large::{LargeCopied, LargeCopy, LargeFailure, LargeVanished, Proof};
+use levee_formats::KeySum;
 pub use plan::{
     Amount, ArchivedPolicy, COPY_LIMIT_BYTES, Decision, KeyPattern, LargeRow, Plan, PlannedList, PlannedRestore,
     RestoreTier, Restoring, Selection, SkippedRow, Thaw,
@@ -194,6 +195,9 @@ pub struct Manifest {
     pub too_large: Option<u64>,
     /// Objects in an archive class or tier; absent where the inventory has no StorageClass column.
     pub archived: Option<u64>,
+    /// The keys of all rows. Absent in what earlier releases have written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<KeySum>,
     /// What is done with each object; absent when one copy job is given the inventory as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Plan>,
@@ -220,6 +224,9 @@ pub struct JobManifest {
     pub pointer: ObjectPointer,
     /// Rows in it.
     pub rows: u64,
+    /// Their keys, which those of the report are compared with; absent where nobody has summed them up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<KeySum>,
 }
 
 /// The kinds of manifest that Batch Operations takes.

@@ -75,7 +75,12 @@ fn first(manifest: &Manifest) -> JobManifest {
 
 /// The inventory itself; with 0 rows, for which no job is made, it stands for nothing.
 fn inventory(manifest: &Manifest, rows: u64) -> JobManifest {
-    JobManifest { kind: JobManifestKind::Inventory, pointer: manifest.pointer.clone(), rows }
+    JobManifest {
+        kind: JobManifestKind::Inventory,
+        pointer: manifest.pointer.clone(),
+        rows,
+        keys: manifest.keys.filter(|_| rows > 0),
+    }
 }
 
 #[cfg(test)]
@@ -105,12 +110,13 @@ mod tests {
             bytes: None,
             too_large: None,
             archived: None,
+            keys: None,
             plan: None,
         }
     }
 
     fn rows(key: &str, rows: u64) -> JobManifest {
-        JobManifest { kind: JobManifestKind::Csv, pointer: pointer(key), rows }
+        JobManifest { kind: JobManifestKind::Csv, pointer: pointer(key), rows, keys: None }
     }
 
     fn job(attempt: u32, manifest: JobManifest) -> Job {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use levee_formats::inventory::{Manifest, Row, RowError};
+use levee_formats::{
+    KeySum,
+    inventory::{Manifest, Row, RowError},
+};
 use levee_ledger::state::{Amount, Decision};
 use levee_stage::StageError;
 
@@ -25,6 +28,10 @@ pub struct Count {
     pub too_large: u64,
     /// Objects in an archive class or tier, whatever is done with them.
     pub archived: u64,
+    /// The keys of all rows.
+    pub keys: KeySum,
+    /// Those of the rows that copy jobs are given at once.
+    pub batch_keys: KeySum,
     /// Objects and bytes by what is done with them; in the order of [`DECISIONS`].
     decided: [Amount; DECISIONS.len()],
     /// Objects whose access tier the rules need and the inventory does not say.
@@ -50,6 +57,12 @@ impl Count {
         self.too_large += u64::from(is_large(row));
         self.archived += u64::from(is_archived(row));
         self.without_tier += u64::from(lacks_tier);
+        let mut key = KeySum::default();
+        key.add(&row.key);
+        self.keys.merge(key);
+        if decision == Decision::Batch {
+            self.batch_keys.merge(key);
+        }
         let place = DECISIONS.iter().position(|known| *known == decision);
         if let Some(amount) = place.and_then(|place| self.decided.get_mut(place)) {
             amount.add(Amount { rows: 1, bytes: size });
@@ -69,6 +82,8 @@ impl Count {
         self.too_large += other.too_large;
         self.archived += other.archived;
         self.without_tier += other.without_tier;
+        self.keys.merge(other.keys);
+        self.batch_keys.merge(other.batch_keys);
         for (sum, amount) in self.decided.iter_mut().zip(other.decided) {
             sum.add(amount);
         }

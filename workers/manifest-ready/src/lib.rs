@@ -273,6 +273,7 @@ fn output(backup_date: Date, pinned: Pinned, count: &Count, plan: Option<Plan>) 
         bytes: sized(count.bytes),
         too_large: sized(count.too_large),
         archived: classed.then_some(count.archived),
+        keys: Some(count.keys),
         plan,
     }
 }

@@ -148,6 +148,7 @@ impl PlanWriter {
         }
         let mut all = Vec::new();
         let batch = self.manifest("", batch, &mut all).await?;
+        let batch = batch.map(|batch| JobManifest { keys: Some(count.batch_keys), ..batch });
         let archived = PlannedRestore {
             copy: self.manifest("thawed/", thawed, &mut all).await?,
             restore: self.manifest("restore/", restore, &mut all).await?,
@@ -205,7 +206,7 @@ impl PlanWriter {
             write::put(&self.ledger, key("manifest.checksum"), write::TEXT, checksum.as_bytes(), rows).await?;
         all.extend(files);
         all.extend([file, checksum.0]);
-        Ok(Some(JobManifest { kind: JobManifestKind::Inventory, pointer, rows }))
+        Ok(Some(JobManifest { kind: JobManifestKind::Inventory, pointer, rows, keys: None }))
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use levee_formats::{WriteError, batch_manifest::ManifestWriter};
+use levee_formats::{KeySum, WriteError, batch_manifest::ManifestWriter};
 use levee_ledger::{
     ArtefactWriter, Ledger,
     state::{FailureClass, ObjectPointer},
@@ -62,6 +62,9 @@ pub(crate) struct Sorted {
     pub(crate) held: Option<ObjectPointer>,
     pub(crate) to_retry: u64,
     pub(crate) retry: Option<ObjectPointer>,
+    /// The keys of the rows in `held` and in `retry`.
+    pub(crate) held_keys: KeySum,
+    pub(crate) retry_keys: KeySum,
 }
 
 impl Sorter {
@@ -141,6 +144,8 @@ impl Sorter {
             vanished: self.vanished.rows,
             vanished_list: self.vanished.finish().await?,
             failure_list: self.outstanding.finish().await?,
+            held_keys: self.held.keys,
+            retry_keys: self.retried.keys,
             held: self.held.finish().await?,
             to_retry: self.retried.rows,
             retry: self.retried.finish().await?,
@@ -206,16 +211,25 @@ struct Rows {
     manifest: ManifestWriter<Piece>,
     with_versions: bool,
     rows: u64,
+    keys: KeySum,
 }
 
 impl Rows {
     fn new(writer: ArtefactWriter, with_versions: bool) -> Self {
         let piece = Piece::default();
-        Self { writer, manifest: ManifestWriter::new(piece.clone(), with_versions), piece, with_versions, rows: 0 }
+        Self {
+            writer,
+            manifest: ManifestWriter::new(piece.clone(), with_versions),
+            piece,
+            with_versions,
+            rows: 0,
+            keys: KeySum::default(),
+        }
     }
 
     async fn add(&mut self, row: &FailedRow) -> Result<(), StageError> {
         self.rows += 1;
+        self.keys.add(&row.key);
         let version = row.version_id.as_deref().filter(|_| self.with_versions);
         self.manifest.row(&row.bucket, row.key.as_bytes(), version).map_err(|error| refused(&error))?;
         self.writer.write(&self.piece.take()).await

@@ -186,7 +186,9 @@ impl ReportParse {
         let (attempt, objects) = (input.job.attempt, input.given());
         let lane = Lane { retries: carried.retries, allowed: input.run.retries };
         let kind = if with_versions(&input.job) { JobManifestKind::CsvVersions } else { JobManifestKind::Csv };
-        let again = |pointer: Option<ObjectPointer>, rows| pointer.map(|pointer| JobManifest { kind, pointer, rows });
+        let again = |pointer: Option<ObjectPointer>, rows, keys| {
+            pointer.map(|pointer| JobManifest { kind, pointer, rows, keys: Some(keys) })
+        };
         let mut report = Report {
             attempt,
             rows: tally.rows(),
@@ -211,12 +213,12 @@ impl ReportParse {
                 report.next = ReportNext::RetryLater;
                 report.wait_seconds = Some(wait.as_secs());
                 report.next_attempt = Some(attempt.saturating_add(1));
-                report.retry_manifest = again(sorted.retry, sorted.to_retry);
+                report.retry_manifest = again(sorted.retry, sorted.to_retry, sorted.retry_keys);
             }
             Decision::Incomplete => {
                 report.next = ReportNext::Retry;
                 report.next_attempt = Some(attempt.saturating_add(1));
-                report.retry_manifest = again(sorted.held, report.outstanding_rows());
+                report.retry_manifest = again(sorted.held, report.outstanding_rows(), sorted.held_keys);
                 return self.incomplete(context, run, input, report, &sorted.counts).await;
             }
         }

@@ -91,6 +91,13 @@ pub(crate) fn reconcile(tally: &Tally, copy: &Copy, job: &Job) -> Result<(), Str
     if tally.strangers > 0 {
         problems.push(format!("{} rows are of another bucket than the source", tally.strangers));
     }
+    if let Some(keys) = job.manifest.keys.filter(|keys| problems.is_empty() && *keys != tally.keys) {
+        problems.push(format!(
+            "it has as many rows as the manifest, but not for the same objects: a row is there twice, or is of an object that the job was \
+             not given, while another one is missing (the keys sum up to {} instead of {keys})",
+            tally.keys
+        ));
+    }
     if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
 }
 
@@ -138,7 +145,7 @@ mod tests {
 
     fn job(rows: u64) -> Job {
         let pointer = ObjectPointer { bucket: "b".into(), key: "k".into(), etag: "e".into(), version_id: None };
-        let manifest = JobManifest { kind: JobManifestKind::Inventory, pointer, rows };
+        let manifest = JobManifest { kind: JobManifestKind::Inventory, pointer, rows, keys: None };
         Job { attempt: 1, id: Some("id".into()), manifest, report_bucket: "r".into(), report_prefix: "p".into() }
     }
 
@@ -169,6 +176,26 @@ mod tests {
     #[test]
     fn numbers_that_agree_reconcile() {
         assert_eq!(reconcile(&tally(5, 2, 0, 0), &copy(7, 5, 2), &job(7)), Ok(()));
+    }
+
+    fn keys(keys: &[&str]) -> KeySum {
+        let mut sum = KeySum::default();
+        keys.iter().for_each(|key| sum.add(key));
+        sum
+    }
+
+    #[rstest]
+    #[case::same_in_another_order(Some(&["a", "b"][..]), &["b", "a"], true)]
+    #[case::one_twice_and_one_missing(Some(&["a", "b"][..]), &["a", "a"], false)]
+    #[case::of_another_object(Some(&["a", "b"][..]), &["a", "c"], false)]
+    #[case::not_summed_up(None, &["a", "c"], true)]
+    fn rows_are_those_of_the_manifest(#[case] given: Option<&[&str]>, #[case] reported: &[&str], #[case] agrees: bool) {
+        let mut job = job(7);
+        job.manifest.keys = given.map(keys);
+        let tally = Tally { keys: keys(reported), ..tally(5, 2, 0, 0) };
+        let result = reconcile(&tally, &copy(7, 5, 2), &job);
+        assert_eq!(result.is_ok(), agrees, "{result:?}");
+        assert!(result.err().is_none_or(|problem| problem.contains("not for the same objects")));
     }
 
     #[rstest]

@@ -153,7 +153,7 @@ impl Lists {
         let mut all = Amount::default();
         decisions.values().for_each(|amount| all.add(*amount));
         let manifest = |pointer: Option<ObjectPointer>, rows| {
-            pointer.map(|pointer| JobManifest { kind: JobManifestKind::Csv, pointer, rows })
+            pointer.map(|pointer| JobManifest { kind: JobManifestKind::Csv, pointer, rows, keys: None })
         };
         let (batch_rows, thaw_rows, thawed_rows) =
             (self.batch.amount.rows, self.thaw.amount.rows, self.thawed.amount.rows);
@@ -181,6 +181,7 @@ impl Lists {
             bytes: Some(all.bytes),
             too_large: Some(large.rows),
             archived: Some(self.archived.rows),
+            keys: None,
             plan: Some(planned),
         })
     }

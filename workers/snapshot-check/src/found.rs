@@ -90,7 +90,7 @@ pub(crate) async fn manifest(
         list.write(&csv.finish().map_err(refused)?.writer).await?;
     }
     let pointer = list.finish().await?.pointer;
-    Ok(Some(JobManifest { kind: JobManifestKind::Csv, pointer, rows: again.len() as u64 }))
+    Ok(Some(JobManifest { kind: JobManifestKind::Csv, pointer, rows: again.len() as u64, keys: None }))
 }
 
 fn refused(error: WriteError) -> StageError {

@@ -218,7 +218,7 @@ impl Restorer<'_> {
             }
             Some(unasked) => {
                 let pointer = list.finish().await?.pointer;
-                again = Some(JobManifest { kind: JobManifestKind::Csv, pointer, rows: unasked.rows });
+                again = Some(JobManifest { kind: JobManifestKind::Csv, pointer, rows: unasked.rows, keys: None });
                 unasked
             }
         };

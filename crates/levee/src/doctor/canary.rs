@@ -130,7 +130,7 @@ impl Canary<'_> {
                 target_prefix: Some(self.copies()),
                 storage_class: "STANDARD".to_owned(),
             },
-            manifest: JobManifest { kind: JobManifestKind::Csv, pointer: manifest, rows: 1 },
+            manifest: JobManifest { kind: JobManifestKind::Csv, pointer: manifest, rows: 1, keys: None },
             report_bucket: deployment.report_bucket.clone(),
             report_prefix: self.prefix.clone(),
         };
