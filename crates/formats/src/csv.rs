@@ -206,3 +206,27 @@ pub(crate) fn text(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>, Cow<'_, [u8]>> 
         Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).map_err(|error| Cow::Owned(error.into_bytes())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn line_is_split_alike_whatever_lines_were_before_it(
+            lines in prop::collection::vec("(a|b|,|\"|\"x\"|,s,t){0,8}", 1..12),
+            leading in 0_usize..4,
+            trailing in 0_usize..5,
+        ) {
+            let mut splitter = Splitter::new(leading, trailing);
+            for line in lines {
+                let (mut alone, mut after_others) = (Vec::new(), Vec::new());
+                let expected = split(line.as_bytes(), &mut alone);
+                prop_assert_eq!(splitter.split(line.as_bytes(), &mut after_others), expected);
+                prop_assert_eq!(after_others, alone);
+            }
+        }
+    }
+}

@@ -140,3 +140,30 @@ proptest! {
         prop_assert_eq!(read_results(data.as_bytes(), piece, KeyCodec::Form), whole);
     }
 }
+
+proptest! {
+    /// Rows that repeat the form of earlier ones are read by another way than those that do not.
+    #[test]
+    fn rows_after_others_read_as_they_do_alone(
+        rows in prop::collection::vec(
+            (
+                "a|lake-src|\"lake-src\"",
+                "[a-z]{1,3}|a%20b|c\\+d|%|%FF||\"q\"|q\"r|a\nb",
+                "succeeded,200,,Successful|failed,404,NoSuchKey,\"gone, \"\"really\"\"\"|failed,AccessDenied,403,no|failed,200,P,x|short",
+                "\n|\r\n",
+            ),
+            1..30,
+        ),
+        codec in prop::sample::select(vec![KeyCodec::Form, KeyCodec::Percent]),
+    ) {
+        let rows: Vec<String> = rows.into_iter().map(|(bucket, key, rest, end)| format!("{bucket},{key},,{rest}{end}")).collect();
+        // A malformed row ends where a bucket begins that was read before: only what is well formed reads the same alone.
+        let alone: Vec<Seen> = rows.iter().flat_map(|row| read_results(row.as_bytes(), 9, codec).0).collect();
+        if alone.len() == rows.len() && alone.iter().all(Result::is_ok) {
+            prop_assert_eq!(read_results(rows.concat().as_bytes(), 1 << 16, codec).0, alone);
+        }
+        let all = rows.concat();
+        let (at_once, ended) = read_results(all.as_bytes(), all.len(), codec);
+        prop_assert_eq!((at_once, ended), read_results(all.as_bytes(), 1, codec));
+    }
+}
