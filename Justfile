@@ -28,10 +28,15 @@ sorts SMALL="100000":
     cargo build --release --workspace --bins
     target/release/all_sorts {{ SMALL }}
 
-# rows a second and peak memory of the planning of an inventory of ROWS rows, made in a temporary folder
-bench-plan ROWS="10000000":
+# Levee, its peers and the limit of the machine on the same data: writes the table in README. Takes an hour and 25 GB; `--large 0` a third
+bench *ARGUMENTS:
     cargo build --release --workspace --bins
-    target/release/bench_plan --levee target/release/levee --rows {{ ROWS }}
+    .ci/python bench benches/requirements.txt
+    target/release/levee-bench run --python {{ tools }}/bench/bin/python --json target/bench.json --markdown target/bench.md --readme README.md {{ ARGUMENTS }}
+
+# codecs, parsers, replay: the small parts by themselves
+bench-micro *ARGUMENTS:
+    cargo bench --workspace --bench micro {{ ARGUMENTS }}
 
 # tables a second of the look at a bucket of TABLES small tables, a night of them on the twin
 bench-tables TABLES="10000":
