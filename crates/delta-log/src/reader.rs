@@ -101,7 +101,7 @@ pub struct Options {
     /// The longest line of a commit, in bytes; a commit with a longer one counts as unreadable.
     pub line_limit: usize,
     /// Threads that decode one table's log, the caller's among them; with one, no other is started. The reader is called on the
-    /// caller's alone. Answers do not depend on it; memory holds some files of the log more, of 64 MiB together and one more.
+    /// caller's alone. Answers do not depend on it; memory holds up to two commits more for each, while they have no more than 16 MiB in all.
     pub threads: usize,
 }
 

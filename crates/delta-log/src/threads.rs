@@ -13,7 +13,7 @@ use std::{
 };
 
 /// Bytes that are handed out before what became of them is taken.
-const BYTES_AHEAD: u64 = 64 << 20;
+const BYTES_AHEAD: u64 = 16 << 20;
 
 /// Does `work` on every input on `threads` threads, of which the caller's is one, and gives `take` what comes out in the order of
 /// the inputs, until it breaks off. Inputs come with about how many bytes of memory they take; they are made, and what comes out
@@ -35,17 +35,24 @@ pub(crate) fn in_order<I: Send, O: Send>(
     thread::scope(|scope| {
         // Helpers end when nothing is to come, be it that `take` or `inputs` panicked.
         let _closing = Closing(&queue);
-        for _ in 1..threads {
-            let (queue, work, give) = (&queue, &work, give.clone());
-            // Where no thread can be had, the others do its work.
-            let _ = thread::Builder::new().spawn_scoped(scope, move || help(queue, work, &give));
-        }
-        Order { queue: &queue, done: &done, ready: BTreeMap::new(), given: 0, taken: 0, sizes: VecDeque::new() }.run(
-            threads * 2,
-            inputs,
-            &work,
-            &mut take,
-        );
+        let mut helpers = 1..threads;
+        let start = || {
+            if helpers.next().is_some() {
+                let (queue, work, give) = (&queue, &work, give.clone());
+                // Where no thread can be had, the others do its work.
+                let _ = thread::Builder::new().spawn_scoped(scope, move || help(queue, work, &give));
+            }
+        };
+        let mut order = Order {
+            queue: &queue,
+            done: &done,
+            ready: BTreeMap::new(),
+            given: 0,
+            taken: 0,
+            sizes: VecDeque::new(),
+            start,
+        };
+        order.run(threads.saturating_mul(2), inputs, &work, &mut take);
     });
 }
 
@@ -65,7 +72,7 @@ fn guarded<I, O>(work: &impl Fn(I) -> O, input: I) -> Result<O, Box<dyn Any + Se
 }
 
 /// The caller's side.
-struct Order<'q, I, O> {
+struct Order<'q, I, O, S> {
     queue: &'q Queue<I>,
     done: &'q Receiver<Done<O>>,
     /// What came out and waits for its turn.
@@ -74,9 +81,11 @@ struct Order<'q, I, O> {
     taken: usize,
     /// Of what was given and not taken.
     sizes: VecDeque<u64>,
+    /// Starts one more helper, while there are not all.
+    start: S,
 }
 
-impl<I, O> Order<'_, I, O> {
+impl<I, O, S: FnMut()> Order<'_, I, O, S> {
     fn run(
         &mut self,
         ahead: usize,
@@ -111,6 +120,10 @@ impl<I, O> Order<'_, I, O> {
     }
 
     fn give(&mut self, size: u64, input: I) {
+        // Of a single input no thread is started: the caller's does it.
+        if !self.sizes.is_empty() {
+            (self.start)();
+        }
         self.queue.push((self.given, input));
         self.sizes.push_back(size);
         self.given += 1;

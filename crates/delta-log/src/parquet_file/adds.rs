@@ -16,15 +16,15 @@ use super::{
 };
 use crate::{
     actions::{Actions, Add, Unusable},
-    ids::Id,
-    presence::{Batch, Live},
+    presence::Batch,
     state::State,
     stats,
     threads::in_order,
     vector::Vector,
 };
 
-/// Parts that a row group is decoded in, for each thread.
+/// Parts that a row group is decoded in, for each thread. They do not become more with the rows, since the pages in front of a part
+/// are passed over one by one; and half of them at most wait for their turn, which is about 20 bytes for each row.
 const PARTS: usize = 4;
 /// The least rows of a part: pages that two parts share are decompressed for each of them, and dictionaries for all.
 const LEAST_PART: usize = 1 << 12;
@@ -211,7 +211,7 @@ pub(super) fn give_on(threads: usize, group: Group<'_>, stats_left: &AtomicU64, 
     let parts = (0..rows).step_by(part).map(|from| {
         // What is behind the rows that the footer promises is the last one's.
         let count = if from + part < rows { part } else { usize::MAX - 1 };
-        ((part * size_of::<(Id, Live)>()) as u64, (from, count))
+        (0, (from, count))
     });
     let decode = |(from, count)| {
         let mut batch = Batch::new(presence, 0);

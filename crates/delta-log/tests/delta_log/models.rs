@@ -160,6 +160,7 @@ proptest! {
         prop_assert_eq!(&whole, &verdict("t", &listing, &made.table, &on_threads.with_shard_objects(size)).unwrap());
         let at = |options: &Options| at_version(&listing, &made.table, options, made.latest).unwrap();
         prop_assert_eq!(at(&options), at(&options.clone().with_shard_objects(size)));
+        prop_assert_eq!(at(&options), at(&options.clone().with_threads(2)));
     }
 
     /// What is asked for makes the version whole in an empty place, and nothing of it can be left out.
