@@ -4,9 +4,10 @@
 //! cargo run --release -p levee-delta-log --example bench_verdict -- --files 1000000 --commits 1000
 //! ```
 //!
-//! `--no-checkpoint` leaves the checkpoint away, so that every commit is replayed; `--keep FOLDER` makes the table there, data files
-//! included, so that other programs can be timed with it; `--torn` takes one object in a thousand from the listing. A line of JSON
-//! is printed.
+//! `--no-checkpoint` leaves the checkpoint away, so that every commit is replayed; `--keep FOLDER` makes the log there, and
+//! `FOLDER.listing` beside it with a line for each object, so that other programs can be timed with them; `--of FOLDER` takes those that
+//! are there; `--torn` takes one object in a thousand from the listing; `--threads N` decodes on so many. A line of JSON is printed, of
+//! a process that does nothing else.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
