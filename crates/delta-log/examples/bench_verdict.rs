@@ -4,9 +4,10 @@
 //! cargo run --release -p levee-delta-log --example bench_verdict -- --files 1000000 --commits 1000
 //! ```
 //!
-//! `--no-checkpoint` leaves the checkpoint away, so that every commit is replayed; `--keep FOLDER` makes the table there, data files
-//! included, so that other programs can be timed with it; `--torn` takes one object in a thousand from the listing. A line of JSON
-//! is printed.
+//! `--no-checkpoint` leaves the checkpoint away, so that every commit is replayed; `--keep FOLDER` makes the log there, and
+//! `FOLDER.listing` beside it with a line for each object, so that other programs can be timed with them; `--of FOLDER` takes those that
+//! are there; `--torn` takes one object in a thousand from the listing; `--threads N` decodes on so many. A line of JSON is printed, of
+//! a process that does nothing else.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -18,7 +19,7 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{BufWriter, Write},
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
@@ -40,10 +41,21 @@ struct Arguments {
     checkpoint: bool,
     torn: bool,
     keep: Option<PathBuf>,
+    of: Option<PathBuf>,
+    threads: usize,
 }
 
 fn arguments() -> Arguments {
-    let mut found = Arguments { files: 1_000_000, commits: 1000, seed: 1, checkpoint: true, torn: false, keep: None };
+    let mut found = Arguments {
+        files: 1_000_000,
+        commits: 1000,
+        seed: 1,
+        checkpoint: true,
+        torn: false,
+        keep: None,
+        of: None,
+        threads: 1,
+    };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().expect("a value");
@@ -54,6 +66,8 @@ fn arguments() -> Arguments {
             "--no-checkpoint" => found.checkpoint = false,
             "--torn" => found.torn = true,
             "--keep" => found.keep = Some(value().into()),
+            "--threads" => found.threads = value().parse().unwrap(),
+            "--of" => found.of = Some(value().into()),
             other => panic!("{other} is not an option"),
         }
     }
@@ -260,40 +274,71 @@ fn status(name: &str) -> u64 {
     line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
-/// Seconds that this thread has been on a processor, which other programs do not lengthen as they do the time by the clock.
+/// Seconds that the threads of this process have been on a processor, which other programs do not lengthen as they do the time by
+/// the clock. The kernel counts hundredths.
 fn on_processor() -> f64 {
-    let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    stat.split_whitespace().next().and_then(|nanoseconds| nanoseconds.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let behind_the_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = behind_the_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok());
+    ticks.sum::<f64>() / 100.0
+}
+
+/// The file beside a folder that has a line for each object of its table: the key, a tab, the size.
+fn listing_file(folder: &Path) -> PathBuf {
+    folder.with_extension("listing")
 }
 
 fn main() {
     let arguments = arguments();
+    if let Some(folder) = &arguments.of {
+        judge(folder, &arguments);
+        return;
+    }
     let temporary = tempfile::tempdir().unwrap();
-    let folder = arguments.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
+    let folder = arguments.keep.clone().unwrap_or_else(|| temporary.path().join("table"));
     let objects = make(&folder, &arguments);
-    // The peak from here on; making the table took more.
-    let _ = fs::write("/proc/self/clear_refs", "5");
-    let before = status("VmRSS");
-    let (start, on_processor_before) = (Instant::now(), on_processor());
+    let mut file = BufWriter::new(fs::File::create(listing_file(&folder)).unwrap());
+    for (key, size) in &objects {
+        writeln!(file, "{key}\t{size}").unwrap();
+    }
+    file.into_inner().unwrap();
+    drop(objects);
+    // A process of its own, so that its memory and time are those of the verdict alone.
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args(std::env::args_os().skip(1)).arg("--of").arg(&folder);
+    assert!(again.status().unwrap().success());
+}
+
+/// Gives the verdict on the table in a folder, and prints what it took.
+fn judge(folder: &Path, arguments: &Arguments) {
+    let text = fs::read_to_string(listing_file(folder)).unwrap();
+    let (start, before) = (Instant::now(), status("VmRSS"));
     let mut listing = Listing::new();
-    for (number, (key, size)) in objects.iter().enumerate() {
+    let mut objects = 0_u64;
+    for (number, line) in text.lines().enumerate() {
+        let (key, size) = line.split_once('\t').unwrap();
         if !arguments.torn || key.starts_with('_') || number % 1000 != 0 {
-            listing.push(key, *size, Some(1_700_000_000_000));
+            listing.push(key, size.parse().unwrap(), Some(1_700_000_000_000));
+            objects += 1;
         }
     }
     let listed = start.elapsed();
-    let answer = verdict("bench", &listing, &Folder(folder), &Options::default()).unwrap();
-    let (took, on_processor) = (start.elapsed(), on_processor() - on_processor_before);
+    drop(text);
+    // The peak from here on; the text of the listing took more.
+    let _ = fs::write("/proc/self/clear_refs", "5");
+    let options = Options::default().with_threads(arguments.threads);
+    let (start, before_processor) = (Instant::now(), on_processor());
+    let answer = verdict("bench", &listing, &Folder(folder.to_owned()), &options).unwrap();
+    let (took, processor) = (start.elapsed(), on_processor() - before_processor);
     let facts = answer.newest_whole.as_ref();
     println!(
         "{}",
         serde_json::json!({
-            "files": arguments.files, "commits": arguments.commits, "checkpoint": arguments.checkpoint,
-            "verdict": answer.verdict.name(), "newest_whole": answer.newest_whole_version,
+            "objects": objects, "verdict": answer.verdict.name(), "newest_whole": answer.newest_whole_version,
             "live": facts.map(|facts| facts.files), "rows": facts.and_then(|facts| facts.rows),
             "missing": answer.missing_in_all.objects,
-            "listing_s": listed.as_secs_f64(), "verdict_s": (took - listed).as_secs_f64(),
-            "cpu_s": on_processor, "files_per_s": (arguments.files as f64 / took.as_secs_f64()) as u64,
+            "listing_s": listed.as_secs_f64(), "verdict_s": took.as_secs_f64(), "cpu_s": processor,
+            "files_per_s": (objects as f64 / took.as_secs_f64()) as u64,
             "listing_mib": listing.memory() >> 20, "before_mib": before, "peak_mib": status("VmHWM"),
         })
     );

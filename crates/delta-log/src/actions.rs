@@ -113,4 +113,12 @@ pub(crate) trait Actions {
     fn commit_info(&mut self, info: CommitInfo) {
         let _ = info;
     }
+
+    /// About so many `add`s follow, as the file says.
+    fn expect(&mut self, adds: usize) {
+        let _ = adds;
+    }
+
+    /// All of the file was given.
+    fn end_of_file(&mut self) {}
 }

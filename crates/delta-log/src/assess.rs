@@ -12,9 +12,10 @@ use crate::{
     names::{LAST_CHECKPOINT, Names},
     notes::Notes,
     opens::Opening,
+    presence::Presence,
     reader::{CannotCheck, LogReader, Options},
     replay::{DAY_MS, Point, Replay, Segment, Stop},
-    state::{Counts, Presence},
+    state::Counts,
     verdict::{Behind, OpensInPlace, TableVerdict, Verdict, VersionFacts},
 };
 

@@ -12,9 +12,10 @@ use crate::{
     latest::Detail,
     listing::Listing,
     names::commit_path,
+    presence::Presence,
     reader::{CannotCheck, LogReader, Options},
     replay::{Replay, Segment, Stop},
-    state::{Presence, State},
+    state::State,
     verdict::{Absolute, Missing, MissingObject, VersionFacts},
 };
 

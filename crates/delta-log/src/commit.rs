@@ -142,6 +142,7 @@ pub(crate) fn read_json(bytes: &[u8], line_limit: usize, actions: &mut dyn Actio
             serde_json::from_str(line).map_err(|error| Unusable::new(format!("line {}: {error}", number + 1)))?;
         give(line, actions)?;
     }
+    actions.end_of_file();
     Ok(())
 }
 

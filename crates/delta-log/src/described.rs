@@ -11,10 +11,10 @@ use crate::{
     head::Head,
     ids::Shard,
     listing::Listing,
+    presence::Presence,
     reader::{CannotCheck, LogReader, Options},
     replay::Replay,
     schema::StructType,
-    state::Presence,
     whole::read_whole,
 };
 

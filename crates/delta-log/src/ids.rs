@@ -57,6 +57,11 @@ impl Shard {
         Self { index, of }
     }
 
+    /// About how many of these it has.
+    pub(crate) const fn part_of(self, objects: usize) -> usize {
+        objects / if self.of == 0 { 1 } else { self.of as usize }
+    }
+
     pub(crate) const fn has(self, id: Id) -> bool {
         self.of <= 1 || (id.high as u128 * self.of as u128) >> 64 == self.index as u128
     }

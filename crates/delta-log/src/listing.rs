@@ -105,7 +105,17 @@ impl Listing {
 
     /// The size of the object of this key below the root, when it is there; `id` is the key's.
     pub(crate) fn size_of(&self, id: Id, relative_key: &[u8]) -> Option<u64> {
-        self.objects.size_of(if self.below.is_empty() { id } else { self.id(relative_key) })
+        self.objects.size_of(self.id_of(id, relative_key))
+    }
+
+    /// What [`Self::sizes_of`] asks for, of the object of this key below the root; `id` is the key's.
+    pub(crate) fn id_of(&self, id: Id, relative_key: &[u8]) -> Id {
+        if self.below.is_empty() { id } else { self.id(relative_key) }
+    }
+
+    /// Appends the size of each object to `sizes`, where it is there.
+    pub(crate) fn sizes_of(&self, ids: &[Id], sizes: &mut Vec<Option<u64>>) {
+        self.objects.sizes_of(ids, sizes);
     }
 
     /// What the key is known by among the objects.

@@ -39,6 +39,23 @@ impl Objects {
         self.all.capacity() * size_of::<Object>() + index
     }
 
+    /// Appends the size of each object to `sizes`, as [`Self::size_of`] has it; in less time than one by one, since what is loaded
+    /// from memory for one does not wait for what is loaded for another.
+    pub(crate) fn sizes_of(&self, ids: &[Id], sizes: &mut Vec<Option<u64>>) {
+        let index = self.index.get_or_init(|| index(&self.all));
+        let mask = index.len().wrapping_sub(1);
+        let mut numbers = [0_u32; 64];
+        for ids in ids.chunks(numbers.len()) {
+            for (number, id) in numbers.iter_mut().zip(ids) {
+                *number = index.get(slot(*id, mask)).copied().unwrap_or(0);
+            }
+            sizes.extend(ids.iter().zip(numbers).map(|(id, number)| {
+                let object = self.all.get((number as usize).checked_sub(1)?)?;
+                if object.id == *id { Some(object.size) } else { self.size_of(*id) }
+            }));
+        }
+    }
+
     /// The size of the object with this hash, when it is there; of several the last one's.
     pub(crate) fn size_of(&self, id: Id) -> Option<u64> {
         let index = self.index.get_or_init(|| index(&self.all));

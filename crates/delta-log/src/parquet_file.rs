@@ -6,6 +6,7 @@
 //! 2^18 elements, rows and levels against the bytes of the file, a page against 64 MiB, all pages against [`EXPANSION`] times the file
 //! (256 MiB at least), and no page is decompressed further than it says. What the crate `parquet` still trips over is caught.
 
+mod adds;
 mod codec;
 mod columns;
 mod delta;
@@ -21,7 +22,6 @@ use std::{
 
 use bytes::Bytes;
 use parquet::{
-    data_type::ByteArrayType,
     errors::{ParquetError, Result},
     file::metadata::{ParquetMetaData, ParquetMetaDataReader},
 };
@@ -29,14 +29,13 @@ use parquet::{
 pub use self::end::{End, MOST_OF_A_FOOTER, rows_by_end};
 pub(crate) use self::rows::read_whole_parquet;
 use self::{
-    columns::{Group, Levels, Numbers, text},
+    columns::{BATCH, Group, Levels, text},
     pages::Budget,
 };
 use crate::{
-    actions::{Actions, Add, Metadata, Protocol, Sidecar, Unusable},
+    actions::{Actions, Metadata, Protocol, Sidecar, Unusable},
     commit::sidecar_path,
-    stats,
-    vector::Vector,
+    state::State,
 };
 
 /// The last bytes of a file: the length of its footer, and `PAR1`.
@@ -46,23 +45,50 @@ const EXPANSION: u64 = 256;
 /// The least that pages may have in all.
 const LEAST_BUDGET: u64 = 256 << 20;
 /// Bytes of statistics that are parsed, for each byte of the file, where the number of records is not at their beginning.
-const STATS_EXPANSION: usize = 64;
+const STATS_EXPANSION: u64 = 64;
 
 /// Gives the actions of a checkpoint, or of one of its sidecars. Tombstones are passed over.
 pub(crate) fn read_parquet(file: &Bytes, actions: &mut dyn Actions) -> std::result::Result<(), Unusable> {
     guarded(|| {
         let metadata = footer(file)?;
-        let budget = budget(file);
-        let mut stats_left = file.len().saturating_mul(STATS_EXPANSION);
+        let (budget, stats_left) = (budget(file), stats_left(file));
         for group in metadata.row_groups() {
-            let group = Group { file, metadata: group, budget: &budget };
-            give_protocol(group, actions)?;
-            give_metadata(group, actions)?;
-            give_sidecars(group, actions)?;
-            give_adds(group, &mut stats_left, actions)?;
+            let group = Group { file, metadata: group, budget: &budget, from: 0 };
+            give_table(group, actions)?;
+            adds::give(group, usize::MAX, &stats_left, actions)?;
         }
+        actions.end_of_file();
         Ok(())
     })
+}
+
+/// As [`read_parquet`], into a state and on several threads.
+pub(crate) fn read_parquet_on(
+    threads: usize,
+    file: &Bytes,
+    state: &mut State<'_>,
+) -> std::result::Result<(), Unusable> {
+    if threads <= 1 {
+        return read_parquet(file, state);
+    }
+    guarded(|| {
+        let metadata = footer(file)?;
+        let (budget, stats_left) = (budget(file), stats_left(file));
+        for group in metadata.row_groups() {
+            let group = Group { file, metadata: group, budget: &budget, from: 0 };
+            give_table(group, state)?;
+            adds::give_on(threads, group, &stats_left, state)?;
+        }
+        state.end_of_file();
+        Ok(())
+    })
+}
+
+/// The actions of a row group that are about the table and the checkpoint.
+fn give_table(group: Group<'_>, actions: &mut dyn Actions) -> Result<()> {
+    give_protocol(group, actions)?;
+    give_metadata(group, actions)?;
+    give_sidecars(group, actions)
 }
 
 /// The rows of a file, by its footer.
@@ -73,6 +99,11 @@ pub(crate) fn count_rows(file: &Bytes) -> std::result::Result<u64, Unusable> {
 /// What may be decompressed of a file.
 fn budget(file: &Bytes) -> Budget {
     Arc::new(AtomicU64::new((file.len() as u64).saturating_mul(EXPANSION).max(LEAST_BUDGET)))
+}
+
+/// What may be parsed of a file's statistics.
+fn stats_left(file: &Bytes) -> AtomicU64 {
+    AtomicU64::new((file.len() as u64).saturating_mul(STATS_EXPANSION))
 }
 
 fn guarded<T>(read: impl FnOnce() -> Result<T>) -> std::result::Result<T, Unusable> {
@@ -123,7 +154,7 @@ fn give_protocol(group: Group<'_>, actions: &mut dyn Actions) -> Result<()> {
     let mut found: Option<Protocol> = None;
     let mut names: Option<Vec<String>> = None;
     loop {
-        let records = reader_version.fill()?;
+        let records = reader_version.fill(BATCH)?;
         if records == 0 {
             break;
         }
@@ -135,7 +166,7 @@ fn give_protocol(group: Group<'_>, actions: &mut dyn Actions) -> Result<()> {
             }
         }
         let Some(features) = &mut features else { continue };
-        features.fill_as(records)?;
+        features.fill_as(BATCH, records)?;
         for place in 0..features.levels() {
             // The list itself is there at level 2, be it empty.
             let is_there = features.def(place) >= 2;
@@ -163,12 +194,12 @@ fn give_metadata(group: Group<'_>, actions: &mut dyn Actions) -> Result<()> {
     let mut found: Option<Metadata> = None;
     let mut retention = None;
     loop {
-        let records = id.fill()?;
+        let records = id.fill(BATCH)?;
         if records == 0 {
             break;
         }
         if let Some(name) = &mut name {
-            name.fill_as(records)?;
+            name.fill_as(BATCH, records)?;
         }
         for row in 0..records {
             let is_there = id.def(row) > 0;
@@ -179,8 +210,8 @@ fn give_metadata(group: Group<'_>, actions: &mut dyn Actions) -> Result<()> {
             }
         }
         if let (Some(keys), Some(values)) = (&mut keys, &mut values) {
-            keys.fill_as(records)?;
-            values.fill_as(records)?;
+            keys.fill_as(BATCH, records)?;
+            values.fill_as(BATCH, records)?;
             for place in 0..keys.levels() {
                 let (key, value) = (keys.take(place), values.take(place));
                 if key.is_some_and(|key| key.data() == b"delta.deletedFileRetentionDuration") {
@@ -202,11 +233,11 @@ fn give_sidecars(group: Group<'_>, actions: &mut dyn Actions) -> Result<()> {
         .filter(|sizes| !sizes.is_repeated() && !paths.is_repeated())
         .ok_or_else(|| lacks("sidecar.sizeInBytes"))?;
     loop {
-        let records = paths.fill()?;
+        let records = paths.fill(BATCH)?;
         if records == 0 {
             return Ok(());
         }
-        sizes.fill_as(records)?;
+        sizes.fill_as(BATCH, records)?;
         for row in 0..records {
             let is_there = paths.def(row) > 0;
             let size = sizes.take(row);
@@ -217,143 +248,4 @@ fn give_sidecars(group: Group<'_>, actions: &mut dyn Actions) -> Result<()> {
             }
         }
     }
-}
-
-/// The columns of `add`.
-struct Adds {
-    path: Levels<ByteArrayType>,
-    size: Numbers,
-    stats: Option<Levels<ByteArrayType>>,
-    records: Option<Numbers>,
-    vector: Option<Vectors>,
-}
-
-/// The columns of `add.deletionVector`.
-struct Vectors {
-    storage: Levels<ByteArrayType>,
-    path: Levels<ByteArrayType>,
-    offset: Option<Numbers>,
-    size: Numbers,
-    cardinality: Numbers,
-}
-
-impl Adds {
-    fn open(group: Group<'_>) -> Result<Option<Self>> {
-        let Some(path) = group.texts(&["add", "path"])? else { return Ok(None) };
-        let size = group.numbers(&["add", "size"])?.ok_or_else(|| lacks("add.size"))?;
-        let mut records = group.numbers(&["add", "stats_parsed", "numRecords"])?;
-        let mut stats = group.texts(&["add", "stats"])?;
-        // Either is enough where it is there for every file; where it cannot be told, both are read.
-        if covers(group, &["add", "stats_parsed", "numRecords"]) {
-            stats = None;
-        } else if covers(group, &["add", "stats"]) {
-            records = None;
-        }
-        let adds = Self { path, size, stats, records, vector: Vectors::open(group)? };
-        if adds.path.is_repeated() || adds.size.is_repeated() {
-            return Err(lacks("add.path or add.size"));
-        }
-        Ok(Some(adds))
-    }
-
-    fn fill(&mut self) -> Result<usize> {
-        let records = self.path.fill()?;
-        if records == 0 {
-            return Ok(0);
-        }
-        self.size.fill_as(records)?;
-        if let Some(stats) = &mut self.stats {
-            stats.fill_as(records)?;
-        }
-        if let Some(numbers) = &mut self.records {
-            numbers.fill_as(records)?;
-        }
-        if let Some(vector) = &mut self.vector {
-            vector.fill_as(records)?;
-        }
-        Ok(records)
-    }
-}
-
-/// Whether a column has a value for every file, by the counts of nulls in the footer.
-fn covers(group: Group<'_>, path: &[&str]) -> bool {
-    let nulls = |path: &[&str]| group.metadata.column(group.find(path)?).statistics()?.null_count_opt();
-    nulls(path).is_some_and(|count| nulls(&["add", "path"]) == Some(count))
-}
-
-impl Vectors {
-    fn open(group: Group<'_>) -> Result<Option<Self>> {
-        let of = |name: &'static str| ["add", "deletionVector", name];
-        let Some(storage) = group.texts(&of("storageType"))? else { return Ok(None) };
-        let lacks = || lacks("a member of add.deletionVector");
-        let vectors = Self {
-            storage,
-            path: group.texts(&of("pathOrInlineDv"))?.ok_or_else(lacks)?,
-            offset: group.numbers(&of("offset"))?,
-            size: group.numbers(&of("sizeInBytes"))?.ok_or_else(lacks)?,
-            cardinality: group.numbers(&of("cardinality"))?.ok_or_else(lacks)?,
-        };
-        if vectors.storage.is_repeated() { Err(lacks()) } else { Ok(Some(vectors)) }
-    }
-
-    fn fill_as(&mut self, records: usize) -> Result<()> {
-        self.storage.fill_as(records)?;
-        self.path.fill_as(records)?;
-        self.size.fill_as(records)?;
-        self.cardinality.fill_as(records)?;
-        self.offset.as_mut().map_or(Ok(()), |offset| offset.fill_as(records))
-    }
-
-    /// The vector of a row. The struct is there where its first member is, or where it is null at a level of its own.
-    fn take(&mut self, row: usize) -> Result<Option<Vector<'_>>> {
-        let is_there = self.storage.def(row) >= 2;
-        let offset = self.offset.as_mut().and_then(|offset| offset.take(row));
-        let (size, cardinality) = (self.size.take(row), self.cardinality.take(row));
-        let (storage, path) = (self.storage.take(row), self.path.take(row));
-        match (storage, path, size, cardinality) {
-            (Some(storage), Some(path), Some(size_in_bytes), Some(cardinality)) => {
-                Ok(Some(Vector { storage: text(storage)?, path: text(path)?, offset, size_in_bytes, cardinality }))
-            }
-            (None, ..) if !is_there => Ok(None),
-            _ => Err(lacks("a member of a deletion vector")),
-        }
-    }
-}
-
-fn give_adds(group: Group<'_>, stats_left: &mut usize, actions: &mut dyn Actions) -> Result<()> {
-    let Some(mut adds) = Adds::open(group)? else { return Ok(()) };
-    loop {
-        let records = adds.fill()?;
-        if records == 0 {
-            return Ok(());
-        }
-        for row in 0..records {
-            let is_there = adds.path.def(row) > 0;
-            let size = adds.size.take(row).and_then(|size| u64::try_from(size).ok());
-            let stats = adds
-                .stats
-                .as_mut()
-                .and_then(|stats| stats.take(row))
-                .and_then(|stats| parsed(stats.data(), stats_left));
-            let counted = adds.records.as_mut().and_then(|records| records.take(row));
-            let vector = adds.vector.as_mut().map(|vector| vector.take(row)).transpose()?.flatten();
-            let Some(path) = adds.path.take(row) else {
-                if is_there {
-                    return Err(lacks("add.path"));
-                }
-                continue;
-            };
-            let size = size.ok_or_else(|| lacks("add.size"))?;
-            let records = counted.and_then(|count| u64::try_from(count).ok()).or(stats);
-            actions
-                .add(&Add { path: text(path)?, size, vector, records })
-                .map_err(|Unusable(why)| ParquetError::General(why))?;
-        }
-    }
-}
-
-/// The number of records of statistics, as long as not too many of them have been parsed.
-fn parsed(stats: &[u8], left: &mut usize) -> Option<u64> {
-    *left = left.checked_sub(stats.len())?;
-    stats::num_records(stats)
 }

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr_iter};
 use percent_encoding::percent_decode_str;
 
 /// Where a path of the log leads.
@@ -32,7 +32,7 @@ pub(crate) fn locate(raw: &str) -> Located<'_> {
     if decoded.starts_with(b"/") {
         return Located::Absolute(raw);
     }
-    if !decoded.starts_with(b".") && memmem::find(&decoded, b"/.").is_none() {
+    if !decoded.starts_with(b".") && !memchr_iter(b'/', &decoded).any(|slash| decoded.get(slash + 1) == Some(&b'.')) {
         return Located::Relative(decoded);
     }
     let segments = || decoded.split(|&byte| byte == b'/');
@@ -48,7 +48,8 @@ pub(crate) fn locate(raw: &str) -> Located<'_> {
 
 /// Whether a URI begins with a scheme: RFC 2396, 3.1.
 fn has_scheme(raw: &str) -> bool {
-    let Some((scheme, _)) = raw.split_once(':') else { return false };
+    let scheme = memchr(b':', raw.as_bytes()).and_then(|colon| raw.get(..colon));
+    let Some(scheme) = scheme else { return false };
     scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
 }

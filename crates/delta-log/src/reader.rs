@@ -100,12 +100,15 @@ pub struct Options {
     pub shard_objects: usize,
     /// The longest line of a commit, in bytes; a commit with a longer one counts as unreadable.
     pub line_limit: usize,
+    /// Threads that decode one table's log, the caller's among them; with one, no other is started. The reader is called on the
+    /// caller's alone. Answers do not depend on it; memory holds up to two commits more for each, while they have no more than 16 MiB in all.
+    pub threads: usize,
 }
 
 impl Default for Options {
-    /// Ten names; shards of 16 Mi objects; lines of 128 MiB.
+    /// Ten names; shards of 16 Mi objects; lines of 128 MiB; one thread.
     fn default() -> Self {
-        Self { missing_limit: 10, shard_objects: 16 << 20, line_limit: 128 << 20 }
+        Self { missing_limit: 10, shard_objects: 16 << 20, line_limit: 128 << 20, threads: 1 }
     }
 }
 
@@ -114,6 +117,13 @@ impl Options {
     #[must_use]
     pub const fn with_missing_limit(mut self, limit: usize) -> Self {
         self.missing_limit = limit;
+        self
+    }
+
+    /// These options with another number of threads.
+    #[must_use]
+    pub const fn with_threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
         self
     }
 

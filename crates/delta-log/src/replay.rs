@@ -1,6 +1,6 @@
 //! Replay of a log from a base: a checkpoint, or commit 0.
 
-use std::{collections::BTreeMap, mem};
+use std::{collections::BTreeMap, mem, ops::ControlFlow};
 
 use bytes::Bytes;
 
@@ -9,9 +9,11 @@ use crate::{
     commit::read_json,
     names::{Checkpoint, Names, commit_path},
     notes::Notes,
-    parquet_file::read_parquet,
+    parquet_file::{read_parquet, read_parquet_on},
+    presence::Presence,
     reader::{CannotCheck, LogReader, Options, ReadError},
-    state::{Commit, Counts, Presence, State},
+    state::{Commit, Counts, State},
+    threads::in_order,
 };
 
 /// A day in milliseconds.
@@ -120,19 +122,56 @@ impl<'a> Replay<'a> {
         if base.is_none() {
             self.reader.will_read(&run.iter().copied().map(commit_path).collect::<Vec<_>>());
         }
-        let mut before = None;
-        for (source, version) in (1..).zip(run) {
-            let Some(commit) = self.commit(version, source, presence)? else { break };
-            let time = commit.info.time();
-            self.compare_times(version, before, time);
-            before = time.or(before);
-            state.apply(commit);
-            self.check_limit(&state)?;
-            segment.commits.push(version);
-            segment.points.push(point(version, &state, time));
-        }
+        self.commits(&run, &mut segment, &mut state)?;
         self.notes.ids(&state.ids);
         Ok(Some((segment, state)))
+    }
+
+    /// Does the commits of a run, up to the first one that cannot be used.
+    fn commits(&mut self, run: &[u64], segment: &mut Segment, state: &mut State<'_>) -> Result<(), Stop> {
+        let run = run.iter().take_while(|version| !self.broken_commits.contains_key(version)).copied();
+        let run: Vec<(u32, u64)> = (1..).zip(run).collect();
+        let (names, reader, presence, limit) = (self.names, self.reader, state.presence(), self.options.line_limit);
+        // What comes of reading a commit counts when its turn comes: one behind a broken commit is never needed.
+        let files = run.iter().map(|(source, version)| {
+            let size = names.commits().get(version).map_or(0, |file| file.size);
+            (size, (*source, *version, read(reader, &commit_path(*version))))
+        });
+        let parse = |(source, version, file)| (version, parse(Commit::new(presence, source), file, limit));
+        let (mut before, mut outcome) = (None, Ok(()));
+        in_order(self.options.threads, files, parse, |(version, commit)| {
+            let done = commit.map_err(Stop::from).and_then(|commit| match commit {
+                Ok(commit) => self.apply(version, commit, &mut before, segment, state).map(ControlFlow::Continue),
+                Err(Unusable(why)) => {
+                    self.notes.add(format!("Commit {version} cannot be used and counts as absent: {why}."));
+                    self.broken_commits.insert(version, why);
+                    Ok(ControlFlow::Break(()))
+                }
+            });
+            done.unwrap_or_else(|stop| {
+                outcome = Err(stop);
+                ControlFlow::Break(())
+            })
+        });
+        outcome
+    }
+
+    fn apply(
+        &mut self,
+        version: u64,
+        commit: Commit<'_>,
+        before: &mut Option<i64>,
+        segment: &mut Segment,
+        state: &mut State<'_>,
+    ) -> Result<(), Stop> {
+        let time = commit.info.time();
+        self.compare_times(version, *before, time);
+        *before = time.or(*before);
+        state.apply(commit);
+        self.check_limit(state)?;
+        segment.commits.push(version);
+        segment.points.push(point(version, state, time));
+        Ok(())
     }
 
     fn check_limit(&self, state: &State<'_>) -> Result<(), Stop> {
@@ -152,35 +191,7 @@ impl<'a> Replay<'a> {
 
     /// Reads a file of the log; none when it is not there, although it was listed.
     pub(crate) fn read(&self, path: &str) -> Result<Option<Bytes>, CannotCheck> {
-        match self.reader.read(path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(ReadError::Gone) => Ok(None),
-            Err(ReadError::Failed(cause)) => Err(CannotCheck::Read { path: path.to_owned(), cause }),
-        }
-    }
-
-    fn commit<'p>(
-        &mut self,
-        version: u64,
-        source: u32,
-        presence: Presence<'p>,
-    ) -> Result<Option<Commit<'p>>, CannotCheck> {
-        if self.broken_commits.contains_key(&version) {
-            return Ok(None);
-        }
-        let mut commit = Commit::new(presence, source);
-        let read = match self.read(&commit_path(version))? {
-            Some(bytes) => read_json(&bytes, self.options.line_limit, &mut commit),
-            None => Err(Unusable::new("it was listed, but is not there")),
-        };
-        match read {
-            Ok(()) => Ok(Some(commit)),
-            Err(Unusable(why)) => {
-                self.notes.add(format!("Commit {version} cannot be used and counts as absent: {why}."));
-                self.broken_commits.insert(version, why);
-                Ok(None)
-            }
-        }
+        read(self.reader, path)
     }
 
     /// The time of a commit, as it says itself.
@@ -241,7 +252,7 @@ impl<'a> Replay<'a> {
         state: &mut State<'_>,
     ) -> Result<Result<Vec<Sidecar>, Unusable>, Stop> {
         for (path, _) in &checkpoint.files {
-            if let Err(error) = self.read_into(path, None, state)? {
+            if let Err(error) = self.read_into(path, None, Sink::State(state))? {
                 return Ok(Err(error));
             }
             self.check_limit(state)?;
@@ -259,7 +270,7 @@ impl<'a> Replay<'a> {
         }
         self.reader.will_read(&sidecars.iter().map(|sidecar| sidecar.path.clone()).collect::<Vec<_>>());
         for sidecar in &sidecars {
-            if let Err(error) = self.read_into(&sidecar.path, Some(sidecar.size), state)? {
+            if let Err(error) = self.read_into(&sidecar.path, Some(sidecar.size), Sink::State(state))? {
                 return Ok(Err(error));
             }
             self.check_limit(state)?;
@@ -272,7 +283,7 @@ impl<'a> Replay<'a> {
         &self,
         path: &str,
         size: Option<u64>,
-        actions: &mut dyn Actions,
+        sink: Sink<'_, '_>,
     ) -> Result<Result<(), Unusable>, CannotCheck> {
         let Some(bytes) = self.read(path)? else {
             return Ok(Err(Unusable::new(format!("{path} was listed, but is not there"))));
@@ -280,10 +291,12 @@ impl<'a> Replay<'a> {
         if size.is_some_and(|size| size != bytes.len() as u64) {
             return Err(CannotCheck::Changed { path: path.to_owned() });
         }
-        let read = if path.ends_with(".json") {
-            read_json(&bytes, self.options.line_limit, actions)
-        } else {
-            read_parquet(&bytes, actions)
+        let is_json = path.ends_with(".json");
+        let read = match sink {
+            Sink::State(state) if is_json => read_json(&bytes, self.options.line_limit, state),
+            Sink::State(state) => read_parquet_on(self.options.threads, &bytes, state),
+            Sink::Actions(actions) if is_json => read_json(&bytes, self.options.line_limit, actions),
+            Sink::Actions(actions) => read_parquet(&bytes, actions),
         };
         Ok(read.map_err(|Unusable(why)| Unusable::new(format!("{path}: {why}"))))
     }
@@ -303,7 +316,7 @@ impl<'a> Replay<'a> {
         self.reader.will_read(&paths.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>());
         for (path, source) in paths {
             let mut actions = AddsOnly { source, take };
-            if !matches!(self.read_into(&path, None, &mut actions)?, Ok(())) {
+            if !matches!(self.read_into(&path, None, Sink::Actions(&mut actions))?, Ok(())) {
                 return Err(CannotCheck::Changed { path });
             }
         }
@@ -311,8 +324,34 @@ impl<'a> Replay<'a> {
     }
 }
 
+fn read(reader: &dyn LogReader, path: &str) -> Result<Option<Bytes>, CannotCheck> {
+    match reader.read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(ReadError::Gone) => Ok(None),
+        Err(ReadError::Failed(cause)) => Err(CannotCheck::Read { path: path.to_owned(), cause }),
+    }
+}
+
+type File = Result<Option<Bytes>, CannotCheck>;
+
+fn parse<'p>(mut commit: Commit<'p>, file: File, limit: usize) -> Result<Result<Commit<'p>, Unusable>, CannotCheck> {
+    let read = match file? {
+        Some(bytes) => read_json(&bytes, limit, &mut commit),
+        None => Err(Unusable::new("it was listed, but is not there")),
+    };
+    Ok(read.map(|()| commit))
+}
+
 fn point(version: u64, state: &State<'_>, time: Option<i64>) -> Point {
     Point { version, loadable: state.is_loadable(), whole: state.is_whole(), counts: state.counts, time }
+}
+
+/// Where the actions of a file of a checkpoint go.
+enum Sink<'s, 'p> {
+    /// Into the state, on as many threads as there are.
+    State(&'s mut State<'p>),
+    /// One by one, in their order.
+    Actions(&'s mut dyn Actions),
 }
 
 struct InfoOnly(CommitInfo);

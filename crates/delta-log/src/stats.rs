@@ -12,10 +12,15 @@ struct Stats {
 /// `numRecords` of a JSON text of statistics (PROTOCOL.md, "Per-file Statistics"); none when it is not there, or the text is no
 /// statistics. Writers begin with it, so that mostly nothing else is looked at.
 pub(crate) fn num_records(stats: &[u8]) -> Option<u64> {
-    if let Some(number) = leading(stats, b"{\"numRecords\":") {
+    if let Some(number) = leading_records(stats) {
         return Some(number);
     }
     serde_json::from_slice::<Stats>(stats).ok()?.num_records
+}
+
+/// As [`num_records`], where it is what the text begins with.
+pub(crate) fn leading_records(stats: &[u8]) -> Option<u64> {
+    leading(stats, b"{\"numRecords\":")
 }
 
 /// As [`num_records`], of the text inside of a JSON string as it stands in a commit, escapes and all.

@@ -1,6 +1,6 @@
 //! Tables that were found, and given verdicts.
 
-use std::sync::Arc;
+use std::{num::NonZero, sync::Arc};
 
 use bytes::Bytes;
 use levee_delta_log::{
@@ -13,6 +13,11 @@ use crate::{
     log::{Asking, with_log},
     store::Store,
 };
+
+/// These options, with a thread for each core. More than one of them work only where a checkpoint is large or commits are many.
+fn on_all_cores(options: &Options) -> Options {
+    options.clone().with_threads(std::thread::available_parallelism().map_or(1, NonZero::get))
+}
 
 /// The name of the error of a table that could not be checked.
 pub const CANNOT_CHECK: &str = "Levee.CannotCheck";
@@ -44,7 +49,7 @@ pub(crate) async fn verdict<S: Store>(
     listing: &Arc<Listing>,
     options: &Options,
 ) -> Result<TableVerdict, StageError> {
-    let (name, options) = (root.to_owned(), options.clone());
+    let (name, options) = (root.to_owned(), on_all_cores(options));
     replay(store, root, listing, move |listing, log| levee_delta_log::verdict(&name, listing, log, &options)).await
 }
 
@@ -58,7 +63,7 @@ pub(crate) async fn verdict_by_shards<S: Store>(
     shards: u32,
     options: &Options,
 ) -> Result<TableVerdict, StageError> {
-    let (name, options) = (root.to_owned(), options.clone());
+    let (name, options) = (root.to_owned(), on_all_cores(options));
     asking(store, root, move |log| {
         let mut listing_of = |index| log.list(index, shards);
         levee_delta_log::verdict_by_shards(&name, shards, &mut listing_of, log, &options)
@@ -77,7 +82,7 @@ pub async fn at_version<S: Store>(
     options: &Options,
     version: u64,
 ) -> Result<AtVersion, StageError> {
-    let options = options.clone();
+    let options = on_all_cores(options);
     replay(store, root, listing, move |listing, log| levee_delta_log::at_version(listing, log, &options, version)).await
 }
 
@@ -92,7 +97,7 @@ pub async fn version_as_of<S: Store>(
     options: &Options,
     at_ms: i64,
 ) -> Result<Option<u64>, StageError> {
-    let options = options.clone();
+    let options = on_all_cores(options);
     replay(store, root, listing, move |listing, log| levee_delta_log::version_as_of(listing, log, &options, at_ms))
         .await
 }
@@ -108,7 +113,7 @@ pub async fn described<S: Store>(
     options: &Options,
     version: u64,
 ) -> Result<Described, StageError> {
-    let options = options.clone();
+    let options = on_all_cores(options);
     replay(store, root, listing, move |listing, log| levee_delta_log::described(listing, log, &options, version)).await
 }
 
@@ -124,7 +129,7 @@ pub async fn needs<S: Store>(
     version: u64,
     keep: impl Fn(&Need<'_>) -> bool + Send + 'static,
 ) -> Result<Vec<Needed>, StageError> {
-    let options = options.clone();
+    let options = on_all_cores(options);
     let mut needed = replay(store, root, listing, move |listing, log| {
         let mut kept = Vec::new();
         let mut take = |need: Need<'_>| {
@@ -151,7 +156,7 @@ pub async fn live_files<S: Store>(
     options: &Options,
     version: u64,
 ) -> Result<Vec<LiveFile>, StageError> {
-    let options = options.clone();
+    let options = on_all_cores(options);
     replay(store, root, listing, move |listing, log| {
         let mut files = Vec::new();
         let mut take = |file| {
@@ -189,7 +194,7 @@ pub async fn restore_commit<S: Store>(
     (from, to): (u64, u64),
     facts: RestoreFacts,
 ) -> Result<(Vec<u8>, RestoreSummary), StageError> {
-    let options = options.clone();
+    let options = on_all_cores(options);
     replay(store, root, listing, move |listing, log| {
         let mut commit = Vec::new();
         let mut write = |bytes: &[u8]| {

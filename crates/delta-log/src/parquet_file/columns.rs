@@ -20,6 +20,8 @@ pub(super) struct Group<'a> {
     pub(super) file: &'a Bytes,
     pub(super) metadata: &'a RowGroupMetaData,
     pub(super) budget: &'a Budget,
+    /// The first row that is read, of columns that do not repeat.
+    pub(super) from: usize,
 }
 
 impl<'a> Group<'a> {
@@ -47,8 +49,10 @@ impl<'a> Group<'a> {
         }
         let descriptor = column.column_descr_ptr();
         let (max_def, max_rep) = (descriptor.max_def_level(), descriptor.max_rep_level());
-        let pages = Pages::new(self.file, column, self.budget.clone())?;
-        let reader = get_typed_column_reader::<T>(get_column_reader(descriptor, Box::new(pages)));
+        let pages = Pages::new(self.file, column, self.budget.clone())?.starting_at(self.from);
+        let mut reader = get_typed_column_reader::<T>(get_column_reader(descriptor, Box::new(pages)));
+        // A column that ends before it is read as one that has no more rows.
+        reader.skip_records(self.from)?;
         Ok(Levels { reader, max_def, max_rep, defs: Vec::new(), reps: Vec::new(), values: Vec::new(), taken: 0 })
     }
 
@@ -79,21 +83,25 @@ pub(super) struct Levels<T: DataType> {
 }
 
 impl<T: DataType> Levels<T> {
-    /// Reads the next records, [`BATCH`] at most; says how many.
-    pub(super) fn fill(&mut self) -> Result<usize> {
+    /// Reads the next records, so many at most; says how many.
+    pub(super) fn fill(&mut self, most: usize) -> Result<usize> {
         self.defs.clear();
         self.reps.clear();
         self.values.clear();
         self.taken = 0;
         let reps = (self.max_rep > 0).then_some(&mut self.reps);
         let defs = (self.max_def > 0).then_some(&mut self.defs);
-        let (records, ..) = self.reader.read_records(BATCH, defs, reps, &mut self.values)?;
+        let (records, ..) = self.reader.read_records(most, defs, reps, &mut self.values)?;
         Ok(records)
     }
 
-    /// Reads as many records as another column had.
-    pub(super) fn fill_as(&mut self, records: usize) -> Result<()> {
-        if self.fill()? == records { Ok(()) } else { Err(ParquetError::General("its columns differ in length".into())) }
+    /// As [`Self::fill`]; they have to be as many as another column had.
+    pub(super) fn fill_as(&mut self, most: usize, records: usize) -> Result<()> {
+        if self.fill(most)? == records {
+            Ok(())
+        } else {
+            Err(ParquetError::General("its columns differ in length".into()))
+        }
     }
 
     pub(super) const fn is_repeated(&self) -> bool {
@@ -133,17 +141,17 @@ pub(super) enum Numbers {
 }
 
 impl Numbers {
-    pub(super) fn fill_as(&mut self, records: usize) -> Result<()> {
+    pub(super) fn fill_as(&mut self, most: usize, records: usize) -> Result<()> {
         match self {
-            Self::Narrow(column) => column.fill_as(records),
-            Self::Wide(column) => column.fill_as(records),
+            Self::Narrow(column) => column.fill_as(most, records),
+            Self::Wide(column) => column.fill_as(most, records),
         }
     }
 
-    pub(super) fn fill(&mut self) -> Result<usize> {
+    pub(super) fn fill(&mut self, most: usize) -> Result<usize> {
         match self {
-            Self::Narrow(column) => column.fill(),
-            Self::Wide(column) => column.fill(),
+            Self::Narrow(column) => column.fill(most),
+            Self::Wide(column) => column.fill(most),
         }
     }
 

@@ -40,6 +40,11 @@ impl Shape {
         Self { kind: column.physical_type(), levels }
     }
 
+    /// Whether there are repetition levels: where not, each row has one value or none.
+    pub(super) const fn is_repeated(self) -> bool {
+        self.levels[0]
+    }
+
     /// Whether levels of these encodings can be read, those of repetition first. Writers name any encoding for levels that a page
     /// does not have.
     pub(super) fn reads_levels(self, encodings: [Encoding; 2]) -> bool {

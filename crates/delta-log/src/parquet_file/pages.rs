@@ -126,6 +126,10 @@ pub(super) struct Pages {
     values_left: i64,
     budget: Budget,
     next: VecDeque<(Header, Bytes)>,
+    /// The first value that is wanted: what is before it was taken from the budget by who reads that.
+    from: u64,
+    /// Values in front of the next page.
+    at: u64,
 }
 
 impl Pages {
@@ -142,7 +146,20 @@ impl Pages {
             values_left: chunk.num_values(),
             budget,
             next: VecDeque::new(),
+            from: 0,
+            at: 0,
         })
+    }
+
+    /// These pages, for a reader of the rows from this one on; another one reads those before.
+    pub(super) const fn starting_at(mut self, row: usize) -> Self {
+        self.from = row as u64;
+        self
+    }
+
+    /// Whether the next page is this reader's to account for, however many readers share it.
+    const fn is_mine(&self, header: Header) -> bool {
+        if header.kind == 2 { self.from == 0 } else { self.at >= self.from }
     }
 
     /// Reads ahead to the next header that is of a page of data or a dictionary.
@@ -175,11 +192,19 @@ impl Pages {
     /// Takes a page's size from what may be decompressed.
     fn spend(&self, header: Header) -> Result<usize> {
         let size = u64::from(whole(header.size)?);
-        let spent = self.budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(size));
+        let spent = if self.is_mine(header) { size } else { 0 };
+        let spent = self.budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(spent));
         if size > PAGE_LIMIT || spent.is_err() {
             return Err(broken("its pages are too large for a file of its size"));
         }
         usize::try_from(size).map_err(|_| broken("a page is too large"))
+    }
+
+    fn pass(&mut self, header: Header) -> Result<()> {
+        if header.kind != 2 {
+            self.at += u64::from(whole(header.values)?);
+        }
+        Ok(())
     }
 
     fn page(&self, header: Header, bytes: &Bytes) -> Result<Page> {
@@ -261,7 +286,7 @@ impl Pages {
         let mut plain = levels.to_vec();
         delta::plain(form, self.shape, values, whole(header.values)? as usize, limit, &mut plain)
             .ok_or_else(|| broken("a page of delta encoding is broken or too large"))?;
-        let grown = plain.len().saturating_sub(buf.len()) as u64;
+        let grown = if self.is_mine(header) { plain.len().saturating_sub(buf.len()) as u64 } else { 0 };
         let _ = self.budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(grown)));
         Ok((plain.into(), Encoding::PLAIN))
     }
@@ -271,14 +296,21 @@ impl PageReader for Pages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
         self.peek()?;
         let Some((header, bytes)) = self.next.pop_front() else { return Ok(None) };
-        self.page(header, &bytes).map(Some)
+        let page = self.page(header, &bytes)?;
+        self.pass(header)?;
+        Ok(Some(page))
     }
 
     fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
         let Some(header) = self.peek()? else { return Ok(None) };
         let values = whole(header.values)? as usize;
         Ok(Some(PageMetadata {
-            num_rows: if header.kind == 3 { Some(whole(header.rows)? as usize) } else { None },
+            // Where nothing is repeated, values are rows, whatever a header says.
+            num_rows: if header.kind == 3 && self.shape.is_repeated() {
+                Some(whole(header.rows)? as usize)
+            } else {
+                None
+            },
             num_levels: (header.kind != 2).then_some(values),
             is_dict: header.kind == 2,
         }))
@@ -286,8 +318,10 @@ impl PageReader for Pages {
 
     fn skip_next_page(&mut self) -> Result<()> {
         self.peek()?;
-        self.next.pop_front();
-        Ok(())
+        match self.next.pop_front() {
+            Some((header, _)) => self.pass(header),
+            None => Ok(()),
+        }
     }
 }
 

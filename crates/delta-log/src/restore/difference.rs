@@ -9,9 +9,10 @@ use crate::{
     ids::{AsIs, Id, Shard},
     listing::Listing,
     names::LOG,
+    presence::{Live, Presence},
     reader::{CannotCheck, LogReader, Options},
     replay::{Replay, Segment, Stop},
-    state::{Live, Presence, State},
+    state::State,
 };
 
 /// Files that only one of the versions has: by which file of the log they were added, and their sizes.

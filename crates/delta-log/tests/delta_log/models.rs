@@ -155,8 +155,12 @@ proptest! {
         };
         let given = verdict_by_shards("t", count, &mut of_shard, &made.table, &options).unwrap();
         prop_assert_eq!(&whole, &given);
+        let on_threads = options.clone().with_threads(3);
+        prop_assert_eq!(&whole, &verdict("t", &listing, &made.table, &on_threads).unwrap());
+        prop_assert_eq!(&whole, &verdict("t", &listing, &made.table, &on_threads.with_shard_objects(size)).unwrap());
         let at = |options: &Options| at_version(&listing, &made.table, options, made.latest).unwrap();
         prop_assert_eq!(at(&options), at(&options.clone().with_shard_objects(size)));
+        prop_assert_eq!(at(&options), at(&options.clone().with_threads(2)));
     }
 
     /// What is asked for makes the version whole in an empty place, and nothing of it can be left out.

@@ -90,13 +90,58 @@ fn written(properties: WriterProperties) -> (Table, u64) {
     .set_column_encoding("add.path".into(), Encoding::DELTA_BYTE_ARRAY).build())]
 #[case::small_pages(WriterProperties::builder().set_data_page_row_count_limit(100).set_write_batch_size(50).build())]
 #[case::small_groups(WriterProperties::builder().set_data_page_size_limit(500).set_write_batch_size(7).build())]
-fn every_way_of_writing_a_checkpoint_is_read_alike(#[case] properties: WriterProperties) {
+fn every_way_of_writing_a_checkpoint_is_read_alike(
+    #[case] properties: WriterProperties,
+    #[values(1, 2, 5)] threads: usize,
+) {
     let (table, files) = written(properties);
-    let answer = verdict("t", &table.listing(), &table, &Options::default()).unwrap();
+    let answer = verdict("t", &table.listing(), &table, &Options::default().with_threads(threads)).unwrap();
     assert_eq!(answer.verdict, Verdict::Whole, "{answer:#?}");
     let facts = answer.newest_whole.unwrap();
     assert_eq!((facts.files, facts.deletion_vectors, facts.rows), (files, 3000, Some(3000 + 6000 * 7)));
     assert_eq!(facts.bytes, (0..files).map(|number| number % 100).sum::<u64>());
+}
+
+#[test]
+fn checkpoint_that_is_lacking_or_broken_somewhere_has_one_answer_on_any_number_of_threads() {
+    let small = || WriterProperties::builder().set_data_page_row_count_limit(500).set_write_batch_size(100);
+    for properties in [small().build(), small().set_writer_version(WriterVersion::PARQUET_2_0).build()] {
+        let (mut table, _) = written(properties);
+        let keys: Vec<String> = table.objects.keys().filter(|key| key.starts_with("date")).cloned().collect();
+        keys.iter().step_by(1500).for_each(|key| table.delete(key));
+        let checkpoint = table.objects[&classic_key(7)].clone();
+        let mut broken = 0;
+        for part in 0..40 {
+            let mut bytes = checkpoint.to_vec();
+            if part > 0 {
+                bytes[checkpoint.len() * part / 40] ^= 0xff;
+            }
+            table.put(&classic_key(7), bytes);
+            let ask =
+                |threads| verdict("t", &table.listing(), &table, &Options::default().with_threads(threads)).unwrap();
+            let alone = ask(1);
+            broken += usize::from(alone.latest_loadable_version.is_none());
+            assert!(alone.missing_in_all.objects > 0 || alone.latest_loadable_version.is_none());
+            for threads in [0, 2, 3] {
+                assert_eq!(ask(threads), alone, "part {part}, {threads} threads");
+            }
+        }
+        assert!((1..40).contains(&broken), "{broken} of 40 are passed over");
+    }
+}
+
+/// On several threads files are read ahead.
+#[test]
+fn commit_behind_a_broken_one_is_never_needed() {
+    let mut table = Table::plain(9);
+    table.put(&commit_key(4), "{");
+    for threads in [1, 4] {
+        let options = Options::default().with_threads(threads);
+        let behind = verdict("t", &table.listing(), &Failing(&table, commit_key(5)), &options).unwrap();
+        assert_eq!((behind.newest_whole_version, behind.latest_version), (Some(3), Some(9)));
+        let before = verdict("t", &table.listing(), &Failing(&table, commit_key(3)), &options);
+        assert!(matches!(before, Err(CannotCheck::Read { .. })), "{before:?}");
+    }
 }
 
 /// Every byte of a small checkpoint changed, and every length of it.
