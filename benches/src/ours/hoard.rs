@@ -23,6 +23,7 @@ struct Keys(Vec<String>);
 
 impl Rows for Hoarding {
     type File = Keys;
+    const AT_A_TIME: usize = 16;
 
     fn file(&self, _index: usize, _stop: &CancellationToken) -> Keys {
         Keys::default()

@@ -1,14 +1,18 @@
-//! manifest-ready's scan, counting alone.
+//! manifest-ready's scan, grouping by table and class.
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Instant};
 
-use anyhow::Result;
-use levee_ledger::state::Decision;
+use anyhow::{Result, ensure};
+use levee_formats::inventory::Row;
+use levee_ledger::state::{Amount, Decision};
 use levee_manifest_ready::{
     decide::{Decider, Rules},
-    scan::{Count, Counting, scan as scan_files},
+    scan::{Count, FileRows, Rows, scan as scan_files},
+    tables::ByTable,
 };
-use serde_json::{Map, Value, json};
+use levee_stage::StageError;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::{Folder, folder::manifest, wait};
 use crate::Outcome;
@@ -19,27 +23,77 @@ pub(super) fn scan(folder: &Path, threads: usize) -> Result<Outcome> {
         let (manifest, _) = manifest(folder)?;
         let decider = Decider::new(&Rules::default(), &manifest.schema).map_err(anyhow::Error::msg)?;
         let files = Arc::new(Folder(folder.to_owned()));
-        let (count, _) = scan_files(files, &manifest, Arc::new(decider), &Counting).await?;
+        let (count, files) = scan_files(files, &manifest, Arc::new(decider), &Grouping).await?;
+        let mut groups = Groups::default();
+        files.into_iter().for_each(|file| groups.merge(file));
         let bytes = manifest.files.iter().map(|file| file.size).sum();
-        Ok(Outcome::since(began, count.objects, bytes, Value::Object(answer(&count))))
+        Ok(Outcome::since(began, count.objects, bytes, answer(&count, groups)?))
     })
 }
 
-fn answer(count: &Count) -> Map<String, Value> {
-    let large = count.of(Decision::Large);
-    let mut answer = Map::from_iter([
-        ("rows".to_owned(), json!(count.objects)),
-        ("bytes".to_owned(), json!(count.bytes)),
-        ("large".to_owned(), json!({ "rows": large.rows, "bytes": large.bytes })),
-        ("archived".to_owned(), json!(count.archived)),
-    ]);
-    if let Some(groups) = groups(count) {
-        answer.extend(groups);
-    }
-    answer
+/// Groups all rows.
+struct Grouping;
+
+/// What the rows come to by table and by class.
+#[derive(Default)]
+struct Groups {
+    tables: ByTable,
+    classes: Vec<(String, Amount)>,
 }
 
-/// `tables` and `classes`: rows and bytes by name, where the count has them.
-fn groups(_count: &Count) -> Option<Map<String, Value>> {
-    None
+impl Groups {
+    fn class(&mut self, class: &str, amount: Amount) {
+        match self.classes.iter_mut().find(|(name, _)| name == class) {
+            Some((_, sum)) => sum.add(amount),
+            None => self.classes.push((class.to_owned(), amount)),
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.tables.merge(other.tables);
+        other.classes.iter().for_each(|(class, amount)| self.class(class, *amount));
+    }
+}
+
+impl Rows for Grouping {
+    type File = Groups;
+    const AT_A_TIME: usize = 16;
+
+    fn file(&self, _index: usize, _stop: &CancellationToken) -> Groups {
+        Groups::default()
+    }
+}
+
+impl FileRows for Groups {
+    type Done = Self;
+
+    fn row(&mut self, row: &Row<'_>, _decision: Decision) -> Result<(), StageError> {
+        let bytes = row.size.unwrap_or(0);
+        self.tables.add(&row.key, bytes);
+        self.class(row.storage_class.as_deref().unwrap_or_default(), Amount { rows: 1, bytes });
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), StageError> {
+        Ok(())
+    }
+
+    async fn finish(self) -> Result<Self, StageError> {
+        Ok(self)
+    }
+
+    async fn abort(self) {}
+}
+
+fn answer(count: &Count, groups: Groups) -> Result<Value> {
+    let (tables, rest) = groups.tables.largest_first();
+    ensure!(rest.rows == 0, "there are too many tables");
+    Ok(json!({
+        "rows": count.objects,
+        "bytes": count.bytes,
+        "large": count.of(Decision::Large),
+        "archived": count.archived,
+        "classes": groups.classes.into_iter().collect::<BTreeMap<_, _>>(),
+        "tables": tables.into_iter().collect::<BTreeMap<_, _>>(),
+    }))
 }

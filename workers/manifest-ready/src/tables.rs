@@ -2,12 +2,7 @@
 
 use std::collections::HashMap;
 
-use levee_formats::inventory::Row;
-use levee_ledger::state::{Amount, Decision};
-use levee_stage::StageError;
-use tokio_util::sync::CancellationToken;
-
-use crate::scan::{FileRows, Rows};
+use levee_ledger::state::Amount;
 
 /// Tables that are told apart; the objects of further ones are counted together.
 const MOST: usize = 10_000;
@@ -87,37 +82,6 @@ impl ByTable {
             self.rest.add(amount);
         }
     }
-}
-
-/// Groups all rows by table.
-pub struct Grouping;
-
-impl Rows for Grouping {
-    type File = ByTable;
-    const AT_A_TIME: usize = 16;
-
-    fn file(&self, _index: usize, _stop: &CancellationToken) -> ByTable {
-        ByTable::default()
-    }
-}
-
-impl FileRows for ByTable {
-    type Done = Self;
-
-    fn row(&mut self, row: &Row<'_>, _decision: Decision) -> Result<(), StageError> {
-        self.add(&row.key, row.size.unwrap_or(0));
-        Ok(())
-    }
-
-    async fn flush(&mut self) -> Result<(), StageError> {
-        Ok(())
-    }
-
-    async fn finish(self) -> Result<Self, StageError> {
-        Ok(self)
-    }
-
-    async fn abort(self) {}
 }
 
 #[cfg(test)]

@@ -46,6 +46,12 @@ impl FailedRow {
         }
     }
 
+    /// The error code, where the row has one.
+    #[must_use]
+    pub fn error_code(&self) -> Option<&str> {
+        self.error_code.as_deref()
+    }
+
     /// Whether the object has to be looked for: the report alone does not prove that it is gone.
     pub(crate) fn said_to_be_gone(&self) -> bool {
         self.class == FailureClass::Vanished && self.head.is_none()
