@@ -107,7 +107,7 @@ fn part(lake: &Lake, size: &Size, rows: Range<u64>, folder: &Path) -> Result<Par
             error_code: "",
             message: "Successful",
         };
-        if chance % FAILED_OF != 0 {
+        if !chance.is_multiple_of(FAILED_OF) {
             return Ok(succeeded.row(&result)?);
         }
         let kind = usize::try_from(chance / FAILED_OF % FAILURES.len() as u64)?;

@@ -66,6 +66,8 @@ fn cpu_seconds(pid: u32) -> Option<f64> {
 }
 
 /// The peak of memory of a process in KiB: `VmHWM` of proc(5). None when the process is gone.
+///
+/// The rig of the tests has the same; without it a contestant is built without the twin.
 fn peak_memory_kib(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix("kB")?.trim().parse().ok()
