@@ -19,6 +19,7 @@ mod nights {
     mod restores;
     mod retries;
     mod schedules;
+    mod slices;
     mod snapshots;
     mod stages;
     mod support;

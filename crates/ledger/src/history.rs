@@ -79,12 +79,12 @@ pub struct Record {
 }
 
 impl Record {
-    /// The stage that wrote it: what stands between the number and the attempt.
+    /// The stage that wrote it: what stands between the number and the attempt, or the slice.
     #[must_use]
     pub fn stage(&self) -> &str {
         let name = self.name.split(['.', '/']).next().unwrap_or_default();
         let name = name.split_once('-').map_or(name, |(_, rest)| rest);
-        let end = ["-attempt-", "-redrive-"].iter().filter_map(|mark| name.find(mark)).min();
+        let end = ["-attempt-", "-redrive-", "-slice"].iter().filter_map(|mark| name.find(mark)).min();
         end.and_then(|end| name.get(..end)).unwrap_or(name)
     }
 
@@ -345,6 +345,8 @@ mod tests {
     #[case::failed("04-job-poll-attempt-1-failed.json", "job-poll", true)]
     #[case::redrive("06-large-copy-redrive-0-incomplete.json", "large-copy", true)]
     #[case::list("05-report-parse-attempt-1-failures.jsonl", "report-parse", false)]
+    #[case::slices("01-manifest-ready-slices.json", "manifest-ready", false)]
+    #[case::slice("01-manifest-ready-slice-007-count.json", "manifest-ready", false)]
     #[case::receipt("receipt.json", "receipt", false)]
     #[case::nothing("", "", false)]
     fn name_of_a_record_says_its_stage_and_whether_it_failed(

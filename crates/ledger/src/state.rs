@@ -39,6 +39,9 @@ pub struct ObjectPointer {
     pub version_id: Option<String>,
 }
 
+/// `$.run.slice_files` where nothing is said.
+pub const SLICE_FILES: u32 = 512;
+
 /// `$.run`: the input of the execution, what the schedule or the operator asks for. In a restore, whose `restore` says so, the
 /// source is the snapshot bucket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +78,9 @@ pub struct Run {
     /// How often rows that failed in passing are copied again without anybody's doing, 0 to 10. A redrive starts afresh.
     #[serde(default = "defaults::retries")]
     pub retries: u8,
+    /// How many data files of an inventory are read by one worker. One that has more is read in slices, side by side.
+    #[serde(default = "defaults::slice_files", skip_serializing_if = "defaults::is_slice_files")]
+    pub slice_files: u32,
     /// Which objects are backed up; all without it.
     #[serde(default, skip_serializing_if = "Selection::is_everything")]
     pub selection: Selection,
@@ -414,5 +420,12 @@ mod defaults {
     }
     pub(super) fn priority() -> i32 {
         10
+    }
+    pub(super) fn slice_files() -> u32 {
+        super::SLICE_FILES
+    }
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub(super) fn is_slice_files(files: &u32) -> bool {
+        *files == slice_files()
     }
 }

@@ -61,6 +61,9 @@ impl Run {
         if self.retries > MAX_RETRIES {
             problems.push(format!("`run.retries` is {}, at most {MAX_RETRIES} are allowed", self.retries));
         }
+        if self.slice_files == 0 {
+            problems.push("`run.slice_files` is 0, a slice has one data file at least".to_owned());
+        }
         self.date_problems(&mut problems);
         problems.extend(Selector::new(&self.selection).err().unwrap_or_default());
         archived(&mut problems, self.archived);

@@ -3,7 +3,8 @@
 use levee_ledger::{
     restore::{RestoreExecution, RestorePlan},
     state::{
-        ArchivedPolicy, InventoryLocation, ObjectPointer, Restoration, Restoring, Run, Selection, SnapshotSettings,
+        ArchivedPolicy, InventoryLocation, ObjectPointer, Restoration, Restoring, Run, SLICE_FILES, Selection,
+        SnapshotSettings,
     },
 };
 
@@ -28,6 +29,7 @@ pub fn run_of(plan: &RestorePlan, execution: &RestoreExecution<'_>, pointer: Obj
         stall_limit_hours: 6,
         priority: if drill { PRIORITY_OF_DRILLS } else { PRIORITY },
         retries: 3,
+        slice_files: SLICE_FILES,
         selection: Selection::default(),
         archived: if archived { ArchivedPolicy::Restore(Restoring::default()) } else { ArchivedPolicy::Fail },
         snapshot: SnapshotSettings::default(),

@@ -6,7 +6,7 @@ locals {
   # The records that a stage writes, below runs/<source>/<date>/ (claims) or runs/<source>/<date>/<execution>/, and for a
   # restore below restores/<source>/<id>/.
   stage_records = {
-    manifest-ready   = ["claim-*.json", "01-manifest-ready.json", "plan-*"]
+    manifest-ready   = ["claim-*.json", "01-manifest-ready.json", "01-manifest-ready-slice*.json", "plan-*"]
     bucket-provision = ["02-bucket-provision.json"]
     job-submit       = ["03-job-submit-attempt-*.json"]
     job-poll         = ["04-job-poll-attempt-*.json"]
@@ -62,7 +62,7 @@ locals {
   stage_own = {
     manifest-ready = [
       { Sid = "ManifestReadyFindsInventories", Effect = "Allow", Action = "s3:ListBucket", Resource = local.bucket_arns.manifests },
-      { Sid = "ManifestReadyReadsInventories", Effect = "Allow", Action = "s3:GetObject", Resource = "${local.bucket_arns.manifests}/*" },
+      { Sid = "ManifestReadyReadsInventories", Effect = "Allow", Action = ["s3:GetObject", "s3:GetObjectVersion"], Resource = "${local.bucket_arns.manifests}/*" },
       { Sid = "ManifestReadyGivesUpUploads", Effect = "Allow", Action = "s3:AbortMultipartUpload", Resource = "${local.bucket_arns.ledger}/runs/*/plan-*" },
       { Sid = "ManifestReadyAsksForTheOwnerOfAClaim", Effect = "Allow", Action = "states:DescribeExecution", Resource = local.execution_arns },
       { Sid = "ManifestReadyTellsOfRuns", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },

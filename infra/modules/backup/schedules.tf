@@ -8,6 +8,7 @@ locals {
     stall_limit_hours    = source.stall_limit_hours == 6 ? null : source.stall_limit_hours
     priority             = source.priority == 10 ? null : source.priority
     retries              = source.retries == 3 ? null : source.retries
+    slice_files          = source.slice_files == 512 ? null : source.slice_files
   } }
   run_selection = { for name, source in var.sources : name => merge(
     { for key, patterns in { include = source.selection.include, exclude = source.selection.exclude } :

@@ -37,6 +37,7 @@ variable "sources" {
       stall_limit_hours       how long a copy job may stand still
       priority                of the copy jobs among the account's jobs; higher goes first
       retries                 how often rows that failed in passing are copied again without anybody's doing, 0 to 10
+      slice_files             data files of an inventory that one worker reads; an inventory with more of them is read in slices
       selection               which objects are backed up; all without it. include and exclude are lists of { prefix = "..." } or
                               { glob = "..." }, storage_classes a list of classes; docs/plan.md says what they take
       archived                what is done about archived objects: policy fail (the run stops on them), skip, or restore; then tier
@@ -56,6 +57,7 @@ variable "sources" {
     stall_limit_hours    = optional(number, 6)
     priority             = optional(number, 10)
     retries              = optional(number, 3)
+    slice_files          = optional(number, 512)
     selection = optional(object({
       include         = optional(list(object({ prefix = optional(string), glob = optional(string) })), [])
       exclude         = optional(list(object({ prefix = optional(string), glob = optional(string) })), [])
@@ -96,6 +98,10 @@ variable "sources" {
   validation {
     condition     = alltrue([for name, source in var.sources : source.retries >= 0 && source.retries <= 10 && floor(source.retries) == source.retries])
     error_message = "retries is a whole number from 0 to 10."
+  }
+  validation {
+    condition     = alltrue([for name, source in var.sources : source.slice_files >= 1 && source.slice_files <= 4294967295 && floor(source.slice_files) == source.slice_files])
+    error_message = "slice_files is a whole number from 1 on."
   }
   validation {
     condition = alltrue(flatten([for name, source in var.sources : [for pattern in concat(source.selection.include, source.selection.exclude) :

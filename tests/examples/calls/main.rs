@@ -26,6 +26,7 @@ mod night;
 mod notify;
 mod restores;
 mod shapes;
+mod slices;
 mod special;
 mod table;
 mod tables;

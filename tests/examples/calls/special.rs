@@ -25,7 +25,7 @@ use crate::{
     drills, large,
     night::{BREAK_GLASS, GOOD, LOCKED, PLAIN, Played, builder, day, deliver, expect, furnished, ready},
     notify::SUBSCRIBERS_QUEUE,
-    restores, tables,
+    restores, slices, tables,
 };
 
 const SNAPSHOT: &str = "lake-events-31-mar-2026";
@@ -52,6 +52,8 @@ pub(crate) fn nights() -> Vec<(&'static str, Play)> {
         ("tables under a key that are mended", Box::pin(tables::mended(LOCKED))),
         ("counts that contradict each other", Box::pin(tables::contradicted())),
         ("plan in parts", Box::pin(large_plan())),
+        ("inventory in slices", Box::pin(slices::planned())),
+        ("inventory in slices, one of them damaged", Box::pin(slices::damaged())),
         ("restore beside", Box::pin(restores::beside(PLAIN))),
         ("restore from the snapshots of another source", Box::pin(restores::beside(LOCKED))),
         ("restore without copies", Box::pin(restores::without_copies(PLAIN))),

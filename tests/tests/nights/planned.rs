@@ -41,7 +41,7 @@ async fn sales() -> Rig {
     Rig::ready(SOURCE, keys.map(|key| ((*key).to_owned(), key.as_bytes().to_vec()))).await.unwrap()
 }
 
-fn input(rig: &Rig, settings: Value) -> Value {
+pub(crate) fn input(rig: &Rig, settings: Value) -> Value {
     let mut input = rig.plan.execution_input(day(), 2);
     let run = input["run"].as_object_mut().unwrap();
     run.extend(settings.as_object().unwrap().clone());
@@ -49,7 +49,7 @@ fn input(rig: &Rig, settings: Value) -> Value {
 }
 
 /// Plays a run with further settings to its end.
-async fn play(rig: &mut Rig, name: &str, settings: Value) -> Ended {
+pub(crate) async fn play(rig: &mut Rig, name: &str, settings: Value) -> Ended {
     let input = input(rig, settings);
     let execution = rig.start_with(name, &input).await.unwrap();
     rig.until_ended(&execution).await.unwrap()
@@ -59,7 +59,7 @@ async fn read(rig: &Rig, pointer: &ObjectPointer) -> Vec<u8> {
     rig.object(&rig.accounts.backup, &pointer.bucket, &pointer.key).await.unwrap().unwrap()
 }
 
-fn plan_of(ended: &Ended) -> Plan {
+pub(crate) fn plan_of(ended: &Ended) -> Plan {
     serde_json::from_value(ended.output["manifest"]["plan"].clone()).unwrap()
 }
 
@@ -82,7 +82,7 @@ async fn keys_in(rig: &Rig, manifest: &JobManifest) -> Vec<String> {
     keys
 }
 
-async fn lines(rig: &Rig, pointer: &ObjectPointer) -> Vec<Value> {
+pub(crate) async fn lines(rig: &Rig, pointer: &ObjectPointer) -> Vec<Value> {
     let text = String::from_utf8(read(rig, pointer).await).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -211,7 +211,7 @@ async fn selection_by_storage_class_takes_the_class() {
 }
 
 /// A rig with an inventory that the test has written: one data file for each list of rows.
-async fn by_hand(schema: &str, files: &[Vec<Record<'_>>]) -> Rig {
+pub(crate) async fn by_hand(schema: &str, files: &[Vec<Record<'_>>]) -> Rig {
     let rig = RigBuilder::new(SOURCE, "2026-04-02T02:00:00Z".parse().unwrap()).build().await.unwrap();
     rig.set_faults(InventoryFault::new(InventoryFaultKind::Missing).into());
     let schema = Schema::parse(schema).unwrap();
@@ -245,7 +245,7 @@ async fn by_hand(schema: &str, files: &[Vec<Record<'_>>]) -> Rig {
     rig
 }
 
-fn record<'a>(key: &'a str, size: u64, class: &'a str, further: &'a [(Column, &'a str)]) -> Record<'a> {
+pub(crate) fn record<'a>(key: &'a str, size: u64, class: &'a str, further: &'a [(Column, &'a str)]) -> Record<'a> {
     Record {
         bucket: SOURCE,
         key: key.as_bytes(),

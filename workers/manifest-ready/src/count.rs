@@ -8,6 +8,7 @@ use levee_formats::{
 };
 use levee_ledger::state::{Amount, Decision};
 use levee_stage::StageError;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     decide::{is_archived, is_large},
@@ -17,8 +18,8 @@ use crate::{
 /// Bad rows that the cause names; all are counted.
 const BAD_ROWS_NAMED: usize = 5;
 
-/// What the rows of an inventory add up to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What the rows of an inventory add up to. As JSON, that of rows which were all understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Count {
     /// All rows that could be read.
     pub objects: u64,
@@ -33,14 +34,18 @@ pub struct Count {
     /// Those of the rows that copy jobs are given at once.
     pub batch_keys: KeySum,
     /// Objects and bytes by what is done with them; in the order of [`DECISIONS`].
+    #[serde(rename = "decisions", with = "crate::by_decision")]
     decided: [Amount; DECISIONS.len()],
     /// Objects whose access tier the rules need and the inventory does not say.
+    #[serde(skip)]
     without_tier: u64,
+    #[serde(skip)]
     bad_rows: u64,
+    #[serde(skip)]
     first_bad_rows: Vec<String>,
 }
 
-const DECISIONS: [Decision; 6] = [
+pub(crate) const DECISIONS: [Decision; 6] = [
     Decision::Batch,
     Decision::Large,
     Decision::Restore,

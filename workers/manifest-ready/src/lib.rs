@@ -6,17 +6,22 @@
 //! pin -> scan: every data file, on all cores -> decide about each row -> count, and write the plan
 //! ```
 //!
+//! An inventory with many data files is read in slices, each of which is a task of its own: see [`slices`].
+//!
 //! Only a pin that passed every check is recorded in the ledger. A recorded pin wins over whatever is delivered later. A
 //! delivery that cannot be used fails the run, so that somebody looks at it; a redrive reads it afresh, in case it was mended,
 //! and else takes a later one.
 
+mod by_decision;
 mod count;
 pub mod decide;
 mod delivery;
+mod join;
 mod lists;
 mod pin;
 pub mod plan;
 pub mod scan;
+pub mod slices;
 mod source;
 pub mod stamp;
 pub mod tables;
@@ -37,8 +42,9 @@ use pin::Pinned;
 pub use pin::check_supported;
 use plan::PlanWriter;
 use scan::{Count, Counting, scan};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use slices::{Pin, Slice, SliceRead, Slicing};
 use source::ManifestBucket;
 
 /// The error of an inventory that did not arrive in time.
@@ -59,11 +65,37 @@ const BETWEEN_SCANS: SignedDuration = SignedDuration::from_mins(1);
 /// Looks after which the waits are the longer ones.
 const EAGER_LOOKS: u32 = 12;
 
-/// The part of the state that the stage reads: what was asked for.
+/// The part of the state that the stage reads: what was asked for, and where an inventory is read in slices, what there is of it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Input {
     /// `$.run`.
     pub run: Run,
+    /// `$.manifest`: absent at first, then the inventory that is read in slices.
+    #[serde(default)]
+    pub manifest: Option<Slicing>,
+    /// The slice that is to be read; absent when they are to be joined.
+    #[serde(default)]
+    pub slice: Option<Slice>,
+}
+
+/// What the stage answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// The inventory that the run copies, counted: `$.manifest` from then on.
+    Whole(Box<Manifest>),
+    /// The inventory has to be read in slices: `$.manifest` until they are joined.
+    Sliced(Slicing),
+    /// A slice was read.
+    Slice(SliceRead),
+}
+
+/// A delivery that passed the checks of its manifest.
+enum Checked {
+    /// It was read to its last row.
+    Whole(Box<Manifest>),
+    /// It has to be read in slices.
+    Sliced(Pin),
 }
 
 /// The stage.
@@ -86,7 +118,8 @@ impl ManifestReady {
         }
     }
 
-    /// Reads the delivery to its last row, and writes the plan where one is needed.
+    /// Reads the delivery to its last row, and writes the plan where one is needed. One that has to be read in slices is left to
+    /// them.
     async fn check(
         &self,
         deliveries: &Deliveries<'_>,
@@ -94,13 +127,15 @@ impl ManifestReady {
         run: &Run,
         key: &RunKey,
         threshold: Timestamp,
-    ) -> Result<Manifest, StageError> {
+    ) -> Result<Checked, StageError> {
         let pinned = pin::pin(&self.aws.s3, deliveries, &self.account, folder, run, threshold).await?;
         let rules = Rules::of(run);
-        let place = format!("s3://{}/{}", pinned.pointer.bucket, pinned.pointer.key);
-        let decider = Decider::new(&rules, &pinned.manifest.schema);
-        let decider = Arc::new(decider.map_err(|problem| pin::unsupported(&place, &problem))?);
+        let decider = self.decider(&pinned, &rules)?;
         tell_what_is_unknown(&pinned);
+        let pin = Pin::of(&pinned);
+        if pin.is_sliced(run) {
+            return Ok(Checked::Sliced(pin));
+        }
         let (count, plan) = if rules.ask_for_a_plan() {
             self.plan(key, &pinned, &rules, &decider).await?
         } else {
@@ -108,7 +143,14 @@ impl ManifestReady {
             let (count, _) = scan(self.files(&pinned), &pinned.manifest, Arc::clone(&decider), &Counting).await?;
             if count.is_all_batch() { (count, None) } else { self.plan(key, &pinned, &rules, &decider).await? }
         };
-        Ok(output(key.backup_date, pinned, &count, plan))
+        Ok(Checked::Whole(Box::new(output(key.backup_date, pinned, &count, plan))))
+    }
+
+    /// What decides about the rows of an inventory, which has to have the columns for it.
+    fn decider(&self, pinned: &Pinned, rules: &Rules) -> Result<Arc<Decider>, StageError> {
+        let place = format!("s3://{}/{}", pinned.pointer.bucket, pinned.pointer.key);
+        let decider = Decider::new(rules, &pinned.manifest.schema);
+        Ok(Arc::new(decider.map_err(|problem| pin::unsupported(&place, &problem))?))
     }
 
     /// Reads the delivery and writes what is done with each object.
@@ -154,7 +196,7 @@ impl ManifestReady {
         key: &RunKey,
         threshold: Timestamp,
         or_later: bool,
-    ) -> Result<Result<Manifest, Vec<String>>, StageError> {
+    ) -> Result<Result<Checked, Vec<String>>, StageError> {
         let (mut since, mut refused) = (threshold, None);
         loop {
             match (deliveries.first_since(since).await?, refused) {
@@ -189,7 +231,7 @@ impl ManifestReady {
         deliveries: &Deliveries<'_>,
         threshold: Timestamp,
         begun: &[String],
-    ) -> Result<Progress<Manifest>, StageError> {
+    ) -> Result<Progress<Answer>, StageError> {
         let limit = SignedDuration::from_hours(i64::from(run.manifest_limit_hours));
         let left = limit.saturating_sub(context.clock.now().duration_since(context.first_received));
         if left <= SignedDuration::ZERO {
@@ -206,26 +248,37 @@ impl ManifestReady {
 impl Stage for ManifestReady {
     const NAME: &'static str = "manifest-ready";
     type Input = Input;
-    type Output = Manifest;
+    type Output = Answer;
 
-    async fn run(&self, context: &Context, input: Input) -> Result<Progress<Manifest>, StageError> {
+    async fn run(&self, context: &Context, input: Input) -> Result<Progress<Answer>, StageError> {
         let run = &input.run;
         run.validate()?;
         let date = dates::backup_date(run)?;
         let threshold = dates::threshold(date, run.settle_days, &run.time_zone)?;
         let key = RunKey::new(&run.source, date, &context.execution);
-        self.ledger.claim_asking(&self.aws.sfn, &key, context.clock.now()).await?;
+        if let (Some(slicing), Some(slice)) = (&input.manifest, input.slice) {
+            self.ledger.check_claim(&key).await?;
+            let read = self.read_slice(&key, run, threshold, slicing, slice).await?;
+            return Ok(Progress::Done(Answer::Slice(read)));
+        }
+        match &input.manifest {
+            None => drop(self.ledger.claim_asking(&self.aws.sfn, &key, context.clock.now()).await?),
+            Some(_) => self.ledger.check_claim(&key).await?,
+        }
         if let Some(pinned) = self.ledger.read::<Manifest>(&key.record(RECORD)).await? {
-            return Ok(Progress::Done(pinned.value));
+            return Ok(Progress::Done(Answer::Whole(Box::new(pinned.value))));
+        }
+        if let Some(slicing) = input.manifest {
+            return self.join(&key, run, threshold, slicing).await.map(Progress::Done);
         }
         let deliveries = Deliveries::of(&self.aws.s3, run, &self.account);
         let redriven = context.execution.redrive_count > 0;
         match self.first_usable(&deliveries, run, &key, threshold, redriven).await? {
             Err(begun) => self.wait(context, run, &deliveries, threshold, &begun).await,
-            Ok(manifest) => {
-                let manifest = self.record(&key, manifest).await?;
-                tracing::info!(objects = manifest.objects, bytes = manifest.bytes, "the inventory is pinned");
-                Ok(Progress::Done(manifest))
+            Ok(Checked::Whole(manifest)) => self.finish(&key, *manifest).await.map(Progress::Done),
+            Ok(Checked::Sliced(pin)) => {
+                let slicing = self.divide(&key, run, pin).await?;
+                Ok(Progress::Done(Answer::Sliced(slicing)))
             }
         }
     }

@@ -8,7 +8,8 @@ use levee_ledger::{
     state::{Amount, PlannedList},
 };
 use levee_stage::StageError;
-use serde::Serialize;
+use md5::{Digest, Md5};
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -31,10 +32,23 @@ struct List {
 }
 
 /// Finished lists; none without lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FinishedLists {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) large: Option<PlannedList>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) skipped: Option<PlannedList>,
     pub(crate) files: Vec<PlannedFile>,
+}
+
+impl FinishedLists {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    fn file(&self, list: &PlannedList) -> Option<&PlannedFile> {
+        self.files.iter().find(|file| file.key == list.pointer.key)
+    }
 }
 
 impl Lists {
@@ -54,6 +68,17 @@ impl Lists {
         Ok(FinishedLists { large, skipped, files })
     }
 
+    /// Adds the lines of other lists, which are in the ledger.
+    pub(crate) async fn append(&self, ledger: &Ledger, part: &FinishedLists) -> Result<(), StageError> {
+        for (list, added) in [(&self.large, &part.large), (&self.skipped, &part.skipped)] {
+            let Some(added) = added else { continue };
+            let place = || format!("s3://{}/{}", ledger.bucket(), added.pointer.key);
+            let file = part.file(added).ok_or_else(|| other_part(&place()))?;
+            list.lock().await.append(ledger, file, added.amount).await?;
+        }
+        Ok(())
+    }
+
     pub(crate) async fn abort(self) {
         self.large.into_inner().writer.abort().await;
         self.skipped.into_inner().writer.abort().await;
@@ -61,6 +86,27 @@ impl Lists {
 }
 
 impl List {
+    /// Sends on what arrives of a list that is in the ledger.
+    async fn append(&mut self, ledger: &Ledger, part: &PlannedFile, amount: Amount) -> Result<(), StageError> {
+        let place = format!("s3://{}/{}", ledger.bucket(), part.key);
+        let Some(mut body) = ledger.bytes(&part.key).await? else { return Err(other_part(&place)) };
+        let (mut size, mut md5) = (0_u64, Md5::new());
+        while let Some(piece) = body.next().await {
+            let piece = piece.map_err(|error| {
+                let cause = format!("reading {place} broke off: {error}; it is tried again");
+                StageError::transient(StageError::AWS_UNAVAILABLE, cause)
+            })?;
+            size = size.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+            md5.update(&piece);
+            self.writer.write(&piece).await?;
+        }
+        if (size, hex::encode(md5.finalize())) != (part.size, part.md5.clone()) {
+            return Err(other_part(&place));
+        }
+        self.amount.add(amount);
+        Ok(())
+    }
+
     async fn finish(self, files: &mut Vec<PlannedFile>) -> Result<Option<PlannedList>, StageError> {
         if self.amount.rows == 0 {
             return Ok(None);
@@ -69,6 +115,13 @@ impl List {
         files.push(file);
         Ok(Some(PlannedList { pointer, amount: self.amount }))
     }
+}
+
+fn other_part(place: &str) -> StageError {
+    let cause = format!(
+        "{place} is not what the worker has written that read the slice. The ledger is never overwritten: look at who writes there          besides Levee, remove the plan's folder with the rights of the break-glass principal, and start a new execution."
+    );
+    StageError::permanent("Levee.LedgerCorrupt", cause)
 }
 
 /// The lines of one file.

@@ -10,7 +10,7 @@ use levee_stage::{
     aws_error,
 };
 
-use crate::{MANIFEST_CORRUPT, MANIFEST_UNSUPPORTED, delivery::Deliveries};
+use crate::{MANIFEST_CORRUPT, MANIFEST_UNSUPPORTED, delivery::Deliveries, slices::Pin};
 
 /// A manifest that passed its checks, and the object version that it was read from.
 pub(crate) struct Pinned {
@@ -33,17 +33,45 @@ pub(crate) async fn pin(
     threshold: Timestamp,
 ) -> Result<Pinned, StageError> {
     let bucket = deliveries.bucket;
-    let (bytes, pointer) = get(s3, bucket, owner, &format!("{folder}manifest.json")).await?;
-    let (checksum, _) = get(s3, bucket, owner, &format!("{folder}manifest.checksum")).await?;
+    let (bytes, pointer) = get(s3, bucket, owner, &format!("{folder}manifest.json"), None).await?;
+    let (checksum, _) = get(s3, bucket, owner, &format!("{folder}manifest.checksum"), None).await?;
     let place = format!("s3://{bucket}/{}", pointer.key);
     Manifest::verify_checksum(&bytes, &checksum).map_err(|error| corrupt(&place, &error.to_string()))?;
-    let manifest = Manifest::parse(&bytes).map_err(|error| match error {
-        ManifestError::Schema(_) => unsupported(&place, &error.to_string()),
-        _ => corrupt(&place, &error.to_string()),
-    })?;
-    check_belongs(&manifest, run, threshold).map_err(|problem| corrupt(&place, &problem))?;
-    check_supported(&manifest).map_err(|problem| unsupported(&place, &problem))?;
+    let manifest = checked(&bytes, &place, run, threshold)?;
     Ok(Pinned { pointer, manifest, md5: Manifest::checksum(&bytes) })
+}
+
+/// Reads the `manifest.json` of a recorded pin again, which has to have the same bytes.
+///
+/// # Errors
+/// It is gone or was replaced; AWS errors.
+pub(crate) async fn again(
+    s3: &Client,
+    owner: &str,
+    run: &Run,
+    threshold: Timestamp,
+    pin: &Pin,
+) -> Result<Pinned, StageError> {
+    let (bucket, key) = (&pin.inventory.bucket, &pin.inventory.key);
+    // A delivery that is overwritten meanwhile changes nothing where the bucket keeps versions.
+    let (bytes, _) = get(s3, bucket, owner, key, pin.inventory.version_id.as_deref()).await?;
+    let place = format!("s3://{bucket}/{key}");
+    let md5 = Manifest::checksum(&bytes);
+    if md5 != pin.md5 {
+        return Err(corrupt(&place, "it was replaced after the run had pinned it"));
+    }
+    let manifest = checked(&bytes, &place, run, threshold)?;
+    Ok(Pinned { pointer: pin.inventory.clone(), manifest, md5 })
+}
+
+fn checked(bytes: &[u8], place: &str, run: &Run, threshold: Timestamp) -> Result<Manifest, StageError> {
+    let manifest = Manifest::parse(bytes).map_err(|error| match error {
+        ManifestError::Schema(_) => unsupported(place, &error.to_string()),
+        _ => corrupt(place, &error.to_string()),
+    })?;
+    check_belongs(&manifest, run, threshold).map_err(|problem| corrupt(place, &problem))?;
+    check_supported(&manifest).map_err(|problem| unsupported(place, &problem))?;
+    Ok(manifest)
 }
 
 /// Whether the manifest is of this source and was delivered here.
@@ -87,11 +115,17 @@ pub fn check_supported(manifest: &Manifest) -> Result<(), String> {
     Ok(())
 }
 
-/// One whole small object, and the version that was read.
-async fn get(s3: &Client, bucket: &str, owner: &str, key: &str) -> Result<(Vec<u8>, ObjectPointer), StageError> {
+/// One whole small object, and the version that was read: this one, or the newest.
+async fn get(
+    s3: &Client,
+    bucket: &str,
+    owner: &str,
+    key: &str,
+    version: Option<&str>,
+) -> Result<(Vec<u8>, ObjectPointer), StageError> {
     let what = format!("GetObject s3://{bucket}/{key}");
-    let answer = s3.get_object().bucket(bucket).key(key).expected_bucket_owner(owner).send().await;
-    let answer = match answer {
+    let call = s3.get_object().bucket(bucket).key(key).set_version_id(version.map(str::to_owned));
+    let answer = match call.expected_bucket_owner(owner).send().await {
         Ok(answer) => answer,
         Err(error) if error_code(&error) == Some("NoSuchKey") || http_status(&error) == Some(404) => {
             return Err(corrupt(&format!("s3://{bucket}/{key}"), "it was listed but is gone"));

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! runs/<source>/<date>/plan-<16 hex digits>/  summary.json  manifest.json  manifest.checksum  data/<n>.csv.gz
-//!                                             large.jsonl  skipped.jsonl  restore/…  tiered/…  thawed/…
+//!                                             large.jsonl  skipped.jsonl  restore/…  tiered/…  thawed/…  slices/…
 //! ```
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 pub use crate::write::PlannedFile;
 use crate::{
     decide::{Rules, is_large},
-    lists::{Lines, Lists},
+    lists::{FinishedLists, Lines, Lists},
     scan::{Count, FileRows, Rows},
     write::{self, DataFile},
 };
@@ -88,6 +88,8 @@ pub struct PlanWriter {
     version: String,
     schema: Arc<Schema>,
     lists: Arc<Lists>,
+    /// The place of the first file that is read, among all data files of the inventory.
+    first: usize,
 }
 
 impl PlanWriter {
@@ -126,7 +128,33 @@ impl PlanWriter {
             schema: Arc::new(Schema::of(&columns).map_err(|error| invalid(&error))?),
             lists: Arc::new(Lists::new(ledger, &prefix)),
             prefix,
+            first: 0,
         })
+    }
+
+    /// Writes a slice of the plan: its data files where they belong, and its part of the lists beside those. `first` is the place
+    /// of its first file among all data files of the inventory.
+    pub(crate) fn of_slice(self, first: usize, files: usize) -> Self {
+        // Named by what is in it, and not numbered: with another setting the slices are others.
+        let lists = Arc::new(Lists::new(&self.ledger, &format!("{}slices/{first}-{files}/", self.prefix)));
+        Self { lists, first, ..self }
+    }
+
+    /// Makes the part of the lists appear that a slice has.
+    ///
+    /// # Errors
+    /// AWS errors; the ledger has other lists at the same place.
+    pub(crate) async fn finish_lists(self) -> Result<FinishedLists, StageError> {
+        let lists = Arc::into_inner(self.lists).ok_or_else(|| invalid(&"a data file is still being read"))?;
+        lists.finish().await
+    }
+
+    /// Adds the part of the lists that a slice has written behind those that were added before.
+    ///
+    /// # Errors
+    /// It is not what its slice has written any more; AWS errors. The plan is to be given up then.
+    pub(crate) async fn append(&self, part: &FinishedLists) -> Result<(), StageError> {
+        self.lists.append(&self.ledger, part).await
     }
 
     /// Ends the plan, whose files have been written. None when one copy job does with all objects what is to be done: then it
@@ -211,11 +239,15 @@ impl PlanWriter {
 }
 
 /// What one data file of the inventory has added to the manifests.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedParts {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     batch: Option<PlannedFile>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     restore: Option<PlannedFile>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     tiered: Option<PlannedFile>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     thawed: Option<PlannedFile>,
 }
 
@@ -236,7 +268,8 @@ impl Rows for PlanWriter {
     const AT_A_TIME: usize = 4;
 
     fn file(&self, index: usize, stop: &CancellationToken) -> FilePlan {
-        let data = |folder: &str| DataFile::new(&self.ledger, format!("{}{folder}data/{index}.csv.gz", self.prefix));
+        let place = self.first.saturating_add(index);
+        let data = |folder: &str| DataFile::new(&self.ledger, format!("{}{folder}data/{place}.csv.gz", self.prefix));
         FilePlan {
             source: self.source.clone(),
             schema: Arc::clone(&self.schema),

@@ -43,12 +43,13 @@ pub(crate) async fn stages(sfn: &Client, context: &Context) -> Result<Option<Vec
     Ok(Some(stages))
 }
 
-/// A Task state that was entered or left.
+/// A Task state, or a Map state with Task states in it, that was entered or left.
 #[derive(Clone, Debug)]
 struct Step {
     name: String,
     at: Timestamp,
     entered: bool,
+    map: bool,
 }
 
 async fn events(sfn: &Client, execution_arn: &str) -> Result<Vec<Step>, StageError> {
@@ -62,7 +63,7 @@ async fn events(sfn: &Client, execution_arn: &str) -> Result<Vec<Step>, StageErr
         steps.extend(page.events().iter().filter_map(step));
         token = page.next_token;
         if token.is_none() {
-            return Ok(steps);
+            return Ok(outermost(steps));
         }
     }
     let cause = format!("{what} goes on for more than {PAGES} pages, which no history has; it is tried again");
@@ -70,13 +71,28 @@ async fn events(sfn: &Client, execution_arn: &str) -> Result<Vec<Step>, StageErr
 }
 
 fn step(event: &HistoryEvent) -> Option<Step> {
-    let (name, entered) = match event.r#type() {
-        HistoryEventType::TaskStateEntered => (event.state_entered_event_details()?.name(), true),
-        HistoryEventType::TaskStateExited => (event.state_exited_event_details()?.name(), false),
+    let (entered, map) = match event.r#type() {
+        HistoryEventType::TaskStateEntered => (true, false),
+        HistoryEventType::TaskStateExited => (false, false),
+        HistoryEventType::MapStateEntered => (true, true),
+        HistoryEventType::MapStateExited => (false, true),
         _ => return None,
     };
+    let name =
+        if entered { event.state_entered_event_details()?.name() } else { event.state_exited_event_details()?.name() };
     let at = Timestamp::new(event.timestamp().secs(), i32::try_from(event.timestamp().subsec_nanos()).ok()?).ok()?;
-    Some(Step { name: name.to_owned(), at, entered })
+    Some(Step { name: name.to_owned(), at, entered, map })
+}
+
+/// The steps without those in a Map state, of which there are hundreds side by side: the Map state stands for them.
+fn outermost(steps: Vec<Step>) -> Vec<Step> {
+    let mut within = false;
+    let outer = |step: &Step| {
+        let inner = within && !step.map;
+        within = if step.map { step.entered } else { within };
+        !inner
+    };
+    steps.into_iter().filter(outer).collect()
 }
 
 /// Pairs what was entered with what was left. One state is entered at a time, so that one that was not seen to be left was
@@ -123,16 +139,20 @@ mod tests {
     #[case::end_of_the_last_not_seen("+JobSubmit 1, -JobSubmit 2, +JobPoll 2", "JobSubmit 1-2, JobPoll 2-99")]
     #[case::end_in_the_midst_not_seen("+JobSubmit 1, +JobPoll 5, -JobPoll 6", "JobSubmit 1-5, JobPoll 5-6")]
     #[case::this_one_is_not_among_them("+JobPoll 1, -JobPoll 2, +RunClose 3", "JobPoll 1-2")]
+    #[case::map_stands_for_what_is_in_it(
+        "+Map 1, +Slice 2, +Slice 2, -Slice 3, -Slice 4, -Map 5, +JobPoll 5, -JobPoll 6",
+        "Map 1-5, JobPoll 5-6"
+    )]
     fn states_that_were_entered_are_paired_with_their_ends(#[case] events: &str, #[case] stages: &str) {
         let steps: Vec<_> = events
             .split(", ")
             .map(|event| {
                 let (name, second) = event.split_once(' ').unwrap();
                 let (entered, name) = (name.starts_with('+'), name.trim_start_matches(['+', '-']).to_owned());
-                Step { name, at: at(second.parse().unwrap()), entered }
+                Step { map: name == "Map", name, at: at(second.parse().unwrap()), entered }
             })
             .collect();
-        let told: Vec<_> = passed(&steps, at(99), "RunClose")
+        let told: Vec<_> = passed(&outermost(steps), at(99), "RunClose")
             .into_iter()
             .map(|stage| format!("{} {}-{}", stage.state, stage.entered.as_second(), stage.left.unwrap().as_second()))
             .collect();

@@ -40,6 +40,7 @@ fn every_storage_class_of_a_copy_job_passes(
 #[case("stall_limit_hours", json!(1000), "`run.stall_limit_hours`")]
 #[case("retries", json!(11), "`run.retries`")]
 #[case("priority", json!(-1), "`run.priority`")]
+#[case("slice_files", json!(0), "`run.slice_files`")]
 #[case("snapshot", json!({"object_lock": {"mode": "GOVERNANCE", "days": 0}}), "object_lock.days")]
 #[case("snapshot", json!({"kms_key_arn": "alias/aws/s3"}), "kms_key_arn")]
 #[case("snapshot", json!({"storage_class": "COLD"}), "storage_class")]

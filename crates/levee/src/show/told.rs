@@ -132,7 +132,13 @@ fn stages(receipt: &Receipt) -> Table {
 fn records(shown: &Shown) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header(["record", "written", "bytes"]);
-    for record in &shown.records {
+    // Of slices there may be hundreds; --json has them one by one.
+    let (slices, others): (Vec<_>, Vec<_>) = shown.records.iter().partition(|record| record.name.contains("-slice-"));
+    if let Some(last) = slices.last() {
+        let bytes = slices.iter().map(|slice| slice.bytes).sum();
+        table.add_row([format!("{} records of slices", slices.len()), moment(last.written), count(bytes)]);
+    }
+    for record in others {
         table.add_row([visible(&record.name).into_owned(), moment(record.written), count(record.bytes)]);
     }
     if let Some(column) = table.column_mut(2) {

@@ -307,6 +307,20 @@ async fn list_of_tables_that_is_not_the_pinned_one_is_no_answer(#[case] bytes: O
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn records_of_slices_are_told_in_one_line_and_are_all_in_the_document() {
+    let world = World::filled().await;
+    world.claim("lake-events", "2026-04-02", 1, "events-02").await;
+    for slice in 1..=3 {
+        let key = format!("runs/lake-events/2026-04-02/events-02/01-manifest-ready-slice-{slice:03}-count.json");
+        world.put(&key, "{}").await;
+    }
+    let text = shown(&world.levee(&["show", "lake-events/2026-04-02"]));
+    assert!(text.contains("3 records of slices") && !text.contains("slice-00"), "{text}");
+    let document = world.json(&["show", "lake-events/2026-04-02"]);
+    assert_eq!(document["records"].as_array().unwrap().len(), 3, "{document}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn receipt_that_cannot_be_read_is_told_and_hides_no_other_run() {
     let world = World::filled().await;
     world.put("runs/lake-events/2026-03-31/events-31/receipt.json", "{\"version\": 2").await;

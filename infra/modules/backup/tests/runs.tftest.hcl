@@ -18,6 +18,7 @@ variables {
       stall_limit_hours    = 12
       priority             = 50
       retries              = 5
+      slice_files          = 64
       kms_key_arns         = ["arn:aws:kms:us-east-1:111111111111:key/orders"]
       selection = {
         include         = [{ prefix = "sales/" }, { glob = "*/orders/**" }]
@@ -48,6 +49,15 @@ run "state_machine_is_the_file_with_the_queues_filled_in" {
       for stage in ["manifest-ready", "bucket-provision", "job-submit", "job-poll", "report-parse", "thaw", "large-copy", "snapshot-check", "table-verify", "run-close"] : "https://sqs.us-east-1.amazonaws.com/222222222222/levee-${stage}"
     ])
     error_message = "The tasks do not go to the queues of the stages."
+  }
+
+  assert {
+    condition = (
+      jsondecode(aws_sfn_state_machine.backup.definition).States.SlicesRead.MaxConcurrency <= 40
+      && jsondecode(aws_sfn_state_machine.backup.definition).States.SlicesRead.ItemProcessor.ProcessorConfig.Mode == "INLINE"
+      && [for name, state in jsondecode(aws_sfn_state_machine.backup.definition).States.SlicesRead.ItemProcessor.States : state.Parameters.QueueUrl] == ["https://sqs.us-east-1.amazonaws.com/222222222222/levee-manifest-ready"]
+    )
+    error_message = "Slices of an inventory are read by the stage that reads inventories, and an inline map has at most 40 at a time."
   }
 
   assert {
@@ -110,6 +120,7 @@ run "a_schedule_per_source_starts_a_run_under_the_ticks_name" {
       stall_limit_hours    = 12
       priority             = 50
       retries              = 5
+      slice_files          = 64
       selection = {
         include         = [{ prefix = "sales/" }, { glob = "*/orders/**" }]
         exclude         = [{ glob = "**/_tmp/**" }]

@@ -222,6 +222,22 @@ run "refused_half_a_retry" {
   expect_failures = [var.sources]
 }
 
+run "refused_slices_without_files" {
+  command = plan
+  variables {
+    sources = { lake = { account_id = "111111111111", slice_files = 0 } }
+  }
+  expect_failures = [var.sources]
+}
+
+run "refused_half_a_file_of_a_slice" {
+  command = plan
+  variables {
+    sources = { lake = { account_id = "111111111111", slice_files = 1.5 } }
+  }
+  expect_failures = [var.sources]
+}
+
 run "refused_a_pattern_with_prefix_and_glob" {
   command = plan
   variables {
