@@ -8,6 +8,8 @@
 mod archived;
 mod large;
 mod memory;
+pub mod overhead;
+mod small_table;
 mod steps;
 
 use std::time::Duration;
@@ -26,6 +28,7 @@ use levee_stage::Aws;
 use levee_twin::{FaultPlan, Twin, TwinBuilder, service::Principal};
 pub use memory::peak_memory_kib;
 use serde_json::Value;
+pub use small_table::small_table;
 pub use steps::{Captured, Hands};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

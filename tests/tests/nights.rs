@@ -4,6 +4,7 @@
 mod nights {
     mod chains;
     mod coverage;
+    mod crowds;
     mod drills;
     mod faults;
     mod jobs;

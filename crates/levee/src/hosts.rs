@@ -163,6 +163,13 @@ impl Hosted {
         }
     }
 
+    /// The same with so many tasks of a stage at a time.
+    #[must_use]
+    pub fn with_concurrency(mut self, tasks: u16) -> Self {
+        self.common.concurrency = tasks;
+        self
+    }
+
     /// The workers of the named stages.
     #[must_use]
     pub fn workers(&self, stages: &[StageName]) -> Vec<Box<dyn HostedWorker>> {

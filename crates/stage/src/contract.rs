@@ -51,8 +51,8 @@ pub struct Context {
     pub execution: Execution,
     /// The state that the task belongs to.
     pub state: State,
-    /// When the first message of this task token was received. Limits on waiting count from here, because a redrive
-    /// schedules the task anew without entering the state again.
+    /// When the first message of this task token was received that the stage was given. Limits on waiting count from here,
+    /// because a redrive schedules the task anew without entering the state again, and a message may have waited for a place.
     pub first_received: Timestamp,
     /// How often this task has answered [`Progress::NotYet`].
     pub waits: u32,

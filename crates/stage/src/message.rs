@@ -31,7 +31,7 @@ pub struct Message {
 /// What a successor remembers of the messages before it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Wait {
-    /// When the first message of the token was received.
+    /// When the first message of the token was received that its stage was given.
     pub first_received: Timestamp,
     /// How often the stage has answered `NotYet`.
     pub count: u32,
@@ -40,6 +40,17 @@ pub struct Wait {
     /// The memo of the last `NotYet`.
     #[serde(default)]
     pub memo: Value,
+    /// Whether the stage was given the task before; not when the message only waited for a place at a worker.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub begun: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 /// Why a body is not a message.

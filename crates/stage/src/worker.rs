@@ -1,31 +1,28 @@
 //! Hosts one stage on its queue.
 
 mod attempt;
+mod intake;
 mod queue;
 mod retry;
+mod rounds;
 mod task;
 mod token;
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use backon::BackoffBuilder;
 use levee_clock::Clock;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
-};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    queue::{Delivery, MAX_BATCH, Queue},
+    intake::{Backlog, Intake},
+    queue::Queue,
     task::Tasks,
 };
-use crate::{Aws, ErrorKind, Stage, StageError};
+use crate::{Aws, Stage, StageError};
 
 pub use retry::RetrySettings;
 
-/// How long a poll that runs when the shutdown begins may still bring messages, so that they can be given back.
-const LAST_POLL: Duration = Duration::from_secs(1);
 /// How long stages that were broken off may take to give their messages back.
 const SETTLE_TIME: Duration = Duration::from_secs(10);
 /// The longest that SQS hides a message.
@@ -126,7 +123,10 @@ impl<S: Stage> Worker<S> {
         });
         let stop = CancellationToken::new();
         let mut running = JoinSet::new();
-        let received = self.receive(&tasks, &mut running, &shutdown, &stop).await;
+        let (backlog, over) = (Backlog::default(), shutdown.child_token());
+        running.spawn(rounds(Arc::clone(&tasks), Arc::clone(&backlog), over.clone()));
+        let received = Intake::new(tasks, backlog).run(&mut running, &shutdown, &stop).await;
+        over.cancel();
         self.drain(running, &stop).await;
         tracing::info!(stage = S::NAME, "stopped");
         received.map_err(|error| self.queue_error(&error))
@@ -135,38 +135,6 @@ impl<S: Stage> Worker<S> {
     async fn find_queue(&self) -> Result<Queue, StageError> {
         let (visibility, retry) = (self.settings.visibility(), self.settings.retry.clone());
         Queue::find(&self.aws.sqs, &self.settings.queue, visibility, retry, self.clock.clone()).await
-    }
-
-    /// Receives and starts tasks until the shutdown begins.
-    async fn receive(
-        &self,
-        tasks: &Arc<Tasks<S>>,
-        running: &mut JoinSet<()>,
-        shutdown: &CancellationToken,
-        stop: &CancellationToken,
-    ) -> Result<(), StageError> {
-        let places = Arc::new(Semaphore::new(self.settings.concurrency.max(1)));
-        let endless = self.settings.retry.endless();
-        let mut delays = endless.clone().build();
-        loop {
-            let Some(permits) = free_places(&places, shutdown).await else { return Ok(()) };
-            let Some(polled) = poll(&tasks.queue, permits.len(), shutdown).await else { return Ok(()) };
-            match polled {
-                Ok(deliveries) => {
-                    delays = endless.clone().build();
-                    for (delivery, permit) in deliveries.into_iter().zip(permits) {
-                        running.spawn(process(Arc::clone(tasks), delivery, stop.clone(), permit));
-                    }
-                }
-                Err(error) if error.kind == ErrorKind::Transient => {
-                    let delay = delays.next().unwrap_or(self.settings.retry.max_delay);
-                    tracing::warn!(stage = S::NAME, %error, "cannot receive messages for now");
-                    tokio::select! { biased; () = shutdown.cancelled() => return Ok(()), () = self.clock.sleep(delay) => {} }
-                }
-                Err(error) => return Err(error),
-            }
-            while running.try_join_next().is_some() {}
-        }
     }
 
     /// Lets running tasks end within the grace period, then has them give their messages back.
@@ -195,45 +163,6 @@ impl<S: Stage> Worker<S> {
     }
 }
 
-async fn process<S: Stage>(
-    tasks: Arc<Tasks<S>>,
-    delivery: Delivery,
-    stop: CancellationToken,
-    permit: OwnedSemaphorePermit,
-) {
-    tasks.process(delivery, stop).await;
-    drop(permit);
-}
-
-/// Waits for a free place and takes all that are free, up to a batch. None when the shutdown begins.
-async fn free_places(places: &Arc<Semaphore>, shutdown: &CancellationToken) -> Option<Vec<OwnedSemaphorePermit>> {
-    let first = tokio::select! {
-        biased;
-        () = shutdown.cancelled() => return None,
-        permit = Arc::clone(places).acquire_owned() => permit.ok()?,
-    };
-    let mut permits = vec![first];
-    while permits.len() < MAX_BATCH {
-        let Ok(permit) = Arc::clone(places).try_acquire_owned() else { break };
-        permits.push(permit);
-    }
-    Some(permits)
-}
-
-/// One long poll. None when the shutdown begins; messages that still arrive then are given back.
-async fn poll(queue: &Queue, most: usize, shutdown: &CancellationToken) -> Option<Result<Vec<Delivery>, StageError>> {
-    let mut receive = pin!(queue.receive(most));
-    tokio::select! {
-        biased;
-        () = shutdown.cancelled() => {}
-        polled = &mut receive => return Some(polled),
-    }
-    if let Ok(Ok(deliveries)) = tokio::time::timeout(LAST_POLL, receive).await {
-        for delivery in deliveries {
-            if let Err(error) = queue.hide(&delivery, Duration::ZERO).await {
-                tracing::warn!(%error, "a message could not be given back: the queue gives it out again later");
-            }
-        }
-    }
-    None
+async fn rounds<S: Stage>(tasks: Arc<Tasks<S>>, backlog: Backlog, over: CancellationToken) {
+    tasks.keep_rounds(backlog, over).await;
 }

@@ -5,6 +5,8 @@
 mod message;
 #[path = "stage/messages_of_others.rs"]
 mod messages_of_others;
+#[path = "stage/places.rs"]
+mod places;
 #[path = "stage/results.rs"]
 mod results;
 #[path = "stage/settings.rs"]

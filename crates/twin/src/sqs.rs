@@ -18,17 +18,19 @@ mod receive;
 mod send;
 mod settings;
 mod watch;
+mod watcher;
 mod wire;
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub use self::watcher::{MessageEvent, MessageWatcher};
 use self::{
     faults::{Faults, MessageFault},
     message::{Content, Message},
@@ -73,6 +75,7 @@ pub struct Sqs {
     env: Env,
     queues: Mutex<Queues>,
     faults: Mutex<Faults>,
+    watcher: Option<Arc<dyn MessageWatcher>>,
 }
 
 /// Everything that SQS keeps.
@@ -95,7 +98,13 @@ impl Sqs {
     /// An SQS without queues.
     #[must_use]
     pub fn new(env: Env) -> Self {
-        Self { env, queues: Mutex::default(), faults: Mutex::default() }
+        Self { env, queues: Mutex::default(), faults: Mutex::default(), watcher: None }
+    }
+
+    /// The same with somebody who is told what becomes of messages.
+    #[must_use]
+    pub fn watched_by(self, watcher: Option<Arc<dyn MessageWatcher>>) -> Self {
+        Self { watcher, ..self }
     }
 
     /// Sets the plan of faults for messages that are sent from now on.
@@ -181,7 +190,16 @@ impl Sqs {
     fn take_in(&self, queue: &mut Queue, message: Message, delay: i64) {
         let name = queue.arn.rsplit(':').next().unwrap_or_default();
         let fate = self.faults.lock().unwrap_or_else(PoisonError::into_inner).fate(name, &self.env);
-        queue.put_with(message, delay, &fate, self.env.clock.now());
+        let now = self.env.clock.now();
+        let ready = queue::after(now, delay);
+        self.tell(&queue.arn, &message.id, MessageEvent::Sent { body: &message.content.body, ready });
+        queue.put_with(message, delay, &fate, now);
+    }
+
+    fn tell(&self, queue: &str, message: &str, event: MessageEvent<'_>) {
+        if let Some(watcher) = &self.watcher {
+            watcher.happened(queue, message, event);
+        }
     }
 
     fn queues(&self) -> MutexGuard<'_, Queues> {

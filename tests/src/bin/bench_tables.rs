@@ -11,9 +11,8 @@ use clap::Parser;
 use jiff::civil::date;
 use levee::hosts::StageName;
 use levee_stage::Aws;
-use levee_tests::{Rig, RigBuilder, peak_memory_kib};
+use levee_tests::{Rig, RigBuilder, peak_memory_kib, small_table};
 use levee_twin::{gate::CallFilter, service::Principal};
-use serde_json::json;
 
 const SOURCE: &str = "lake-events";
 const SNAPSHOT: &str = "lake-events-31-mar-2026";
@@ -34,7 +33,7 @@ fn main() -> Result<()> {
 
 async fn measure(tables: u64) -> Result<()> {
     let rig = RigBuilder::new(SOURCE, "2026-04-02T02:00:00Z".parse()?).build().await?;
-    rig.fill((0..tables).flat_map(table)).await?;
+    rig.fill((0..tables).flat_map(small_table)).await?;
     rig.deliver("2026-04-02T01:00:00Z".parse()?).await?;
     let others: Vec<_> = StageName::ALL.into_iter().filter(|stage| *stage != StageName::TableVerify).collect();
     let _others = rig.hands(&others, &rig.accounts.backup);
@@ -66,21 +65,6 @@ async fn measure(tables: u64) -> Result<()> {
         number(before) / 1024.0,
     );
     Ok(())
-}
-
-fn table(number: u64) -> [(String, Vec<u8>); 2] {
-    let root = format!("area_{:02}/table_{number:06}", number % 37);
-    let lines = [
-        json!({ "protocol": { "minReaderVersion": 1, "minWriterVersion": 2 } }),
-        json!({ "metaData": { "id": number.to_string(), "format": { "provider": "parquet", "options": {} },
-            "schemaString": "{\"type\":\"struct\",\"fields\":[]}", "partitionColumns": [], "configuration": {} } }),
-        json!({ "add": { "path": "part-0.parquet", "partitionValues": {}, "size": 4, "modificationTime": 1, "dataChange": true } }),
-    ];
-    let commit = lines.map(|line| line.to_string()).join("\n");
-    [
-        (format!("{root}/_delta_log/{:020}.json", 0), commit.into_bytes()),
-        (format!("{root}/part-0.parquet"), b"data".to_vec()),
-    ]
 }
 
 fn last_call(rig: &Rig) -> u64 {

@@ -13,7 +13,7 @@ use super::RetrySettings;
 use crate::{ErrorKind, Message, StageError, aws_error};
 
 /// The longest long poll that SQS allows.
-const POLL_SECONDS: i32 = 20;
+pub(super) const LONG_POLL: Duration = Duration::from_secs(20);
 /// The most messages of one poll.
 pub(super) const MAX_BATCH: usize = 10;
 /// Why a message is in the dead-letter queue: a message attribute.
@@ -61,9 +61,9 @@ impl Queue {
         Ok(Self { sqs: sqs.clone(), url, visibility, retry, clock })
     }
 
-    /// Waits up to 20 s for up to `most` messages.
-    pub(super) async fn receive(&self, most: usize) -> Result<Vec<Delivery>, StageError> {
-        let call = self.sqs.receive_message().queue_url(&self.url).wait_time_seconds(POLL_SECONDS);
+    /// Waits for up to `most` messages, up to `wait`: at most [`LONG_POLL`].
+    pub(super) async fn receive(&self, most: usize, wait: Duration) -> Result<Vec<Delivery>, StageError> {
+        let call = self.sqs.receive_message().queue_url(&self.url).wait_time_seconds(seconds(wait));
         let answer = call
             .max_number_of_messages(i32::try_from(most.clamp(1, MAX_BATCH)).unwrap_or(1))
             .visibility_timeout(seconds(self.visibility))

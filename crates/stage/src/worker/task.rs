@@ -34,7 +34,7 @@ pub(super) struct Tasks<S> {
 }
 
 /// How a message ends.
-enum Ending {
+pub(super) enum Ending {
     /// It is done with: delete it.
     Delete,
     /// Somebody has to take it again after the time.
@@ -97,7 +97,10 @@ impl<S: Stage> Tasks<S> {
                 let due = due.unwrap_or(Timestamp::MAX);
                 let count = message.wait.as_ref().map_or(0, |wait| wait.count).saturating_add(1);
                 tracing::info!(waits = count, %due, "not yet");
-                self.pass_on(Message { wait: Some(Wait { first_received, count, due, memo }), ..message }, due)
+                self.pass_on(
+                    Message { wait: Some(Wait { first_received, count, due, memo, begun: true }), ..message },
+                    due,
+                )
             }
             Worked::Outcome(Err(error)) => {
                 tracing::error!(error = error.name, cause = %error.cause, "failed");
@@ -107,9 +110,9 @@ impl<S: Stage> Tasks<S> {
             Worked::Stopped => Ending::Release(Duration::ZERO),
             Worked::HiddenTooLong => {
                 tracing::warn!("the message is hidden for almost 12 hours: a successor goes on with the work");
-                let wait = message.wait.clone();
                 let now = self.clock.now();
-                let wait = wait.unwrap_or(Wait { first_received, count: 0, due: now, memo: Value::Null });
+                let wait = message.wait.clone().filter(|wait| wait.begun);
+                let wait = wait.unwrap_or(Wait { first_received, count: 0, due: now, memo: Value::Null, begun: true });
                 self.pass_on(Message { wait: Some(wait), ..message }, now)
             }
         }
@@ -154,7 +157,7 @@ impl<S: Stage> Tasks<S> {
         }
     }
 
-    async fn beat(&self, token: &Token) -> Beat {
+    pub(super) async fn beat(&self, token: &Token) -> Beat {
         match token.heartbeat().await {
             Ok(Reply::Accepted) => Beat::Alive,
             Ok(Reply::Dead(code)) => Beat::Dead(code),
@@ -197,7 +200,7 @@ impl<S: Stage> Tasks<S> {
         Context {
             execution: message.execution.clone(),
             state: message.state.clone(),
-            first_received: wait.map_or(delivery.first_received, |wait| wait.first_received),
+            first_received: wait.filter(|wait| wait.begun).map_or(delivery.first_received, |wait| wait.first_received),
             waits: wait.map_or(0, |wait| wait.count),
             memo: wait.map_or(Value::Null, |wait| wait.memo.clone()),
             clock: self.clock.clone(),
@@ -205,7 +208,7 @@ impl<S: Stage> Tasks<S> {
     }
 
     /// The message itself, to be looked at again on the way to `due`: in steps, so that a heartbeat goes with each.
-    fn pass_on(&self, message: Message, due: Timestamp) -> Ending {
+    pub(super) fn pass_on(&self, message: Message, due: Timestamp) -> Ending {
         let step = self.settings.heartbeat_interval().min(MAX_DELAY);
         Ending::PassOn(Box::new(message), self.until(due).clamp(Duration::from_secs(1), step))
     }
@@ -214,7 +217,7 @@ impl<S: Stage> Tasks<S> {
         Duration::try_from(due.duration_since(self.clock.now())).unwrap_or_default()
     }
 
-    async fn settle(&self, delivery: &Delivery, ending: Ending) {
+    pub(super) async fn settle(&self, delivery: &Delivery, ending: Ending) {
         let settled = match ending {
             Ending::Delete => self.queue.delete(delivery).await,
             Ending::Release(after) => {
@@ -234,14 +237,14 @@ impl<S: Stage> Tasks<S> {
 }
 
 /// What a heartbeat came to.
-enum Beat {
+pub(super) enum Beat {
     Alive,
     Missed,
     Dead(String),
 }
 
 impl Beat {
-    fn dead(self) -> Option<String> {
+    pub(super) fn dead(self) -> Option<String> {
         match self {
             Self::Dead(code) => Some(code),
             Self::Alive | Self::Missed => None,
@@ -272,7 +275,7 @@ impl Drop for Running {
     }
 }
 
-fn fenced(code: &str) -> Ending {
+pub(super) fn fenced(code: &str) -> Ending {
     tracing::warn!(code, "nobody waits for this task any more: the message is dropped");
     Ending::Delete
 }

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-const ACCOUNT: &str = "222222222222";
+pub(crate) const ACCOUNT: &str = "222222222222";
 const QUEUE: &str = "levee-probe";
 const DEAD_LETTERS: &str = "levee-probe-dlq";
 

@@ -191,15 +191,15 @@ impl Queue {
         Ok(taken)
     }
 
-    /// Deletes the message of a receipt handle. An outdated handle deletes nothing and is no error, as on AWS.
-    pub(crate) fn delete(&mut self, handle: &str) -> Result<(), ServiceError> {
+    /// Deletes the message of a receipt handle, and answers its id. An outdated handle deletes nothing and is no error, as on AWS.
+    pub(crate) fn delete(&mut self, handle: &str) -> Result<Option<String>, ServiceError> {
         let place = self.place(handle)?;
-        if self.messages.get(&place).is_some_and(|message| message.handle.as_deref() == Some(handle)) {
-            self.remove(place);
-            // Those who wait for an idle queue must learn of it.
-            self.bell.notify_waiters();
-        }
-        Ok(())
+        let message = self.messages.get(&place).filter(|message| message.handle.as_deref() == Some(handle));
+        let Some(id) = message.map(|message| message.id.clone()) else { return Ok(None) };
+        self.remove(place);
+        // Those who wait for an idle queue must learn of it.
+        self.bell.notify_waiters();
+        Ok(Some(id))
     }
 
     /// Hides the message of a receipt handle for `seconds` from now.

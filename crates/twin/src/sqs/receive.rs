@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Queues, Request, Sqs, batch, input,
+    MessageEvent, Queues, Request, Sqs, batch, input,
     message::{Message, md5_hex},
     queue::{QueueKey, after},
 };
@@ -59,10 +59,16 @@ impl Sqs {
     fn look(&self, key: &QueueKey, caller: &Caller, wish: &Wish) -> Result<Look, ServiceError> {
         let now = self.env.clock.now();
         let mut queues = self.queues();
-        let messages = queues.take(key, caller, wish, now, &self.env.ids)?;
+        let (messages, given_up) = queues.take(key, caller, wish, now, &self.env.ids)?;
         let queue = queues.find(key, caller)?;
+        for id in &given_up {
+            self.tell(&queue.arn, id, MessageEvent::GivenUp);
+        }
         if messages.is_empty() {
             return Ok(Look::Nothing(queue.next_wake()));
+        }
+        for message in &messages {
+            self.tell(&queue.arn, &message.id, MessageEvent::Received { times: message.receive_count });
         }
         Ok(Look::Messages(messages))
     }
@@ -90,7 +96,7 @@ impl Sqs {
 }
 
 impl Queues {
-    /// Receives messages; those received too often go to the dead-letter queue, if it is there.
+    /// Receives messages; those received too often go to the dead-letter queue, if it is there: their ids come second.
     fn take(
         &mut self,
         key: &QueueKey,
@@ -98,7 +104,7 @@ impl Queues {
         wish: &Wish,
         now: Timestamp,
         ids: &crate::env::Ids,
-    ) -> Result<Vec<Message>, ServiceError> {
+    ) -> Result<(Vec<Message>, Vec<String>), ServiceError> {
         let redrive = self.find(key, caller)?.settings.redrive.clone();
         let target = redrive.as_ref().and_then(|redrive| QueueKey::from_arn(&redrive.target_arn));
         let target = target.filter(|target| self.live.contains_key(target));
@@ -107,6 +113,7 @@ impl Queues {
         let visibility = wish.visibility.unwrap_or_else(|| queue.settings.visibility());
         let taken = queue.take(wish.limit, visibility, max_receives, now, ids)?;
         let source = queue.arn.clone();
+        let given_up = taken.dead.iter().map(|message| message.id.clone()).collect();
         if let Some(target) = target.and_then(|target| self.live.get_mut(&target)) {
             for mut message in taken.dead {
                 message.handle = None;
@@ -114,7 +121,7 @@ impl Queues {
                 target.put(message, 0, now);
             }
         }
-        Ok(taken.received)
+        Ok((taken.received, given_up))
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Request, Sqs,
+    MessageEvent, Request, Sqs,
     batch::{self, Entry},
     message::{Content, Message, SIZE_LIMIT},
     queue::Queue,
@@ -50,7 +50,7 @@ impl Sqs {
     }
 
     pub(super) fn delete(&self, request: &Request<'_>) -> Result<Value, ServiceError> {
-        self.on_queue(request, |queue, _| queue.delete(super::input::text(request.body, "ReceiptHandle")?))?;
+        self.on_queue(request, |queue, _| self.remove(queue, super::input::text(request.body, "ReceiptHandle")?))?;
         Ok(json!({}))
     }
 
@@ -59,10 +59,17 @@ impl Sqs {
             let entries = batch::entries(request.body)?;
             let results = entries.iter().map(|entry| {
                 let handle = super::input::text(entry.body, "ReceiptHandle");
-                (entry.id, handle.and_then(|handle| queue.delete(handle)).map(|()| serde_json::Map::new()))
+                (entry.id, handle.and_then(|handle| self.remove(queue, handle)).map(|()| serde_json::Map::new()))
             });
             Ok(batch::answer(results))
         })
+    }
+
+    fn remove(&self, queue: &mut Queue, handle: &str) -> Result<(), ServiceError> {
+        if let Some(id) = queue.delete(handle)? {
+            self.tell(&queue.arn, &id, MessageEvent::Deleted);
+        }
+        Ok(())
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
     service::{HttpService, JsonService},
     sfn::StepFunctions,
     sns::Sns,
-    sqs::Sqs,
+    sqs::{MessageWatcher, Sqs},
 };
 
 /// Spreads the count of twins on a folder over the seed.
@@ -43,6 +43,7 @@ pub struct TwinBuilder {
     data: S3Data,
     inventories: InventoryOptions,
     s3_endpoint: Option<S3Endpoint>,
+    message_watcher: Option<Arc<dyn MessageWatcher>>,
 }
 
 impl Default for TwinBuilder {
@@ -59,6 +60,7 @@ impl Default for TwinBuilder {
             data: S3Data::in_memory(),
             inventories: InventoryOptions::default(),
             s3_endpoint: None,
+            message_watcher: None,
         }
     }
 }
@@ -143,6 +145,13 @@ impl TwinBuilder {
         self
     }
 
+    /// Has `watcher` told what becomes of every message of every queue.
+    #[must_use]
+    pub fn message_watcher(mut self, watcher: Arc<dyn MessageWatcher>) -> Self {
+        self.message_watcher = Some(watcher);
+        self
+    }
+
     /// Starts the twin. Must be called inside a tokio runtime: timers and jobs run on it.
     #[must_use]
     pub fn build(self) -> Twin {
@@ -153,7 +162,7 @@ impl TwinBuilder {
         let gate = Arc::new(CallGate::new(clock.clone(), Ids::new(seed), self.record_limit));
         let env = Env { clock: clock.clone(), ids: ids.clone(), gate: Arc::clone(&gate) as Arc<dyn Gate> };
         let router = Arc::new(Router::new(self.default_account, self.region.clone(), Ids::new(!seed)));
-        let sqs = Arc::new(Sqs::new(env.clone()));
+        let sqs = Arc::new(Sqs::new(env.clone()).watched_by(self.message_watcher));
         let sns = Sns::new(env.clone(), Arc::clone(&sqs));
         let events = EventBridge::new(env.clone(), Arc::clone(&sqs), Arc::clone(&sns));
         let wiring = Wiring { sqs: Arc::clone(&sqs), sns: Arc::clone(&sns), events: Arc::clone(&events) };

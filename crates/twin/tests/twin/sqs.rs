@@ -1,6 +1,10 @@
 //! SQS through the SDK, in process, on the paused clock.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use aws_sdk_sqs::{
     Client,
@@ -10,10 +14,12 @@ use aws_sdk_sqs::{
         SendMessageBatchRequestEntry,
     },
 };
+use levee_clock::Clock;
 use levee_twin::{
     FaultPlan, Twin,
     faults::{MessageFault, MessageFaultKind, When},
     service::Principal,
+    sqs::{MessageEvent, MessageWatcher},
 };
 use rstest::rstest;
 use tokio::time::Instant;
@@ -336,4 +342,42 @@ async fn reordered_message_goes_behind_the_next_ones_and_is_not_lost_when_none_c
     }
     assert_eq!(got, order);
     assert!(began.elapsed() <= Duration::from_secs(300));
+}
+
+/// Keeps what it is told.
+#[derive(Default)]
+struct Told(Mutex<Vec<(String, String)>>);
+
+impl MessageWatcher for Told {
+    fn happened(&self, queue: &str, _id: &str, event: MessageEvent<'_>) {
+        self.0.lock().unwrap().push((queue.rsplit(':').next().unwrap().to_owned(), format!("{event:?}")));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn watcher_is_told_the_life_of_each_message() {
+    let (told, clock) = (Arc::new(Told::default()), Clock::starting_at("2026-04-02T00:00:00Z".parse().unwrap()));
+    let watcher = Arc::clone(&told) as Arc<dyn MessageWatcher>;
+    let twin = Twin::builder().clock(clock).message_watcher(watcher).build();
+    let (client, dead) = queue(&twin, &[]).await;
+    let arn = attribute(&client, &dead, Name::QueueArn).await;
+    let policy = format!("{{\"deadLetterTargetArn\":\"{arn}\",\"maxReceiveCount\":1}}");
+    let url = create(&client, "levee-y", &[(Name::RedrivePolicy, &policy), (Name::VisibilityTimeout, "5")]).await;
+    client.send_message().queue_url(&url).message_body("a").delay_seconds(3).send().await.unwrap();
+    let handle = receive(&client, &url, 10).await.unwrap().receipt_handle.unwrap();
+    client.delete_message().queue_url(&url).receipt_handle(handle).send().await.unwrap();
+    send(&client, &url, "b").await;
+    receive(&client, &url, 0).await.unwrap();
+    assert!(receive(&client, &url, 10).await.is_none());
+    let sent = |body: &str, ready: &str| ("levee-y".to_owned(), format!("Sent {{ body: {body:?}, ready: {ready} }}"));
+    let other = |event: &str| ("levee-y".to_owned(), event.to_owned());
+    let expected = [
+        sent("a", "2026-04-02T00:00:03Z"),
+        other("Received { times: 1 }"),
+        other("Deleted"),
+        sent("b", "2026-04-02T00:00:03Z"),
+        other("Received { times: 1 }"),
+        other("GivenUp"),
+    ];
+    assert_eq!(*told.0.lock().unwrap(), expected);
 }
