@@ -43,6 +43,11 @@ bench-tables TABLES="10000":
     cargo build --release --workspace --bins
     target/release/bench_tables --tables {{ TABLES }}
 
+# what Levee adds to a night with RUNS runs at once, on the twin, with calls that take no time and with calls of 20 ms
+bench-overhead RUNS="1,100,1000":
+    cargo build --release --workspace --bins
+    target/release/bench_overhead --runs {{ RUNS }} --call-ms 0,20 --json target/overhead.json
+
 # play SEEDS months with random faults, from the seed FIRST on, and audit them
 rehearse SEEDS="12" FIRST="1":
     cargo build --release --bin levee
