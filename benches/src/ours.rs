@@ -42,7 +42,7 @@ pub fn run(task: Task, folder: &Path, threads: usize) -> Result<Outcome> {
         Task::Scan => scan::scan(folder, threads),
         Task::Plan => plan::plan(folder, threads),
         Task::Report => report::report(folder, threads),
-        Task::Verdict => verdict::verdict(folder),
+        Task::Verdict => verdict::verdict(folder, threads),
         Task::Hoard => hoard::hoard(folder, threads),
     }
 }

@@ -28,10 +28,15 @@ impl LogReader for Log {
     }
 }
 
-pub(super) fn verdict(folder: &Path) -> Result<Outcome> {
+pub(super) fn verdict(folder: &Path, threads: usize) -> Result<Outcome> {
     let (listing, bytes) = listing(folder)?;
     let began = Instant::now();
-    let found = levee_delta_log::verdict("table", &listing, &Log(folder.to_owned()), &Options::default())?;
+    let found = levee_delta_log::verdict(
+        "table",
+        &listing,
+        &Log(folder.to_owned()),
+        &Options::default().with_threads(threads),
+    )?;
     let facts = found.newest_whole.as_ref();
     let files = facts.map_or(0, |facts| facts.files);
     let answer = json!({
