@@ -81,9 +81,9 @@ fn measure(crowd: Crowd, most_ms: f64) -> Result<Value> {
 }
 
 fn print(crowd: &Crowd, played: &Played, figures: &Figures) {
-    let places = crowd.places.map_or_else(|| "the default of".to_owned(), |places| places.to_string());
+    let places = crowd.places.map_or_else(|| "the default".to_owned(), |places| places.to_string());
     println!(
-        "{} runs at once, calls of {} ms, {places} places a worker: {:.1} s by the machine, {} calls",
+        "{} runs at once, calls of {} ms, places of a worker: {places}; {:.1} s by the machine, {} calls",
         crowd.runs,
         crowd.call.as_millis(),
         played.took.as_secs_f64(),
