@@ -39,9 +39,12 @@ impl HttpConnector for Slow {
     }
 }
 
-/// A stage that takes so long, and what it has seen: when it began, and when its first message was received.
-fn recorder(takes: Duration) -> (Probe, Arc<Mutex<Vec<(Timestamp, Timestamp)>>>) {
-    let seen: Arc<Mutex<Vec<_>>> = Arc::default();
+/// When a stage began, and when the first message of its task was received, each time.
+type Seen = Arc<Mutex<Vec<(Timestamp, Timestamp)>>>;
+
+/// A stage that takes so long, and what it has seen.
+fn recorder(takes: Duration) -> (Probe, Seen) {
+    let seen = Seen::default();
     let record = Arc::clone(&seen);
     let stage = Probe::new(move |_, context| {
         record.lock().unwrap().push((context.clock.now(), context.first_received));
