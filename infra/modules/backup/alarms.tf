@@ -83,7 +83,7 @@ resource "aws_cloudwatch_metric_alarm" "oldest_message" {
   for_each = local.queue_arns
 
   alarm_name          = "${var.name}-${each.key}-oldest-message"
-  alarm_description   = "A message has waited in ${local.queue_prefix}${each.key} for more than ${var.oldest_message_seconds} seconds: no worker of ${each.key} runs, or too few. Look at the service and its log. See \"Alarms\" in docs/operate.md."
+  alarm_description   = "A message has waited in ${local.queue_prefix}${each.key} for more than ${var.oldest_message_seconds} seconds: no worker of ${each.key} runs (one that is busy looks through its queue, and logs that messages wait for a place). Look at the service and its log. See \"Alarms\" in docs/operate.md."
   evaluation_periods  = 1
   comparison_operator = "GreaterThanThreshold"
   threshold           = var.oldest_message_seconds
