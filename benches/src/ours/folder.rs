@@ -1,19 +1,19 @@
 //! The data files of an inventory in a folder.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::Read,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use levee_formats::inventory::Manifest;
 use levee_manifest_ready::scan::{Body, DataFiles};
 use levee_stage::StageError;
-use tokio::io::AsyncReadExt;
 
 /// About what a read from S3 brings.
-const PIECE: usize = 128 * 1024;
+const PIECE: usize = 64 * 1024;
 
 /// Data files in a folder.
 #[derive(Clone, Debug)]
@@ -21,14 +21,14 @@ pub struct Folder(pub PathBuf);
 
 /// An open file.
 #[derive(Debug)]
-pub struct OpenFile(tokio::fs::File);
+pub struct OpenFile(File);
 
 impl DataFiles for Folder {
     type Body = OpenFile;
 
     async fn open(&self, key: &str) -> Result<OpenFile, StageError> {
         let path = self.0.join(key);
-        tokio::fs::File::open(&path).await.map(OpenFile).map_err(|error| unreadable(&path.display(), &error))
+        File::open(&path).map(OpenFile).map_err(|error| unreadable(&path.display(), &error))
     }
 
     fn place(&self, key: &str) -> String {
@@ -38,9 +38,11 @@ impl DataFiles for Folder {
 
 impl Body for OpenFile {
     async fn next(&mut self) -> Result<Option<Bytes>, StageError> {
-        let mut piece = BytesMut::with_capacity(PIECE);
-        let read = self.0.read_buf(&mut piece).await.map_err(|error| unreadable(&"a data file", &error))?;
-        Ok((read > 0).then(|| piece.freeze()))
+        let mut piece = Vec::with_capacity(PIECE);
+        // The file is in the page cache, from where it comes at once.
+        let read = (&self.0).take(PIECE as u64).read_to_end(&mut piece);
+        let read = read.map_err(|error| unreadable(&"a data file", &error))?;
+        Ok((read > 0).then(|| Bytes::from(piece)))
     }
 }
 

@@ -113,7 +113,7 @@ impl KeyCodec {
     /// Appends the encoded key, which is ASCII without quotes, commas, spaces and line ends, to `out`.
     pub fn encode_into(self, key: &[u8], out: &mut Vec<u8>) {
         let mut rest = key;
-        while let Some(end) = rest.iter().position(|byte| !is_plain(*byte)) {
+        while let Some(end) = rest.iter().position(|byte| !PLAIN.get(usize::from(*byte)).is_some_and(|plain| *plain)) {
             let (plain, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
             out.extend_from_slice(plain);
             let Some((&byte, after)) = after.split_first() else { return };
@@ -128,10 +128,20 @@ impl KeyCodec {
     }
 }
 
-/// Bytes that both encodings leave as they are.
-const fn is_plain(byte: u8) -> bool {
-    matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'/')
-}
+/// The bytes that both encodings leave as they are.
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0_u8;
+    loop {
+        if let Some(place) = plain.split_at_mut(byte as usize).1.first_mut() {
+            *place = matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'/');
+        }
+        if byte == u8::MAX {
+            break plain;
+        }
+        byte += 1;
+    }
+};
 
 fn hex_pair(high: u8, low: u8) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::write::{JSON_LINES, PlannedFile, Writer};
 
 /// What a file gathers before it waits for its turn.
-const PENDING: usize = 1024 * 1024;
+const PENDING: usize = 16 * 1024 * 1024;
 
 /// The lists, shared by the files.
 pub(crate) struct Lists {

@@ -138,6 +138,8 @@ async fn read<F: ResultFiles>(
         read.map_err(|error| damaged(&error))?;
         md5.update(piece);
         hand_on(&sender, &mut failed).await;
+        // The files that are under way come along side by side, so that their MD5s can be computed so.
+        tokio::task::yield_now().await;
     }
     let totals = reader.finish(&mut |row| about.row(row, &mut tally, &mut failed));
     let totals = totals.map_err(|error| damaged(&error))?;

@@ -20,9 +20,13 @@ pub struct DataWriter<W: Write> {
     gzip: GzEncoder<TallyWriter<W>>,
     schema: Schema,
     purpose: Purpose,
-    line: Vec<u8>,
+    /// Rows that wait to be compressed together: a call for each would take longer than the compression.
+    lines: Vec<u8>,
     rows: u64,
 }
+
+/// Bytes of rows that are compressed together.
+const AT_ONCE: usize = 32 * 1024;
 
 /// Who reads the file.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -96,7 +100,7 @@ impl<W: Write> DataWriter<W> {
             Purpose::BatchManifest => Compression::fast(),
         };
         let gzip = GzBuilder::new().write(TallyWriter::new(writer), level);
-        Ok(Self { gzip, schema: schema.clone(), purpose, line: Vec::new(), rows: 0 })
+        Ok(Self { gzip, schema: schema.clone(), purpose, lines: Vec::new(), rows: 0 })
     }
 
     /// Writes a row. A field with a line end, which no inventory can have, is refused and nothing is written; so is a delete
@@ -106,28 +110,43 @@ impl<W: Write> DataWriter<W> {
             let value = String::from_utf8_lossy(record.key).into_owned();
             return Err(WriteError::Field { field: "key", value, reason: "a delete marker has nothing to copy" });
         }
-        self.line.clear();
+        let before = self.lines.len();
+        if let Err(error) = self.push_row(record) {
+            self.lines.truncate(before);
+            return Err(error);
+        }
+        self.rows += 1;
+        if self.lines.len() >= AT_ONCE { self.compress() } else { Ok(()) }
+    }
+
+    fn push_row(&mut self, record: &Record<'_>) -> Result<(), WriteError> {
         for (index, column) in self.schema.columns().iter().enumerate() {
             if index > 0 {
-                self.line.push(b',');
+                self.lines.push(b',');
             }
-            self.line.push(b'"');
-            record.push_field(column, self.purpose, &mut self.line)?;
-            self.line.push(b'"');
+            self.lines.push(b'"');
+            record.push_field(column, self.purpose, &mut self.lines)?;
+            self.lines.push(b'"');
         }
-        self.line.push(b'\n');
-        self.gzip.write_all(&self.line)?;
-        self.rows += 1;
+        self.lines.push(b'\n');
         Ok(())
     }
 
-    /// The writer below. What is compressed so far has been written to it, but for what the compressor still holds.
+    fn compress(&mut self) -> Result<(), WriteError> {
+        self.gzip.write_all(&self.lines)?;
+        self.lines.clear();
+        Ok(())
+    }
+
+    /// The writer below. What is compressed so far has been written to it, but for the last rows, and for what the compressor
+    /// still holds.
     pub fn writer(&mut self) -> &mut W {
         self.gzip.get_mut().inner()
     }
 
     /// Ends the file.
-    pub fn finish(self) -> Result<WrittenDataFile<W>, WriteError> {
+    pub fn finish(mut self) -> Result<WrittenDataFile<W>, WriteError> {
+        self.compress()?;
         let (mut writer, size, md5) = self.gzip.finish()?.finish();
         writer.flush()?;
         Ok(WrittenDataFile { writer, rows: self.rows, size, md5 })

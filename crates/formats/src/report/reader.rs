@@ -78,10 +78,7 @@ impl ResultReader {
             return Err(error.clone());
         }
         self.tally.update(bytes);
-        self.buffer.extend_from_slice(bytes);
-        // Only a line end completes a row before the end of the file.
-        let read = if memchr::memchr(b'\n', bytes).is_some() { self.read_rows(false, sink) } else { Ok(()) };
-        let read = read.and_then(|()| self.check_length());
+        let read = self.read_piece(bytes, sink).and_then(|()| self.check_length());
         self.failed = read.as_ref().err().cloned();
         read
     }
@@ -91,19 +88,60 @@ impl ResultReader {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        self.read_rows(true, sink)?;
+        self.read_buffer(true, sink)?;
         let (bytes, md5) = self.tally.finish();
         Ok(ResultTotals { bytes, md5, ..self.totals })
     }
 
-    fn read_rows(
+    /// Reads the rows of a piece where they are, and keeps what waits for more. Only a line end completes a row before the end
+    /// of the file.
+    fn read_piece(
+        &mut self,
+        mut piece: &[u8],
+        sink: &mut dyn FnMut(Result<Row<'_>, RowError<'_>>),
+    ) -> Result<(), FileError> {
+        if !self.buffer.is_empty() {
+            let end = memchr::memchr(b'\n', piece).map(|end| end + 1);
+            let (line, rest) = piece.split_at_checked(end.unwrap_or(piece.len())).unwrap_or((piece, &[]));
+            self.buffer.extend_from_slice(line);
+            if end.is_some() {
+                self.read_buffer(false, sink)?;
+            }
+            piece = rest;
+        }
+        if self.buffer.is_empty() {
+            let read = self.read_rows(piece, false, sink)?;
+            self.buffer.extend_from_slice(piece.get(read..).unwrap_or_default());
+        } else if !piece.is_empty() {
+            self.buffer.extend_from_slice(piece);
+            self.read_buffer(false, sink)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the rows that have been waiting.
+    fn read_buffer(
         &mut self,
         at_end: bool,
         sink: &mut dyn FnMut(Result<Row<'_>, RowError<'_>>),
     ) -> Result<(), FileError> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let read = self.read_rows(&buffer, at_end, sink);
+        buffer.drain(..read.as_ref().map_or(0, |read| (*read).min(buffer.len())));
+        self.buffer = buffer;
+        read.map(drop)
+    }
+
+    /// Reads all whole rows, and returns the bytes that they have.
+    fn read_rows(
+        &mut self,
+        bytes: &[u8],
+        at_end: bool,
+        sink: &mut dyn FnMut(Result<Row<'_>, RowError<'_>>),
+    ) -> Result<usize, FileError> {
         let mut start = 0;
         loop {
-            let rest = self.buffer.get(start..).unwrap_or_default();
+            let rest = bytes.get(start..).unwrap_or_default();
             if rest.is_empty() {
                 break;
             }
@@ -138,8 +176,7 @@ impl ResultReader {
             start += extent.whole;
         }
         self.totals.rows = self.totals.succeeded + self.totals.failed;
-        self.buffer.drain(..start);
-        Ok(())
+        Ok(start)
     }
 
     fn check_length(&self) -> Result<(), FileError> {
