@@ -23,7 +23,6 @@ struct Keys(Vec<String>);
 
 impl Rows for Hoarding {
     type File = Keys;
-    const AT_A_TIME: usize = 16;
 
     fn file(&self, _index: usize, _stop: &CancellationToken) -> Keys {
         Keys::default()
@@ -38,15 +37,9 @@ impl FileRows for Keys {
         Ok(())
     }
 
-    async fn flush(&mut self) -> Result<(), StageError> {
-        Ok(())
-    }
-
     async fn finish(self) -> Result<Vec<String>, StageError> {
         Ok(self.0)
     }
-
-    async fn abort(self) {}
 }
 
 pub(super) fn hoard(folder: &Path, threads: usize) -> Result<Outcome> {

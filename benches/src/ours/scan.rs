@@ -57,7 +57,6 @@ impl Groups {
 
 impl Rows for Grouping {
     type File = Groups;
-    const AT_A_TIME: usize = 16;
 
     fn file(&self, _index: usize, _stop: &CancellationToken) -> Groups {
         Groups::default()
@@ -74,15 +73,9 @@ impl FileRows for Groups {
         Ok(())
     }
 
-    async fn flush(&mut self) -> Result<(), StageError> {
-        Ok(())
-    }
-
     async fn finish(self) -> Result<Self, StageError> {
         Ok(self)
     }
-
-    async fn abort(self) {}
 }
 
 fn answer(count: &Count, groups: Groups) -> Result<Value> {

@@ -18,20 +18,21 @@ pub(crate) struct MisplacedQuote;
 /// Splits a line, which must not hold its line end, into fields. An error leaves the fields before it in `spans`.
 pub(crate) fn split(line: &[u8], spans: &mut Vec<Span>) -> Result<(), MisplacedQuote> {
     spans.clear();
-    split_from(line, 0, spans)
+    fields(line, 0, usize::MAX, spans).map(drop)
 }
 
-/// Adds the fields from `start` on, where one begins.
-fn split_from(line: &[u8], mut start: usize, spans: &mut Vec<Span>) -> Result<(), MisplacedQuote> {
-    loop {
+/// Adds fields from `start` on, where one begins, until there are `most`. Where the next one begins; none at the end of the line.
+fn fields(line: &[u8], mut start: usize, most: usize, spans: &mut Vec<Span>) -> Result<Option<usize>, MisplacedQuote> {
+    while spans.len() < most {
         let (span, after) = field(line, start)?;
         spans.push(span);
         match line.get(after) {
-            None => return Ok(()),
+            None => return Ok(None),
             Some(b',') => start = after + 1,
             Some(_) => return Err(MisplacedQuote),
         }
     }
+    Ok(Some(start))
 }
 
 /// Splits lines most of which begin and end as the one before them did: an inventory repeats the bucket in front and the
@@ -62,23 +63,15 @@ impl Splitter {
     /// [`split`].
     pub(crate) fn split(&mut self, line: &[u8], spans: &mut Vec<Span>) -> Result<(), MisplacedQuote> {
         spans.clear();
-        let mut start = 0;
-        if !self.head.spans.is_empty() && line.starts_with(&self.head.bytes) {
-            start = self.head.bytes.len();
+        let start = if !self.head.spans.is_empty() && line.starts_with(&self.head.bytes) {
             spans.extend_from_slice(&self.head.spans);
-        }
-        while spans.len() < self.trailing_from {
-            let (span, after) = field(line, start)?;
-            spans.push(span);
-            match line.get(after) {
-                None => return Ok(()),
-                Some(b',') => start = after + 1,
-                Some(_) => return Err(MisplacedQuote),
-            }
-            if spans.len() == self.leading {
-                self.head.keep(line.get(..start).unwrap_or_default(), spans.iter().copied());
-            }
-        }
+            self.head.bytes.len()
+        } else {
+            let Some(start) = fields(line, 0, self.leading, spans)? else { return Ok(()) };
+            self.head.keep(line.get(..start).unwrap_or_default(), spans.iter().copied());
+            start
+        };
+        let Some(start) = fields(line, start, self.trailing_from, spans)? else { return Ok(()) };
         let rest = line.get(start..).unwrap_or_default();
         if !self.tail.spans.is_empty() && rest == self.tail.bytes {
             spans.extend(self.tail.spans.iter().map(|span| Span {
@@ -89,7 +82,7 @@ impl Splitter {
             return Ok(());
         }
         let before = spans.len();
-        split_from(line, start, spans)?;
+        fields(line, start, usize::MAX, spans)?;
         let trailing = spans.get(before..).unwrap_or_default().iter();
         self.tail.keep(rest, trailing.map(|span| Span { start: span.start - start, end: span.end - start, ..*span }));
         Ok(())

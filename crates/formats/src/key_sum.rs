@@ -19,15 +19,29 @@ pub struct KeySum(u128);
 pub struct NotAKeySum(String);
 
 impl KeySum {
+    /// The sum of one key, not encoded.
+    #[inline]
+    pub fn of(key: &str) -> Self {
+        Self(XxHash3_128::oneshot(key.as_bytes()))
+    }
+
     /// Adds a key, not encoded.
     #[inline]
     pub fn add(&mut self, key: &str) {
-        self.0 = self.0.wrapping_add(XxHash3_128::oneshot(key.as_bytes()));
+        self.merge(Self::of(key));
     }
 
     /// Adds the keys of another list.
     pub fn merge(&mut self, other: Self) {
         self.0 = self.0.wrapping_add(other.0);
+    }
+}
+
+impl<'a> FromIterator<&'a str> for KeySum {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(keys: I) -> Self {
+        let mut sum = Self::default();
+        keys.into_iter().for_each(|key| sum.add(key));
+        sum
     }
 }
 
@@ -71,9 +85,7 @@ mod tests {
     use super::*;
 
     fn sum<'a>(keys: impl IntoIterator<Item = &'a str>) -> KeySum {
-        let mut sum = KeySum::default();
-        keys.into_iter().for_each(|key| sum.add(key));
-        sum
+        keys.into_iter().collect()
     }
 
     #[rstest]

@@ -14,11 +14,6 @@ use crate::{
     store::Store,
 };
 
-/// These options, with a thread for each core. More than one of them work only where a checkpoint is large or commits are many.
-fn on_all_cores(options: &Options) -> Options {
-    options.clone().with_threads(std::thread::available_parallelism().map_or(1, NonZero::get))
-}
-
 /// The name of the error of a table that could not be checked.
 pub const CANNOT_CHECK: &str = "Levee.CannotCheck";
 
@@ -205,6 +200,11 @@ pub async fn restore_commit<S: Store>(
         Ok((commit, summary))
     })
     .await
+}
+
+/// These options, with a thread for each core. More than one of them work only where a checkpoint is large or commits are many.
+fn on_all_cores(options: &Options) -> Options {
+    options.clone().with_threads(std::thread::available_parallelism().map_or(1, NonZero::get))
 }
 
 async fn replay<S: Store, T: Send + 'static>(

@@ -18,7 +18,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{
-    planned::{by_hand, input, lines, plan_of, play, record},
+    planned::{by_hand, input, lines, plan_of, play, record, whoever_dies_leaves_one_plan, written_once},
     support::{SOURCE, assert_failed, assert_succeeded, assert_whole, fault, objects, others, stage_named, worker_of},
 };
 
@@ -249,20 +249,6 @@ async fn slices_whose_messages_come_twice_or_out_of_order_come_to_the_same(#[cas
     written_once(&rig);
 }
 
-/// Asserts that no object of a plan, and no record of a slice, was written twice.
-fn written_once(rig: &Rig) {
-    let written = rig.twin.calls().into_iter().filter(|call| {
-        call.is_ok()
-            && (call.resource.contains("/plan-") || call.resource.contains("/01-manifest-ready"))
-            && ["PutObject", "CompleteMultipartUpload"].contains(&call.operation.as_str())
-    });
-    let mut keys: Vec<_> = written.map(|call| call.resource.to_string()).collect();
-    keys.sort();
-    let all = keys.len();
-    keys.dedup();
-    assert!(all > 0 && keys.len() == all, "something was written twice: {keys:?}");
-}
-
 const DAMAGED: usize = 43;
 
 /// Damages the data file of a slice that is not among the first that are read; answers its key and what it was.
@@ -355,17 +341,5 @@ async fn dies_after(calls: u64) -> (bool, Plan) {
 
 #[tokio::test(start_paused = true)]
 async fn worker_of_slices_killed_between_any_two_calls_leaves_what_another_one_finishes() {
-    let (mut calls, mut plans) = (0, Vec::new());
-    loop {
-        let (in_time, plan) = dies_after(calls).await;
-        plans.push((plan.summary.key.clone(), plan.summary.etag.clone(), plan.batch.unwrap().pointer.etag));
-        if !in_time {
-            break;
-        }
-        calls += 1;
-        assert!(calls < 200, "the slices are never joined");
-    }
-    assert!(calls > 30, "only {calls} calls were tried");
-    plans.dedup();
-    assert_eq!(plans.len(), 1, "the plan depends on who writes it: {plans:?}");
+    whoever_dies_leaves_one_plan(dies_after, "the slices are never joined", 30).await;
 }

@@ -62,8 +62,7 @@ impl Count {
         self.too_large += u64::from(is_large(row));
         self.archived += u64::from(is_archived(row));
         self.without_tier += u64::from(lacks_tier);
-        let mut key = KeySum::default();
-        key.add(&row.key);
+        let key = KeySum::of(&row.key);
         self.keys.merge(key);
         if decision == Decision::Batch {
             self.batch_keys.merge(key);

@@ -12,7 +12,6 @@ use crate::{
     decide::Rules,
     nothing_selected, output,
     pin::{self, Pinned},
-    plan::PlanWriter,
     scan::Count,
     slices::{Pass, Slice, SliceRecord, Slicing},
 };
@@ -77,8 +76,7 @@ impl ManifestReady {
         read: Vec<SliceRecord>,
         count: &Count,
     ) -> Result<Option<Plan>, StageError> {
-        let inventory = (&pinned.manifest, &pinned.pointer, pinned.md5.as_str());
-        let writer = PlanWriter::new(&self.ledger, key, inventory, &Rules::of(run))?;
+        let writer = self.plan_writer(key, pinned, &Rules::of(run))?;
         let mut parts = Vec::new();
         for slice in read {
             if let Err(error) = writer.append(&slice.lists).await {

@@ -40,7 +40,7 @@ use levee_ledger::{
 use levee_stage::{Aws, CommonSettings, Context, EventBus, NoSettings, Progress, Stage, StageError};
 use pin::Pinned;
 pub use pin::check_supported;
-use plan::PlanWriter;
+use plan::{PlanWriter, PlannedParts};
 use scan::{Count, Counting, scan};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -161,17 +161,30 @@ impl ManifestReady {
         rules: &Rules,
         decider: &Arc<Decider>,
     ) -> Result<(Count, Option<Plan>), StageError> {
-        let inventory = (&pinned.manifest, &pinned.pointer, pinned.md5.as_str());
-        let writer = PlanWriter::new(&self.ledger, key, inventory, rules)?;
+        let writer = self.plan_writer(key, pinned, rules)?;
+        let (writer, count, parts) = self.scan_for_plan(pinned, decider, writer).await?;
+        if count.is_nothing_selected() {
+            writer.abort().await;
+            return Err(nothing_selected(&pinned.pointer, count.objects));
+        }
+        let plan = writer.finish(&count, parts).await?;
+        Ok((count, plan))
+    }
+
+    /// What writes the plan of an inventory.
+    fn plan_writer(&self, key: &RunKey, pinned: &Pinned, rules: &Rules) -> Result<PlanWriter, StageError> {
+        PlanWriter::new(&self.ledger, key, (&pinned.manifest, &pinned.pointer, pinned.md5.as_str()), rules)
+    }
+
+    /// Reads data files for a plan, which is given up when they cannot be used.
+    async fn scan_for_plan(
+        &self,
+        pinned: &Pinned,
+        decider: &Arc<Decider>,
+        writer: PlanWriter,
+    ) -> Result<(PlanWriter, Count, Vec<PlannedParts>), StageError> {
         match scan(self.files(pinned), &pinned.manifest, Arc::clone(decider), &writer).await {
-            Ok((count, _)) if count.is_nothing_selected() => {
-                writer.abort().await;
-                Err(nothing_selected(&pinned.pointer, count.objects))
-            }
-            Ok((count, files)) => {
-                let plan = writer.finish(&count, files).await?;
-                Ok((count, plan))
-            }
+            Ok((count, parts)) => Ok((writer, count, parts)),
             Err(error) => {
                 writer.abort().await;
                 Err(error)

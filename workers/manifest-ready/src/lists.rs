@@ -8,12 +8,11 @@ use levee_ledger::{
     state::{Amount, PlannedList},
 };
 use levee_stage::StageError;
-use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::write::{JSON_LINES, PlannedFile, Writer};
+use crate::write::{JSON_LINES, PlannedFile, Reading, Writer, place};
 
 /// What a file gathers before it waits for its turn.
 const PENDING: usize = 16 * 1024 * 1024;
@@ -72,8 +71,7 @@ impl Lists {
     pub(crate) async fn append(&self, ledger: &Ledger, part: &FinishedLists) -> Result<(), StageError> {
         for (list, added) in [(&self.large, &part.large), (&self.skipped, &part.skipped)] {
             let Some(added) = added else { continue };
-            let place = || format!("s3://{}/{}", ledger.bucket(), added.pointer.key);
-            let file = part.file(added).ok_or_else(|| other_part(&place()))?;
+            let file = part.file(added).ok_or_else(|| other_part(&place(ledger, &added.pointer.key)))?;
             list.lock().await.append(ledger, file, added.amount).await?;
         }
         Ok(())
@@ -88,20 +86,14 @@ impl Lists {
 impl List {
     /// Sends on what arrives of a list that is in the ledger.
     async fn append(&mut self, ledger: &Ledger, part: &PlannedFile, amount: Amount) -> Result<(), StageError> {
-        let place = format!("s3://{}/{}", ledger.bucket(), part.key);
-        let Some(mut body) = ledger.bytes(&part.key).await? else { return Err(other_part(&place)) };
-        let (mut size, mut md5) = (0_u64, Md5::new());
-        while let Some(piece) = body.next().await {
-            let piece = piece.map_err(|error| {
-                let cause = format!("reading {place} broke off: {error}; it is tried again");
-                StageError::transient(StageError::AWS_UNAVAILABLE, cause)
-            })?;
-            size = size.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
-            md5.update(&piece);
+        let place = || place(ledger, &part.key);
+        let reading = Reading::open(ledger, &part.key).await?;
+        let mut reading = reading.ok_or_else(|| other_part(&place()))?;
+        while let Some(piece) = reading.next().await? {
             self.writer.write(&piece).await?;
         }
-        if (size, hex::encode(md5.finalize())) != (part.size, part.md5.clone()) {
-            return Err(other_part(&place));
+        if reading.end() != (part.size, part.md5.clone()) {
+            return Err(other_part(&place()));
         }
         self.amount.add(amount);
         Ok(())
@@ -119,7 +111,8 @@ impl List {
 
 fn other_part(place: &str) -> StageError {
     let cause = format!(
-        "{place} is not what the worker has written that read the slice. The ledger is never overwritten: look at who writes there          besides Levee, remove the plan's folder with the rights of the break-glass principal, and start a new execution."
+        "{place} is not what the worker has written that read the slice. The ledger is never overwritten: look at who writes there \
+         besides Levee, remove the plan's folder with the rights of the break-glass principal, and start a new execution."
     );
     StageError::permanent("Levee.LedgerCorrupt", cause)
 }

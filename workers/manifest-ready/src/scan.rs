@@ -4,7 +4,7 @@
 //! Each file is read by a task of its own. On a runtime with several threads they run at the same time; on one with a single
 //! thread, where tests play nights on a paused clock, they take turns in a fixed order.
 
-use std::{panic, sync::Arc};
+use std::{future, sync::Arc};
 
 use futures::{StreamExt, stream};
 use levee_formats::{
@@ -13,7 +13,7 @@ use levee_formats::{
 };
 use levee_ledger::state::Decision;
 pub use levee_stage::Body;
-use levee_stage::StageError;
+use levee_stage::{StageError, joined};
 use tokio::runtime::Handle;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::Instrument;
@@ -43,14 +43,14 @@ pub trait Rows {
 
     /// How many data files may be under way: some wait for the network while others are read, and their MD5s are computed side
     /// by side. It bounds the memory that the scan takes.
-    const AT_A_TIME: usize;
+    const AT_A_TIME: usize = 16;
 
     /// Takes the rows of the data file with this place in the manifest, from 0. `stop` tells that another file has failed.
     fn file(&self, index: usize, stop: &CancellationToken) -> Self::File;
 }
 
 /// Takes the rows of one file.
-pub trait FileRows: Send + 'static {
+pub trait FileRows: Sized + Send + 'static {
     /// What comes of it.
     type Done: Send + 'static;
 
@@ -64,7 +64,9 @@ pub trait FileRows: Send + 'static {
     ///
     /// # Errors
     /// It cannot be sent on; the file is given up.
-    fn flush(&mut self) -> impl Future<Output = Result<(), StageError>> + Send;
+    fn flush(&mut self) -> impl Future<Output = Result<(), StageError>> + Send {
+        future::ready(Ok(()))
+    }
 
     /// The file was read to its end and is what the manifest says.
     ///
@@ -73,7 +75,9 @@ pub trait FileRows: Send + 'static {
     fn finish(self) -> impl Future<Output = Result<Self::Done, StageError>> + Send;
 
     /// The file is given up: what was sent of it has to go.
-    fn abort(self) -> impl Future<Output = ()> + Send;
+    fn abort(self) -> impl Future<Output = ()> + Send {
+        future::ready(())
+    }
 }
 
 /// Counts alone.
@@ -81,7 +85,6 @@ pub struct Counting;
 
 impl Rows for Counting {
     type File = Self;
-    const AT_A_TIME: usize = 16;
 
     fn file(&self, _index: usize, _stop: &CancellationToken) -> Self {
         Self
@@ -95,15 +98,9 @@ impl FileRows for Counting {
         Ok(())
     }
 
-    async fn flush(&mut self) -> Result<(), StageError> {
-        Ok(())
-    }
-
     async fn finish(self) -> Result<(), StageError> {
         Ok(())
     }
-
-    async fn abort(self) {}
 }
 
 /// Reads all data files. What they add up to, and what came of each, in the order of the manifest.
@@ -136,7 +133,7 @@ pub async fn scan<F: DataFiles, R: Rows>(
     let (mut total, mut done, mut failed) = (Count::default(), Vec::new(), None);
     while let Some(result) = results.next().await {
         // After an error the rest is not read: these tasks only clear up.
-        match result.map_err(resume).and_then(|result| result) {
+        match joined(result) {
             Ok((count, file)) => {
                 total.add(count);
                 done.push(file);
@@ -150,14 +147,6 @@ pub async fn scan<F: DataFiles, R: Rows>(
     match failed {
         Some(error) => Err(error),
         None => total.check(manifest).map(|()| (total, done)),
-    }
-}
-
-/// A task that panicked panics here too.
-fn resume(error: tokio::task::JoinError) -> StageError {
-    match error.try_into_panic() {
-        Ok(reason) => panic::resume_unwind(reason),
-        Err(error) => StageError::transient(StageError::AWS_UNAVAILABLE, format!("the reading was stopped: {error}")),
     }
 }
 

@@ -7,8 +7,6 @@
 //! The state machine has the slices read side by side, by whichever workers take the messages, then joined. What comes of it is
 //! what comes of an inventory that one worker reads.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use levee_formats::inventory::{DataFile, Manifest};
 use levee_ledger::{
@@ -20,10 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ManifestReady,
-    decide::{Decider, Rules},
+    decide::Rules,
     lists::FinishedLists,
     pin::{self, Pinned},
-    plan::{PlanWriter, PlannedParts},
+    plan::PlannedParts,
     scan::{Count, Counting, scan},
     unusable,
 };
@@ -233,26 +231,11 @@ impl ManifestReady {
                 let (count, _) = scan(self.files(&pinned), &pinned.manifest, decider, &Counting).await?;
                 Ok(SliceRecord { slice, count, parts: Vec::new(), lists: FinishedLists::default() })
             }
-            Pass::Plan => self.plan_slice(key, &pinned, &rules, decider, slice, first).await,
-        }
-    }
-
-    async fn plan_slice(
-        &self,
-        key: &RunKey,
-        pinned: &Pinned,
-        rules: &Rules,
-        decider: Arc<Decider>,
-        slice: Slice,
-        first: usize,
-    ) -> Result<SliceRecord, StageError> {
-        let inventory = (&pinned.manifest, &pinned.pointer, pinned.md5.as_str());
-        let writer = PlanWriter::new(&self.ledger, key, inventory, rules)?.of_slice(first, pinned.manifest.files.len());
-        match scan(self.files(pinned), &pinned.manifest, decider, &writer).await {
-            Ok((count, parts)) => Ok(SliceRecord { slice, count, parts, lists: writer.finish_lists().await? }),
-            Err(error) => {
-                writer.abort().await;
-                Err(error)
+            Pass::Plan => {
+                let files = pinned.manifest.files.len();
+                let writer = self.plan_writer(key, &pinned, &rules)?.of_slice(first, files);
+                let (writer, count, parts) = self.scan_for_plan(&pinned, &decider, writer).await?;
+                Ok(SliceRecord { slice, count, parts, lists: writer.finish_lists().await? })
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Writes one object of a plan, and makes sure that the ledger has these bytes, whoever wrote them.
 
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
 use levee_formats::inventory::{DataWriter, Record, Schema};
 use levee_ledger::{ArtefactWriter, Ledger, state::ObjectPointer};
 use levee_stage::StageError;
@@ -26,30 +28,82 @@ pub struct PlannedFile {
     pub rows: u64,
 }
 
+/// The size and the MD5 of what passes by.
+#[derive(Default)]
+struct Passed {
+    size: u64,
+    md5: Md5,
+}
+
+impl Passed {
+    fn add(&mut self, bytes: &[u8]) {
+        self.size = self.size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        self.md5.update(bytes);
+    }
+
+    fn end(self) -> (u64, String) {
+        (self.size, hex::encode(self.md5.finalize()))
+    }
+}
+
+/// An object of the ledger that is read in pieces.
+pub(crate) struct Reading {
+    place: String,
+    body: ByteStream,
+    passed: Passed,
+}
+
+impl Reading {
+    /// None when the object is not there.
+    pub(crate) async fn open(ledger: &Ledger, key: &str) -> Result<Option<Self>, StageError> {
+        let place = place(ledger, key);
+        Ok(ledger.bytes(key).await?.map(|body| Self { place, body, passed: Passed::default() }))
+    }
+
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, StageError> {
+        let piece = self.body.next().await.transpose().map_err(|error| broken_off(&self.place, &error))?;
+        piece.iter().for_each(|piece| self.passed.add(piece));
+        Ok(piece)
+    }
+
+    /// The size of what was read, and its MD5 in hexadecimal.
+    pub(crate) fn end(self) -> (u64, String) {
+        self.passed.end()
+    }
+}
+
+/// An object of the ledger as messages name it.
+pub(crate) fn place(ledger: &Ledger, key: &str) -> String {
+    format!("s3://{}/{key}", ledger.bucket())
+}
+
+fn broken_off(place: &str, problem: &dyn std::fmt::Display) -> StageError {
+    let cause = format!("reading {place} broke off: {problem}; it is tried again");
+    StageError::transient(StageError::AWS_UNAVAILABLE, cause)
+}
+
 /// An object that is written in pieces.
 pub(crate) struct Writer {
     ledger: Ledger,
     key: String,
     artefact: ArtefactWriter,
-    size: u64,
-    md5: Md5,
+    passed: Passed,
 }
 
 impl Writer {
     pub(crate) fn new(ledger: &Ledger, key: String, content_type: &'static str) -> Self {
         let artefact = ledger.artefact(key.clone(), content_type);
-        Self { ledger: ledger.clone(), key, artefact, size: 0, md5: Md5::new() }
+        Self { ledger: ledger.clone(), key, artefact, passed: Passed::default() }
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), StageError> {
-        self.size = self.size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        self.md5.update(bytes);
+        self.passed.add(bytes);
         self.artefact.write(bytes).await
     }
 
     /// Makes the object appear. One that is there already, because somebody has done this before, must have the same bytes.
     pub(crate) async fn finish(self, rows: u64) -> Result<(PlannedFile, ObjectPointer), StageError> {
-        let (size, md5) = (self.size, hex::encode(self.md5.finalize()));
+        let (size, md5) = self.passed.end();
         let artefact = self.artefact.finish().await?;
         if !artefact.created {
             let there = digest(&self.ledger, &self.key).await?;
@@ -81,18 +135,10 @@ pub(crate) async fn put(
 }
 
 async fn digest(ledger: &Ledger, key: &str) -> Result<(u64, String), StageError> {
-    let broken = |problem: String| {
-        let cause = format!("reading s3://{}/{key} broke off: {problem}; it is tried again", ledger.bucket());
-        StageError::transient(StageError::AWS_UNAVAILABLE, cause)
-    };
-    let Some(mut body) = ledger.bytes(key).await? else { return Err(broken("it is gone".to_owned())) };
-    let (mut size, mut md5) = (0_u64, Md5::new());
-    while let Some(piece) = body.next().await {
-        let piece = piece.map_err(|error| broken(error.to_string()))?;
-        size = size.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
-        md5.update(&piece);
-    }
-    Ok((size, hex::encode(md5.finalize())))
+    let reading = Reading::open(ledger, key).await?;
+    let mut reading = reading.ok_or_else(|| broken_off(&place(ledger, key), &"it is gone"))?;
+    while reading.next().await?.is_some() {}
+    Ok(reading.end())
 }
 
 fn differs(pointer: &ObjectPointer) -> StageError {

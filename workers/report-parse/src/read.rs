@@ -3,13 +3,13 @@
 //! Each file is read by a task of its own, so that all cores are used and the MD5s are computed side by side. A file that is
 //! ahead of its turn waits once it has found a few failed rows: memory does not grow with them.
 
-use std::{collections::VecDeque, mem, panic, sync::Arc, vec};
+use std::{collections::VecDeque, mem, sync::Arc, vec};
 
 use levee_formats::{
     KeyCodec, Md5Pool,
     report::{ResultFile, ResultReader, Row, RowError, TaskStatus},
 };
-use levee_stage::{Body, StageError};
+use levee_stage::{Body, StageError, joined};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
@@ -104,7 +104,7 @@ impl<F: ResultFiles> Reading<F> {
                 return Ok(Step::Failed(failed));
             }
             let Some(OpenFile { key, task, .. }) = self.open.pop_front() else { continue };
-            match task.await.map_err(resume).and_then(|read| read)? {
+            match joined(task.await)? {
                 Some(tally) => self.tally.merge(tally),
                 None => return Ok(Step::Missing(key)),
             }
@@ -171,13 +171,5 @@ impl About {
         if row.status == TaskStatus::Failed {
             failed.push(FailedRow::of(&row));
         }
-    }
-}
-
-/// A task that panicked panics here too.
-fn resume(error: tokio::task::JoinError) -> StageError {
-    match error.try_into_panic() {
-        Ok(reason) => panic::resume_unwind(reason),
-        Err(error) => StageError::transient(StageError::AWS_UNAVAILABLE, format!("the reading was stopped: {error}")),
     }
 }

@@ -178,12 +178,6 @@ mod tests {
         assert_eq!(reconcile(&tally(5, 2, 0, 0), &copy(7, 5, 2), &job(7)), Ok(()));
     }
 
-    fn keys(keys: &[&str]) -> KeySum {
-        let mut sum = KeySum::default();
-        keys.iter().for_each(|key| sum.add(key));
-        sum
-    }
-
     #[rstest]
     #[case::same_in_another_order(Some(&["a", "b"][..]), &["b", "a"], true)]
     #[case::one_twice_and_one_missing(Some(&["a", "b"][..]), &["a", "a"], false)]
@@ -191,8 +185,8 @@ mod tests {
     #[case::not_summed_up(None, &["a", "c"], true)]
     fn rows_are_those_of_the_manifest(#[case] given: Option<&[&str]>, #[case] reported: &[&str], #[case] agrees: bool) {
         let mut job = job(7);
-        job.manifest.keys = given.map(keys);
-        let tally = Tally { keys: keys(reported), ..tally(5, 2, 0, 0) };
+        job.manifest.keys = given.map(|keys| keys.iter().copied().collect());
+        let tally = Tally { keys: reported.iter().copied().collect(), ..tally(5, 2, 0, 0) };
         let result = reconcile(&tally, &copy(7, 5, 2), &job);
         assert_eq!(result.is_ok(), agrees, "{result:?}");
         assert!(result.err().is_none_or(|problem| problem.contains("not for the same objects")));

@@ -94,7 +94,7 @@ impl<W: Write> DataWriter<W> {
         if !schema.is_csv() {
             return Err(ManifestError::NotCsv { schema: schema.to_string() });
         }
-        // A manifest is read once and soon deleted: what little the best compression saves is not worth its time.
+        // A manifest is read once, by its job: what little a better compression saves is not worth its time.
         let level = match purpose {
             Purpose::Inventory => Compression::default(),
             Purpose::BatchManifest => Compression::fast(),

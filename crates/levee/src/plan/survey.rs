@@ -167,7 +167,6 @@ pub(super) struct Surveying;
 
 impl Rows for Surveying {
     type File = Survey;
-    const AT_A_TIME: usize = 16;
 
     fn file(&self, _index: usize, _stop: &CancellationToken) -> Survey {
         Survey::default()
@@ -182,13 +181,7 @@ impl FileRows for Survey {
         Ok(())
     }
 
-    async fn flush(&mut self) -> Result<(), StageError> {
-        Ok(())
-    }
-
     async fn finish(self) -> Result<Self, StageError> {
         Ok(self)
     }
-
-    async fn abort(self) {}
 }
