@@ -10,7 +10,11 @@
 //!
 //! What [`KeyCodec::Percent`] writes holds no `+`, so both codecs read it alike.
 
+mod reader;
+
 use std::borrow::Cow;
+
+pub(crate) use reader::KeyReader;
 
 /// An encoding of object keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -159,7 +159,8 @@ async fn hand_on(sender: &mpsc::Sender<Vec<FailedRow>>, failed: &mut Vec<FailedR
 
 impl About {
     fn row(&self, row: Result<Row<'_>, RowError<'_>>, tally: &mut Tally, failed: &mut Vec<FailedRow>) {
-        let row = match row {
+        // A row is large, and moving it costs as much as reading it.
+        let row = match &row {
             Ok(row) => row,
             Err(error) => return tally.unreadable_row(error.to_string()),
         };
@@ -169,7 +170,7 @@ impl About {
         }
         tally.keys.add(&row.key);
         if row.status == TaskStatus::Failed {
-            failed.push(FailedRow::of(&row));
+            failed.push(FailedRow::of(row));
         }
     }
 }

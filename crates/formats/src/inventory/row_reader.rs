@@ -8,6 +8,7 @@ use super::{Column, PartialRow, Row, RowError, RowProblem, Schema, row::Cells, t
 use crate::{
     KeyCodec,
     csv::{self, MisplacedQuote, Span, Splitter},
+    key::KeyReader,
     lines::Line,
 };
 
@@ -19,8 +20,7 @@ pub(super) struct RowReader {
     places: Places,
     splitter: Splitter,
     spans: Vec<Span>,
-    /// The decoded key, where it differs from that in the line.
-    key: Vec<u8>,
+    keys: KeyReader,
     times: Times,
 }
 
@@ -93,7 +93,7 @@ impl RowReader {
             splitter: splitter(schema),
             places: Places::of(schema),
             spans: Vec::new(),
-            key: Vec::new(),
+            keys: KeyReader::new(KeyCodec::Form),
             times: Times::new(),
         }
     }
@@ -107,19 +107,14 @@ impl RowReader {
 
     /// The values of a row of the usual form.
     fn values(&mut self, line: &[u8]) -> Option<Values> {
-        let Self { source_bucket, schema, places, spans, key, times, .. } = self;
+        let Self { source_bucket, schema, places, spans, keys, times, .. } = self;
         let plain = Plain { line, spans };
         if spans.len() != schema.columns().len() || plain.field(places.bucket)? != source_bucket.as_bytes() {
             return None;
         }
-        let is_decoded = match KeyCodec::Form.decode_into(plain.field(places.key)?, key) {
-            Some(Some(_)) => return None,
-            Some(None) => true,
-            None => false,
-        };
+        keys.read(plain.field(places.key)?)?;
         let is_delete_marker = plain.boolean(places.is_delete_marker)?;
         Some(Values {
-            is_decoded,
             is_latest: plain.boolean(places.is_latest)?,
             is_delete_marker,
             is_multipart_uploaded: plain.boolean(places.is_multipart_uploaded)?,
@@ -139,7 +134,7 @@ impl RowReader {
         let places = &self.places;
         let plain = Plain { line: line.bytes, spans: &self.spans };
         let raw_key = plain.field(places.key)?;
-        let key = str::from_utf8(if values.is_decoded { &self.key } else { raw_key }).ok()?;
+        let key = self.keys.key();
         let not_empty = |text: &&str| !text.is_empty();
         let further_are_text = places.further.iter().all(|place| plain.text(Some(*place)).is_some());
         (further_are_text && !key.is_empty()).then_some(())?;
@@ -183,10 +178,8 @@ impl RowReader {
     }
 }
 
-/// What a row of the usual form has besides text.
+/// What a row of the usual form has besides text and its key, which the reader keeps.
 struct Values {
-    /// The key is in the reader's buffer.
-    is_decoded: bool,
     is_latest: Option<bool>,
     is_delete_marker: Option<bool>,
     is_multipart_uploaded: Option<bool>,

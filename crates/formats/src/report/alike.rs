@@ -62,20 +62,42 @@ fn around<'a>(whole: &'a [u8], key: &Span) -> Option<(&'a [u8], &'a [u8])> {
     (one_line && no_special && head.ends_with(b",") && tail.starts_with(b",")).then_some((head, tail))
 }
 
-impl Form {
-    /// The row with a key.
-    pub(super) fn with_key<'a>(&'a self, line: u64, key: &'a str, raw_key: &'a [u8]) -> Row<'a> {
+/// A row of a known form.
+pub(super) struct Alike<'a> {
+    pub(super) form: &'a Form,
+    /// Decoded.
+    pub(super) key: &'a str,
+    pub(super) raw_key: &'a [u8],
+}
+
+impl<'a> Alike<'a> {
+    /// What became of the task.
+    #[inline]
+    pub(super) fn status(&self) -> TaskStatus {
+        self.form.status
+    }
+
+    /// The bytes of the row with its line end.
+    #[inline]
+    pub(super) fn length(&self) -> usize {
+        self.form.head.len() + self.raw_key.len() + self.form.tail.len()
+    }
+
+    /// The row. It is large: inlined, it is made where it is handed on.
+    #[inline(always)]
+    pub(super) fn row(&self, line: u64) -> Row<'a> {
+        let form = self.form;
         let text = |text: &'a Option<String>| text.as_deref().map(Cow::Borrowed);
         Row {
             line,
-            bucket: Cow::Borrowed(&self.bucket),
-            key: Cow::Borrowed(key),
-            raw_key: Cow::Borrowed(raw_key),
-            version_id: text(&self.version_id),
-            status: self.status,
-            http_status: self.http_status,
-            error_code: text(&self.error_code),
-            message: text(&self.message),
+            bucket: Cow::Borrowed(&form.bucket),
+            key: Cow::Borrowed(self.key),
+            raw_key: Cow::Borrowed(self.raw_key),
+            version_id: text(&form.version_id),
+            status: form.status,
+            http_status: form.http_status,
+            error_code: text(&form.error_code),
+            message: text(&form.message),
         }
     }
 }

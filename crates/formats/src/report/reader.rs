@@ -145,14 +145,14 @@ impl ResultReader {
             if rest.is_empty() {
                 break;
             }
-            if let Some((row, length)) = self.rows.alike(rest, self.line) {
-                match row.status {
+            if let Some(alike) = self.rows.alike(rest) {
+                match alike.status() {
                     TaskStatus::Succeeded => self.totals.succeeded += 1,
                     TaskStatus::Failed => self.totals.failed += 1,
                 }
-                sink(Ok(row));
+                sink(Ok(alike.row(self.line)));
                 self.line += 1;
-                start += length;
+                start += alike.length();
                 continue;
             }
             let scanned = scan(rest, at_end, &self.rows.bucket, &mut self.rows.spans);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::alike::Before;
+use super::alike::{Alike, Before};
 use super::{
     PartialRow, Row, RowError, RowProblem, TaskStatus,
     scan::{Extent, leading_fields},
@@ -10,6 +10,7 @@ use super::{
 use crate::{
     KeyCodec,
     csv::{self, Span},
+    key::KeyReader,
 };
 
 /// Turns the bytes of rows into rows.
@@ -21,8 +22,7 @@ pub(super) struct RowReader {
     /// The bucket of the last row that has one.
     pub(super) bucket: Vec<u8>,
     pub(super) spans: Vec<Span>,
-    /// The decoded key, where it differs from that in the row.
-    key: Vec<u8>,
+    keys: KeyReader,
     before: Before,
 }
 
@@ -36,27 +36,23 @@ impl RowReader {
             status: None,
             bucket: Vec::new(),
             spans: Vec::new(),
-            key: Vec::new(),
+            keys: KeyReader::new(codec),
             before: Before::default(),
         }
     }
 
-    /// The row at the beginning of the bytes and its length with its line end, if it is one that was read before but for its
-    /// key: then nothing but the key need be read.
-    pub(super) fn alike<'a>(&'a mut self, bytes: &'a [u8], line: u64) -> Option<(Row<'a>, usize)> {
-        let before = self.before.row.as_ref()?;
-        let from_key = bytes.strip_prefix(before.head.as_slice())?;
+    /// The form of the row at the beginning of the bytes, if one was read before that differs from it in nothing but the key:
+    /// then nothing but the key need be read.
+    #[inline]
+    pub(super) fn alike<'a>(&'a mut self, bytes: &'a [u8]) -> Option<Alike<'a>> {
+        let form = self.before.row.as_ref()?;
+        let from_key = bytes.strip_prefix(form.head.as_slice())?;
         let (raw_key, rest) = from_key.split_at_checked(memchr::memchr3(b',', b'"', b'\n', from_key)?)?;
-        if !rest.starts_with(&before.tail) {
+        if raw_key.is_empty() || !rest.starts_with(&form.tail) {
             return None;
         }
-        let key = match self.codec.decode_into(raw_key, &mut self.key) {
-            None => raw_key,
-            Some(None) => &self.key,
-            Some(Some(_)) => return None,
-        };
-        let key = str::from_utf8(key).ok().filter(|key| !key.is_empty())?;
-        Some((before.with_key(line, key, raw_key), before.head.len() + raw_key.len() + before.tail.len()))
+        self.keys.read(raw_key)?;
+        Some(Alike { form, key: self.keys.key(), raw_key })
     }
 
     /// Reads a row whose fields are in the spans, if it is well formed.
