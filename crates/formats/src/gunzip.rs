@@ -9,6 +9,8 @@ use crate::FileError;
 
 /// Room for decoded bytes that a step finds at least. The decoder is slower with less, and more would not stay in the cache.
 const ROOM: usize = 256 * 1024;
+/// What mostly waits to be taken, a row that is not whole, fits in here: then the room never has to grow.
+const ROW: usize = 16 * 1024;
 /// The members of a header that has no further ones.
 const FIXED_HEADER: usize = 10;
 /// CRC-32 and length of the decoded bytes.
@@ -53,7 +55,7 @@ impl Gunzip {
             frame: Vec::new(),
             crc: crc(),
             length: 0,
-            out: Vec::new(),
+            out: Vec::with_capacity(ROOM + ROW),
             filled: 0,
         }
     }

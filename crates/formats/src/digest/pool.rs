@@ -5,7 +5,7 @@
 
 use std::{
     collections::VecDeque,
-    mem,
+    iter, mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
 };
 
@@ -18,8 +18,8 @@ const SIDE_BY_SIDE: usize = 16;
 const LANES: usize = 8;
 /// With fewer files than this, one after the other is as fast.
 const WORTH_IT: usize = 3;
-/// Pieces that a file may have waiting: then they are digested whoever else waits.
-const MOST_WAITING: usize = 3;
+/// Bytes that a file may have waiting beside one piece: with more they are digested whoever else waits.
+const MOST_WAITING: usize = 128 * 1024;
 /// The bytes of a block of MD5.
 const BLOCK: usize = 64;
 
@@ -55,13 +55,31 @@ struct States {
 #[derive(Debug, Default)]
 struct Queues {
     /// By the place of the file.
-    waiting: Vec<VecDeque<Bytes>>,
+    waiting: Vec<Queue>,
     /// Places of files that have ended.
     free: Vec<usize>,
     /// Files that have not ended.
     open: usize,
     /// Those of them that have something waiting.
     busy: usize,
+}
+
+/// What waits of one file.
+#[derive(Debug, Default)]
+struct Queue {
+    pieces: VecDeque<Bytes>,
+    /// All of them together.
+    bytes: usize,
+    /// Bytes that were taken since the last whole block.
+    beyond_block: usize,
+}
+
+/// Bytes that are to be digested, by the place of their file.
+struct Taken {
+    /// Each by itself, and first: what stands between two pieces of a file is no whole block of either.
+    alone: Vec<(usize, Bytes)>,
+    /// Blocks, as many of each file.
+    together: Vec<(usize, Bytes)>,
 }
 
 impl Default for States {
@@ -83,7 +101,7 @@ impl Md5Pool {
         queues.open += 1;
         let place = queues.free.pop().unwrap_or(queues.waiting.len());
         if place == queues.waiting.len() {
-            queues.waiting.push(VecDeque::new());
+            queues.waiting.push(Queue::default());
             states.files.push(Md5State::new());
         } else if let Some(state) = states.files.get_mut(place) {
             *state = Md5State::new();
@@ -93,14 +111,14 @@ impl Md5Pool {
 }
 
 impl PooledMd5 {
-    /// Adds the next bytes of the file. They may be kept for a while: at most a few pieces of each file are.
+    /// Adds the next bytes of the file. They may be kept for a while: at most two pieces of each file, or 128 KiB.
     pub fn update(&mut self, piece: Bytes) {
         self.bytes += piece.len() as u64;
         if piece.is_empty() {
             return;
         }
-        let (waiting, is_time) = lock(&self.shared.queues).add(self.place, piece);
-        if waiting > MOST_WAITING {
+        let (too_many, is_time) = lock(&self.shared.queues).add(self.place, piece);
+        if too_many {
             self.shared.digest(&mut lock(&self.shared.states), |queues| queues.waiting_at(self.place) > 0);
         } else if is_time {
             // Where another thread is digesting, it or the next piece comes to these.
@@ -129,12 +147,14 @@ impl Drop for PooledMd5 {
 }
 
 impl Queues {
-    /// Lets a piece wait. How many of its file do now, and whether it is time to digest.
-    fn add(&mut self, place: usize, piece: Bytes) -> (usize, bool) {
-        let Some(queue) = self.waiting.get_mut(place) else { return (0, false) };
-        self.busy += usize::from(queue.is_empty());
-        queue.push_back(piece);
-        (queue.len(), self.is_time())
+    /// Lets a piece wait. Whether too many bytes of its file do now, and whether it is time to digest.
+    fn add(&mut self, place: usize, piece: Bytes) -> (bool, bool) {
+        let Some(queue) = self.waiting.get_mut(place) else { return (false, false) };
+        self.busy += usize::from(queue.pieces.is_empty());
+        queue.bytes += piece.len();
+        queue.pieces.push_back(piece);
+        let too_many = queue.bytes > MOST_WAITING && queue.pieces.len() > 1;
+        (too_many, self.is_time())
     }
 
     /// Whether every file has something waiting, or as many as can be digested side by side.
@@ -142,40 +162,62 @@ impl Queues {
         self.busy > 0 && self.busy >= self.open.min(SIDE_BY_SIDE)
     }
 
+    /// The bytes of a file that wait.
     fn waiting_at(&self, place: usize) -> usize {
-        self.waiting.get(place).map_or(0, VecDeque::len)
+        self.waiting.get(place).map_or(0, |queue| queue.bytes)
     }
 
     fn leave(&mut self, place: usize) {
         if let Some(queue) = self.waiting.get_mut(place) {
-            self.busy -= usize::from(!queue.is_empty());
-            queue.clear();
+            self.busy -= usize::from(!queue.pieces.is_empty());
+            *queue = Queue::default();
             self.open -= 1;
             self.free.push(place);
         }
     }
 
-    /// Takes as many bytes of the first piece of each file as all of them have, the files with the most pieces first.
-    fn take(&mut self) -> Vec<(usize, Bytes)> {
+    /// Takes as many blocks of the first piece of each file as all of them have, the files with the most bytes first.
+    fn take(&mut self) -> Taken {
         let mut places: Vec<usize> = (0..self.waiting.len()).filter(|place| self.waiting_at(*place) > 0).collect();
         if places.len() > SIDE_BY_SIDE {
             places.sort_by_key(|place| std::cmp::Reverse(self.waiting_at(*place)));
             places.truncate(SIDE_BY_SIDE);
         }
-        let first = |place: &usize| self.waiting.get(*place).and_then(VecDeque::front);
-        let shortest = places.iter().filter_map(first).map(Bytes::len).min().unwrap_or(0);
-        let bytes = if shortest > BLOCK { shortest - shortest % BLOCK } else { shortest };
-        places.into_iter().filter_map(|place| Some((place, self.take_from(place, bytes)?))).collect()
+        let mut taken = Taken { alone: Vec::new(), together: Vec::new() };
+        for place in &places {
+            let Some(queue) = self.waiting.get_mut(*place) else { continue };
+            taken.alone.extend(iter::from_fn(|| queue.take_to_block()).map(|bytes| (*place, bytes)));
+        }
+        let blocks_of = |queue: &Queue| queue.pieces.front().map(|piece| piece.len() / BLOCK);
+        let blocks = places.iter().filter_map(|place| blocks_of(self.waiting.get(*place)?)).min().unwrap_or(0);
+        for place in places {
+            let Some(queue) = self.waiting.get_mut(place) else { continue };
+            taken.together.extend(queue.take(blocks * BLOCK).map(|bytes| (place, bytes)));
+            self.busy -= usize::from(queue.pieces.is_empty());
+        }
+        taken
+    }
+}
+
+impl Queue {
+    /// Takes what ends a block that has begun, or what is too short for one.
+    fn take_to_block(&mut self) -> Option<Bytes> {
+        let first = self.pieces.front()?.len();
+        match self.beyond_block {
+            0 if first >= BLOCK => None,
+            beyond => self.take(BLOCK.saturating_sub(beyond)),
+        }
     }
 
-    fn take_from(&mut self, place: usize, bytes: usize) -> Option<Bytes> {
-        let queue = self.waiting.get_mut(place)?;
-        let first = queue.front_mut()?;
+    /// Takes at most so many bytes of the first piece.
+    fn take(&mut self, bytes: usize) -> Option<Bytes> {
+        let first = self.pieces.front_mut()?;
         let taken = first.split_to(bytes.min(first.len()));
         if first.is_empty() {
-            queue.pop_front();
-            self.busy -= usize::from(queue.is_empty());
+            self.pieces.pop_front();
         }
+        self.bytes -= taken.len();
+        self.beyond_block = (self.beyond_block + taken.len()) % BLOCK;
         Some(taken)
     }
 }
@@ -184,29 +226,34 @@ impl Shared {
     /// Digests for as long as the queues ask for it.
     fn digest(&self, states: &mut States, asked: impl Fn(&Queues) -> bool) {
         loop {
-            let pieces = {
+            let taken = {
                 let mut queues = lock(&self.queues);
                 if !asked(&queues) {
                     return;
                 }
                 queues.take()
             };
-            states.update(&pieces);
+            states.update_alone(&taken.alone);
+            states.update(&taken.together);
         }
     }
 }
 
 impl States {
-    /// Adds bytes of the same length to each of several files.
+    /// Adds bytes to files, one after the other.
+    fn update_alone(&mut self, pieces: &[(usize, Bytes)]) {
+        for (place, piece) in pieces {
+            if let Some(state) = self.files.get_mut(*place) {
+                state.update(piece);
+            }
+        }
+    }
+
+    /// Adds as many blocks to each of several files, none of which has begun a block before.
     fn update(&mut self, pieces: &[(usize, Bytes)]) {
         let engine = self.engine;
         if pieces.len() < WORTH_IT {
-            for (place, piece) in pieces {
-                if let Some(state) = self.files.get_mut(*place) {
-                    state.update(piece);
-                }
-            }
-            return;
+            return self.update_alone(pieces);
         }
         let lanes = if pieces.len() > LANES { SIDE_BY_SIDE } else { LANES };
         let mut states = [Md5State::new(); SIDE_BY_SIDE];
