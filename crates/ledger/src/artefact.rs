@@ -3,10 +3,7 @@
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use levee_stage::{StageError, aws::is_taken, aws_error};
 
-use crate::{Ledger, records::encryption_of, state::ObjectPointer};
-
-/// The size of a part. 10,000 parts, S3's limit, make 80 GB: far more than a list of all objects of a bucket.
-const PART: usize = 8 * 1024 * 1024;
+use crate::{Ledger, part::Part, records::encryption_of, state::ObjectPointer};
 
 /// A finished artefact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +20,7 @@ pub struct ArtefactWriter {
     ledger: Ledger,
     key: String,
     content_type: &'static str,
-    buffer: Vec<u8>,
+    part: Part,
     upload: Option<Upload>,
 }
 
@@ -35,7 +32,8 @@ struct Upload {
 
 impl ArtefactWriter {
     pub(crate) fn new(ledger: Ledger, key: String, content_type: &'static str) -> Self {
-        Self { ledger, key, content_type, buffer: Vec::new(), upload: None }
+        let part = ledger.parts.part();
+        Self { ledger, key, content_type, part, upload: None }
     }
 
     /// Adds bytes; sends a part when one is full.
@@ -44,11 +42,8 @@ impl ArtefactWriter {
     /// AWS errors; the artefact is then of no use: abort it.
     pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), StageError> {
         while !bytes.is_empty() {
-            let room = PART.saturating_sub(self.buffer.len()).min(bytes.len());
-            let (now, later) = bytes.split_at(room);
-            self.buffer.extend_from_slice(now);
-            bytes = later;
-            if self.buffer.len() >= PART {
+            bytes = self.part.fill(bytes);
+            if self.part.is_full() {
                 self.send_part().await?;
             }
         }
@@ -62,8 +57,10 @@ impl ArtefactWriter {
     pub async fn finish(mut self) -> Result<Artefact, StageError> {
         let created = match self.upload {
             None => {
-                let bytes = std::mem::take(&mut self.buffer);
-                self.ledger.put_new(&self.key, bytes, self.content_type).await?
+                let bytes = self.part.lend();
+                let put = self.ledger.put_new(&self.key, bytes.clone(), self.content_type).await;
+                self.part.give_back(bytes);
+                put?
             }
             Some(_) => match self.complete().await {
                 Ok(Some(pointer)) => Some(pointer),
@@ -114,20 +111,23 @@ impl ArtefactWriter {
         }
         let Some(upload) = self.upload.as_mut() else { return Ok(()) };
         let number = i32::try_from(upload.parts.len()).unwrap_or(i32::MAX).saturating_add(1);
-        // The bytes are kept until S3 has them, so that a failed part can be sent again by a further write or finish.
+        // The bytes are kept until S3 has them, so that a failed part can be sent again by a further write or finish. They are
+        // many: the request shares them.
+        let bytes = self.part.lend();
         let sent = s3.upload_part().bucket(bucket).key(&self.key).upload_id(&upload.id).part_number(number);
-        let sent = sent.body(self.buffer.clone().into()).send().await;
+        let sent = sent.body(bytes.clone().into()).send().await;
+        self.part.give_back(bytes);
         let sent = sent.map_err(|error| aws_error(&what("UploadPart"), error))?;
         let part = CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag);
         let part = part.set_checksum_crc32(sent.checksum_crc32).set_checksum_crc64_nvme(sent.checksum_crc64_nvme);
         upload.parts.push(part.build());
-        self.buffer.clear();
+        self.part.clear();
         Ok(())
     }
 
     /// None when the key has an object already.
     async fn complete(&mut self) -> Result<Option<ObjectPointer>, StageError> {
-        if !self.buffer.is_empty() {
+        if !self.part.is_empty() {
             self.send_part().await?;
         }
         let Some(upload) = &self.upload else { return Ok(None) };

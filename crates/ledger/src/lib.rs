@@ -12,6 +12,7 @@ mod key;
 mod key_lists;
 mod lines;
 pub mod names;
+mod part;
 pub mod receipt;
 mod records;
 pub mod restore;

@@ -1,6 +1,7 @@
 //! Records in the ledger bucket: written once, never changed.
 
 use aws_sdk_s3::{Client, operation::get_object::GetObjectOutput, primitives::ByteStream, types::ServerSideEncryption};
+use bytes::Bytes;
 use levee_stage::{
     StageError,
     aws::{error_code, is_taken},
@@ -9,13 +10,14 @@ use levee_stage::{
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use crate::{ArtefactWriter, RunKey, canonical_json, state::ObjectPointer};
+use crate::{ArtefactWriter, RunKey, canonical_json, part::PartBuffers, state::ObjectPointer};
 
 /// The ledger bucket. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     pub(crate) s3: Client,
     pub(crate) bucket: String,
+    pub(crate) parts: PartBuffers,
 }
 
 /// A value and where it is stored.
@@ -63,7 +65,7 @@ pub(crate) fn encryption_of(content_type: &str) -> Option<ServerSideEncryption> 
 impl Ledger {
     /// The ledger in `bucket`.
     pub fn new(s3: Client, bucket: impl Into<String>) -> Self {
-        Self { s3, bucket: bucket.into() }
+        Self { s3, bucket: bucket.into(), parts: PartBuffers::default() }
     }
 
     /// The bucket's name.
@@ -141,12 +143,12 @@ impl Ledger {
     pub async fn put_new(
         &self,
         key: &str,
-        bytes: Vec<u8>,
+        bytes: impl Into<Bytes>,
         content_type: &str,
     ) -> Result<Option<ObjectPointer>, StageError> {
         let put = self.s3.put_object().bucket(&self.bucket).key(key).if_none_match("*").content_type(content_type);
         let put = put.set_server_side_encryption(encryption_of(content_type));
-        match put.body(bytes.into()).send().await {
+        match put.body(bytes.into().into()).send().await {
             Ok(output) => Ok(Some(self.pointer_to(key, output.e_tag, output.version_id))),
             Err(error) if is_taken(&error) => Ok(None),
             Err(error) => Err(aws_error(&format!("PutObject of {}", self.place(key)), error)),

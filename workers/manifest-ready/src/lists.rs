@@ -17,6 +17,10 @@ use crate::write::{JSON_LINES, PlannedFile, Reading, Writer, place};
 /// What a file gathers before it waits for its turn.
 const PENDING: usize = 16 * 1024 * 1024;
 
+/// The pieces that it is gathered in, and the line that goes beyond one.
+const PIECE: usize = 256 * 1024;
+const LINE: usize = 4 * 1024;
+
 /// The lists, shared by the files.
 pub(crate) struct Lists {
     large: Mutex<List>,
@@ -126,9 +130,12 @@ pub(crate) struct Lines {
     skipped: Pending,
 }
 
+/// Lines that wait, in pieces: one that grows would have to be copied, and leaves holes in the memory behind.
 #[derive(Default)]
 struct Pending {
-    lines: Vec<u8>,
+    pieces: Vec<Vec<u8>>,
+    /// The bytes of all pieces.
+    bytes: usize,
     amount: Amount,
 }
 
@@ -148,7 +155,7 @@ impl Lines {
 
     /// Adds what has gathered once it is much.
     pub(crate) async fn flush(&mut self) -> Result<(), StageError> {
-        if self.large.lines.len().saturating_add(self.skipped.lines.len()) < PENDING {
+        if self.large.bytes.saturating_add(self.skipped.bytes) < PENDING {
             return Ok(());
         }
         self.wait_for_turn().await?;
@@ -181,10 +188,15 @@ impl Lines {
 
 impl Pending {
     fn add(&mut self, row: &impl Serialize, bytes: u64) -> Result<(), StageError> {
-        serde_json::to_writer(&mut self.lines, row).map_err(|error| {
+        let begun = self.pieces.pop_if(|piece| piece.len() < PIECE);
+        let mut piece = begun.unwrap_or_else(|| Vec::with_capacity(PIECE + LINE));
+        let before = piece.len();
+        serde_json::to_writer(&mut piece, row).map_err(|error| {
             StageError::permanent(StageError::OUTPUT_INVALID, format!("a row of the inventory is no JSON: {error}"))
         })?;
-        self.lines.push(b'\n');
+        piece.push(b'\n');
+        self.bytes = self.bytes.saturating_add(piece.len() - before);
+        self.pieces.push(piece);
         self.amount.add(Amount { rows: 1, bytes });
         Ok(())
     }
@@ -196,6 +208,9 @@ impl Pending {
         let pending = std::mem::take(self);
         let mut list = list.lock().await;
         list.amount.add(pending.amount);
-        list.writer.write(&pending.lines).await
+        for piece in pending.pieces {
+            list.writer.write(&piece).await?;
+        }
+        Ok(())
     }
 }
