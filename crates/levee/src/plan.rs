@@ -146,9 +146,7 @@ async fn look(settings: &PlanSettings, asked: &Asked, prices: &Prices) -> Result
     let decider = Decider::new(&asked.rules, &manifest.schema).map_err(|problem| anyhow!("{name}: {problem}"))?;
     let files = Arc::new(Files { source });
     let scanned = scan(files, &manifest, Arc::new(decider), &Surveying).await;
-    let (count, files) = scanned.map_err(|error| anyhow!(error.cause))?;
-    let mut survey = Survey::default();
-    files.into_iter().for_each(|file| survey.merge(file));
+    let (count, survey): (_, Survey) = scanned.map_err(|error| anyhow!(error.cause))?;
     let sized = manifest.schema.has(&Column::Size);
     let how =
         Circumstances { archived: asked.rules.archived, class: &asked.class, cross_region: settings.cross_region };

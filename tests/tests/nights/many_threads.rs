@@ -213,7 +213,7 @@ fn file_that_cannot_be_used_stops_the_scan_and_every_other_file_is_finished_or_g
         memory.0.remove("data/9");
         let decider = Arc::new(Decider::new(&Rules::default(), &manifest.schema).unwrap());
         let fates = Fates::default();
-        let error = runtime.block_on(scan(Arc::new(memory), &manifest, decider, &fates)).unwrap_err();
+        let error = runtime.block_on(scan::<_, _, Vec<_>>(Arc::new(memory), &manifest, decider, &fates)).unwrap_err();
         assert!(error.cause.contains(told), "{}", error.cause);
         let fates = fates.0.lock().unwrap();
         assert_eq!((fates.len(), fates[&3], fates[&0]), (FILES, "given up", "finished"));

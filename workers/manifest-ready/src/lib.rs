@@ -140,7 +140,7 @@ impl ManifestReady {
             self.plan(key, &pinned, &rules, &decider).await?
         } else {
             // Most nights need no plan, and nothing is written on them: whether this one does is known at the end.
-            let (count, _) = scan(self.files(&pinned), &pinned.manifest, Arc::clone(&decider), &Counting).await?;
+            let (count, ()) = scan(self.files(&pinned), &pinned.manifest, Arc::clone(&decider), &Counting).await?;
             if count.is_all_batch() { (count, None) } else { self.plan(key, &pinned, &rules, &decider).await? }
         };
         Ok(Checked::Whole(Box::new(output(key.backup_date, pinned, &count, plan))))

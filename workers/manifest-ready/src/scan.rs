@@ -43,7 +43,7 @@ pub trait Rows {
 
     /// How many data files may be under way: some wait for the network while others are read, and their MD5s are computed side
     /// by side. It bounds the memory that the scan takes.
-    const AT_A_TIME: usize = 16;
+    const AT_A_TIME: usize = 8;
 
     /// Takes the rows of the data file with this place in the manifest, from 0. `stop` tells that another file has failed.
     fn file(&self, index: usize, stop: &CancellationToken) -> Self::File;
@@ -103,17 +103,18 @@ impl FileRows for Counting {
     }
 }
 
-/// Reads all data files. What they add up to, and what came of each, in the order of the manifest.
+/// Reads all data files. What they add up to, and what came of each, gathered in the order of the manifest: in a `Vec`, or in
+/// what adds it up at once, so that memory does not grow with the files.
 ///
 /// # Errors
 /// A data file is missing, has another size or MD5, is not gzip, or has rows that cannot be read, or whose tier the rules
 /// need and the inventory does not say; `rows` gave an error. It is that of the first such file in the order of the manifest.
-pub async fn scan<F: DataFiles, R: Rows>(
+pub async fn scan<F: DataFiles, R: Rows, G: Default + Extend<<R::File as FileRows>::Done>>(
     files: Arc<F>,
     manifest: &Manifest,
     decider: Arc<Decider>,
     rows: &R,
-) -> Result<(Count, Vec<<R::File as FileRows>::Done>), StageError> {
+) -> Result<(Count, G), StageError> {
     let at_a_time = Handle::current().metrics().num_workers().saturating_add(1).max(R::AT_A_TIME);
     let md5s = Md5Pool::new();
     let stop = CancellationToken::new();
@@ -130,13 +131,13 @@ pub async fn scan<F: DataFiles, R: Rows>(
         AbortOnDropHandle::new(task)
     };
     let mut results = stream::iter(manifest.files.iter().enumerate()).map(begin).buffered(at_a_time);
-    let (mut total, mut done, mut failed) = (Count::default(), Vec::new(), None);
+    let (mut total, mut gathered, mut failed) = (Count::default(), G::default(), None);
     while let Some(result) = results.next().await {
         // After an error the rest is not read: these tasks only clear up.
         match joined(result) {
             Ok((count, file)) => {
                 total.add(count);
-                done.push(file);
+                gathered.extend([file]);
             }
             Err(error) => {
                 stop.cancel();
@@ -146,7 +147,7 @@ pub async fn scan<F: DataFiles, R: Rows>(
     }
     match failed {
         Some(error) => Err(error),
-        None => total.check(manifest).map(|()| (total, done)),
+        None => total.check(manifest).map(|()| (total, gathered)),
     }
 }
 

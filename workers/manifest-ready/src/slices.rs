@@ -228,7 +228,7 @@ impl ManifestReady {
         let pinned = Pinned { manifest: Manifest { files, ..whole.manifest }, ..whole };
         match slicing.pass {
             Pass::Count => {
-                let (count, _) = scan(self.files(&pinned), &pinned.manifest, decider, &Counting).await?;
+                let (count, ()) = scan(self.files(&pinned), &pinned.manifest, decider, &Counting).await?;
                 Ok(SliceRecord { slice, count, parts: Vec::new(), lists: FinishedLists::default() })
             }
             Pass::Plan => {

@@ -68,6 +68,12 @@ pub struct NamedTable {
     pub bytes: u64,
 }
 
+impl Extend<Self> for Survey {
+    fn extend<I: IntoIterator<Item = Self>>(&mut self, files: I) {
+        files.into_iter().for_each(|file| self.merge(file));
+    }
+}
+
 impl Survey {
     fn add(&mut self, row: &Row<'_>, decision: Decision) {
         let size = row.size.unwrap_or(0);
@@ -120,7 +126,7 @@ impl Survey {
     }
 
     /// Takes what was seen of a further file.
-    pub(super) fn merge(&mut self, other: Self) {
+    fn merge(&mut self, other: Self) {
         for Reverse((size, Reverse(key))) in other.largest.into_sorted_vec() {
             self.name(size, key);
         }
