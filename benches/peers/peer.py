@@ -1,6 +1,7 @@
 """What the peers share: their arguments, the clock, and the line that they print."""
 
 import argparse
+import hashlib
 import json
 import pathlib
 import time
@@ -56,9 +57,15 @@ def scan_answer(groups):
         "large": amount(large),
         "archived": sum(pair[0] for name, pair in classes.items() if name in ARCHIVES),
         "classes": {name: amount(pair) for name, pair in classes.items()},
-        "tables": {name: amount(pair) for name, pair in tables.items()},
+        "tables": {"number": len(tables), "md5": digest(tables)},
     }
     return total[0], answer
+
+
+def digest(tables):
+    """There may be thousands: their names, objects and bytes in one digest, in the order of the names."""
+    lines = (f"{name}\t{rows}\t{size}\n" for name, (rows, size) in sorted(tables.items()))
+    return hashlib.md5("".join(lines).encode()).hexdigest()
 
 
 def report_answer(groups):

@@ -47,8 +47,8 @@ pub(super) fn hoard(folder: &Path, threads: usize) -> Result<Outcome> {
         let began = Instant::now();
         let (manifest, _) = manifest(folder)?;
         let decider = Decider::new(&Rules::default(), &manifest.schema).map_err(anyhow::Error::msg)?;
-        let files = Arc::new(Folder(folder.to_owned()));
-        let (count, keys) = scan(files, &manifest, Arc::new(decider), &Hoarding).await?;
+        let files = Arc::new(Folder::new(folder));
+        let (count, keys): (_, Vec<_>) = scan(files, &manifest, Arc::new(decider), &Hoarding).await?;
         let bytes = manifest.files.iter().map(|file| file.size).sum();
         let kept: usize = keys.iter().map(Vec::len).sum();
         Ok(Outcome::since(began, count.objects, bytes, json!({ "rows": count.objects, "kept": kept })))

@@ -31,7 +31,7 @@ pub(super) fn plan(folder: &Path, threads: usize) -> Result<Outcome> {
         let decider = Arc::new(Decider::new(&rules, &manifest.schema).map_err(anyhow::Error::msg)?);
         let (run, pointer) = (run(), pointer());
         let writer = PlanWriter::new(&ledger, &run, (&manifest, &pointer, &Manifest::checksum(&bytes)), &rules)?;
-        let (count, files) = scan(Arc::new(Folder(folder.to_owned())), &manifest, decider, &writer).await?;
+        let (count, files): (_, Vec<_>) = scan(Arc::new(Folder::new(folder)), &manifest, decider, &writer).await?;
         let plan = writer.finish(&count, files).await?.context("there is nothing to plan")?;
         let read = manifest.files.iter().map(|file| file.size).sum();
         let batch = plan.decisions.get(&Decision::Batch).copied().unwrap_or_default();

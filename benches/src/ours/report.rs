@@ -22,7 +22,7 @@ pub(super) fn report(folder: &Path, threads: usize) -> Result<Outcome> {
         let sizes = manifest.results.iter().map(|file| fs::metadata(folder.join(&file.key)).map(|file| file.len()));
         let bytes = sizes.sum::<std::io::Result<u64>>()?;
         let about = About { bucket: SOURCE.to_owned(), codec: KeyCodec::Form };
-        let mut reading = Reading::new(Arc::new(Folder(folder.to_owned())), manifest.results, about);
+        let mut reading = Reading::new(Arc::new(Folder::new(folder)), manifest.results, about);
         // By status and code.
         let mut codes = BTreeMap::<String, u64>::new();
         let tally = loop {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Instant};
 
 use anyhow::{Result, ensure};
-use levee_formats::inventory::Row;
+use levee_formats::{inventory::Row, md5_hex};
 use levee_ledger::state::{Amount, Decision};
 use levee_manifest_ready::{
     decide::{Decider, Rules},
@@ -22,10 +22,8 @@ pub(super) fn scan(folder: &Path, threads: usize) -> Result<Outcome> {
         let began = Instant::now();
         let (manifest, _) = manifest(folder)?;
         let decider = Decider::new(&Rules::default(), &manifest.schema).map_err(anyhow::Error::msg)?;
-        let files = Arc::new(Folder(folder.to_owned()));
-        let (count, files) = scan_files(files, &manifest, Arc::new(decider), &Grouping).await?;
-        let mut groups = Groups::default();
-        files.into_iter().for_each(|file| groups.merge(file));
+        let files = Arc::new(Folder::new(folder));
+        let (count, groups): (_, Groups) = scan_files(files, &manifest, Arc::new(decider), &Grouping).await?;
         let bytes = manifest.files.iter().map(|file| file.size).sum();
         Ok(Outcome::since(began, count.objects, bytes, answer(&count, groups)?))
     })
@@ -55,6 +53,12 @@ impl Groups {
     }
 }
 
+impl Extend<Self> for Groups {
+    fn extend<I: IntoIterator<Item = Self>>(&mut self, files: I) {
+        files.into_iter().for_each(|file| self.merge(file));
+    }
+}
+
 impl Rows for Grouping {
     type File = Groups;
 
@@ -79,14 +83,18 @@ impl FileRows for Groups {
 }
 
 fn answer(count: &Count, groups: Groups) -> Result<Value> {
-    let (tables, rest) = groups.tables.largest_first();
+    let (mut tables, rest) = groups.tables.largest_first();
     ensure!(rest.rows == 0, "there are too many tables");
+    tables.sort_by(|a, b| a.0.cmp(&b.0));
+    // There may be thousands: they are compared by a digest, in the order of their names.
+    let line = |(name, amount): &(String, Amount)| format!("{name}\t{}\t{}\n", amount.rows, amount.bytes);
+    let lines: String = tables.iter().map(line).collect();
     Ok(json!({
         "rows": count.objects,
         "bytes": count.bytes,
         "large": count.of(Decision::Large),
         "archived": count.archived,
         "classes": groups.classes.into_iter().collect::<BTreeMap<_, _>>(),
-        "tables": tables.into_iter().collect::<BTreeMap<_, _>>(),
+        "tables": { "number": tables.len(), "md5": md5_hex(lines.as_bytes()) },
     }))
 }
