@@ -28,7 +28,7 @@ sorts SMALL="100000":
     cargo build --release --workspace --bins
     target/release/all_sorts {{ SMALL }}
 
-# Levee, its peers and the limit of the machine on the same data: writes the table in README. Takes an hour and 25 GB; `--large 0` a third
+# Levee, its peers and the limit of the machine on the same data: writes the table in README. Takes half an hour and 20 GB; `--large 0` a third
 bench *ARGUMENTS:
     cargo build --release --workspace --bins
     .ci/python bench benches/requirements.txt
