@@ -73,7 +73,8 @@ impl Part {
 
     /// The bytes, to be sent without a copy. They have to be [given back](Self::give_back).
     pub(crate) fn lend(&mut self) -> Bytes {
-        self.bytes.split().freeze()
+        // Not split off: what is left of the buffer would keep it from being given back.
+        mem::take(&mut self.bytes).freeze()
     }
 
     /// Takes the bytes back: the part is again what it was.
@@ -104,9 +105,25 @@ mod tests {
         assert!(part.is_full());
         assert_eq!(rest.map(<[u8]>::len), Some(100));
         let lent = part.lend();
-        assert_eq!(lent, bytes.get(..PART).unwrap_or_default());
+        let (place, sent) = (lent.as_ptr(), lent.clone());
+        assert_eq!(sent, bytes.get(..PART).unwrap_or_default());
+        drop(sent);
         part.give_back(lent);
-        assert_eq!(part.lend(), bytes.get(..PART).unwrap_or_default());
+        let lent_again = part.lend();
+        assert_eq!(lent_again, bytes.get(..PART).unwrap_or_default());
+        assert_eq!(lent_again.as_ptr(), place, "nothing was copied");
+    }
+
+    #[test]
+    fn part_that_was_lent_before_it_was_full_has_its_room_again() {
+        let mut part = PartBuffers::default().part();
+        part.fill(&vec![1; SMALL + 1]);
+        let lent = part.lend();
+        let place = lent.as_ptr();
+        part.give_back(lent);
+        part.fill(&vec![2; SMALL]);
+        let lent = part.lend();
+        assert_eq!((lent.as_ptr(), lent.len()), (place, 2 * SMALL + 1));
     }
 
     #[test]
