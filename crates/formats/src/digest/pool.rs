@@ -111,7 +111,8 @@ impl Md5Pool {
 }
 
 impl PooledMd5 {
-    /// Adds the next bytes of the file. They may be kept for a while: at most two pieces of each file, or 128 KiB.
+    /// Adds the next bytes of the file. They may be kept for a while: at most one piece of each file, or several of
+    /// together 128 KiB.
     pub fn update(&mut self, piece: Bytes) {
         self.bytes += piece.len() as u64;
         if piece.is_empty() {
