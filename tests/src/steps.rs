@@ -55,7 +55,13 @@ impl Rig {
     /// Starts the workers of `stages` on clients of their own.
     #[must_use]
     pub fn hands(&self, stages: &[StageName], aws: &Aws) -> Hands {
-        let workers = Hosted::in_process(aws, &self.plan, self.clock.clone()).workers(stages);
+        self.hands_with(stages, aws, |hosted| hosted)
+    }
+
+    /// As [`Self::hands`], with other settings.
+    #[must_use]
+    pub fn hands_with(&self, stages: &[StageName], aws: &Aws, settings: impl FnOnce(Hosted) -> Hosted) -> Hands {
+        let workers = settings(Hosted::in_process(aws, &self.plan, self.clock.clone())).workers(stages);
         Hands(tokio::spawn(async move {
             if let Err(error) = levee_stage::host(workers, CancellationToken::new()).await {
                 eprintln!("a worker cannot go on: {error}");

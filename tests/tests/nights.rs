@@ -20,6 +20,7 @@ mod nights {
     mod restores;
     mod retries;
     mod schedules;
+    mod shares;
     mod slices;
     mod snapshots;
     mod stages;

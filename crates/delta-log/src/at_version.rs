@@ -12,7 +12,7 @@ use crate::{
     latest::Detail,
     listing::Listing,
     names::commit_path,
-    presence::Presence,
+    presence::{Named, Presence},
     reader::{CannotCheck, LogReader, Options},
     replay::{Replay, Segment, Stop},
     state::State,
@@ -140,7 +140,9 @@ pub fn needs(
     version: u64,
     take: &mut dyn FnMut(Need<'_>) -> Result<(), CannotCheck>,
 ) -> Result<Needs, CannotCheck> {
-    let give = &mut |replay: &Replay<'_>, segment: &Segment, state: &State<'_>| give_data(replay, segment, state, take);
+    let give = &mut |replay: &Replay<'_>, segment: &Segment, state: &State<'_>| {
+        give_data(replay, segment, state, |_| true, take)
+    };
     let (replay, segment, detail) = by_shards(listing, reader, options, version, give)?;
     give_log(&replay, &segment, take)?;
     Ok(Needs {
@@ -205,10 +207,12 @@ pub(crate) fn not_loadable(version: u64, replay: &Replay<'_>) -> CannotCheck {
     CannotCheck::NotLoadable { version, why }
 }
 
-fn give_data(
+/// Gives the data of a state that is `wanted`.
+pub(crate) fn give_data(
     replay: &Replay<'_>,
     segment: &Segment,
     state: &State<'_>,
+    wanted: impl Fn(&Named<'_>) -> bool,
     take: &mut dyn FnMut(Need<'_>) -> Result<(), CannotCheck>,
 ) -> Result<(), CannotCheck> {
     let mut given: HashSet<Id, AsIs> = HashSet::default();
@@ -218,7 +222,7 @@ fn give_data(
         if state.made_by(add, source).is_none() || refused.is_some() {
             return Ok(());
         }
-        for named in state.presence().named(add)? {
+        for named in state.presence().named(add)?.into_iter().filter(&wanted) {
             if named.is_vector {
                 let end = vectors.entry(named.path.into_owned()).or_default();
                 *end = named.want.max(*end);
@@ -240,7 +244,8 @@ fn give_data(
     Ok(())
 }
 
-fn give_log(
+/// Gives the files of the log that a segment was read from, in the order in which they may be written.
+pub(crate) fn give_log(
     replay: &Replay<'_>,
     segment: &Segment,
     take: &mut dyn FnMut(Need<'_>) -> Result<(), CannotCheck>,

@@ -31,7 +31,7 @@ impl Listing {
     }
 
     /// A listing that keeps one of `of` equal shares of the data files, and all of the log; for
-    /// [`verdict_by_shards`](crate::verdict_by_shards).
+    /// [`verdict_by_shards`](crate::verdict_by_shards) and [`lacking`](crate::lacking).
     #[must_use]
     pub fn for_shard(index: u32, of: u32) -> Self {
         Self { shard: Some(Shard::new(index, of)), ..Self::default() }
@@ -97,6 +97,11 @@ impl Listing {
     /// Whether there are more objects than the index has numbers for.
     pub(crate) fn is_too_large(&self) -> bool {
         u32::try_from(self.objects.len()).is_err()
+    }
+
+    /// The share of the data files that it keeps.
+    pub(crate) fn shard(&self) -> Shard {
+        self.shard.unwrap_or(Shard::new(0, 1))
     }
 
     pub(crate) const fn names(&self) -> &Names {

@@ -170,6 +170,13 @@ impl Hosted {
         self
     }
 
+    /// The same with a worker of table-verify that holds so many objects at once.
+    #[must_use]
+    pub fn with_objects_at_once(mut self, objects: u32) -> Self {
+        self.own.table_verify.objects_at_once = objects;
+        self
+    }
+
     /// The workers of the named stages.
     #[must_use]
     pub fn workers(&self, stages: &[StageName]) -> Vec<Box<dyn HostedWorker>> {

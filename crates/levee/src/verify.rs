@@ -133,7 +133,7 @@ struct Asked {
 
 impl Asked {
     async fn table<S: Store>(&self, store: &S, root: &str, known: Option<Arc<Listing>>) -> Result<Checked, StageError> {
-        let Looked { verdict, listing: held } = look(store, root, known, &self.options).await?;
+        let Looked { verdict, listing: held, .. } = look(store, root, known, &self.options).await?;
         let listing = match held {
             Some(listing) => listing,
             None if self.at_version.is_none() && !self.files => {

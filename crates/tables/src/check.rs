@@ -28,6 +28,12 @@ pub struct Needed {
     pub size: Option<u64>,
 }
 
+impl From<Need<'_>> for Needed {
+    fn from(need: Need<'_>) -> Self {
+        Self { kind: need.kind, path: need.path.to_owned(), size: need.size }
+    }
+}
+
 /// What the keys of a table begin with.
 #[must_use]
 pub fn prefix(root: &str) -> String {
@@ -129,11 +135,38 @@ pub async fn needs<S: Store>(
         let mut kept = Vec::new();
         let mut take = |need: Need<'_>| {
             if keep(&need) {
-                kept.push(Needed { kind: need.kind, path: need.path.to_owned(), size: need.size });
+                kept.push(Needed::from(need));
             }
             Ok(())
         };
         levee_delta_log::needs(listing, log, &options, version, &mut take).map(|_| kept)
+    })
+    .await?;
+    needed.sort();
+    Ok(needed)
+}
+
+/// Of what a version of a table needs, what a copy of the table lacks, or a share of the copy, in the order in which it is to be
+/// written: see [`levee_delta_log::lacking`]. `log` lists at least the table's log.
+///
+/// # Errors
+/// As [`verdict`]; the version cannot be loaded.
+pub async fn lacking<S: Store>(
+    store: &S,
+    root: &str,
+    log: &Arc<Listing>,
+    copy: &Arc<Listing>,
+    options: &Options,
+    version: u64,
+) -> Result<Vec<Needed>, StageError> {
+    let (options, copy) = (on_all_cores(options), Arc::clone(copy));
+    let mut needed = replay(store, root, log, move |listing, log| {
+        let mut lacks = Vec::new();
+        let mut take = |need: Need<'_>| {
+            lacks.push(Needed::from(need));
+            Ok(())
+        };
+        levee_delta_log::lacking(listing, &copy, log, &options, version, &mut take).map(|()| lacks)
     })
     .await?;
     needed.sort();

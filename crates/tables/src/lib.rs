@@ -4,6 +4,7 @@
 mod bucket;
 mod check;
 mod folder;
+mod listings;
 mod log;
 mod look;
 mod ranges;
@@ -11,10 +12,11 @@ mod store;
 
 pub use bucket::{BucketStore, EndOf};
 pub use check::{
-    CANNOT_CHECK, Needed, at_version, described, last_checkpoint, live_files, needs, prefix, restore_commit,
+    CANNOT_CHECK, Needed, at_version, described, lacking, last_checkpoint, live_files, needs, prefix, restore_commit,
     version_as_of,
 };
 pub use folder::FolderStore;
-pub use look::{HELD_AT_ONCE, Looked, listing, look, tables};
+pub use listings::{listing, log_listing, share};
+pub use look::{HELD_AT_ONCE, Looked, look, tables};
 pub use ranges::{Range, ranges};
 pub use store::{Object, Store};

@@ -18,7 +18,7 @@ use levee_stage::StageError;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{check::prefix, store::Store};
+use crate::{check::prefix, listings::filled, store::Store};
 
 /// Files that are fetched before they are asked for.
 const AHEAD: usize = 8;
@@ -176,14 +176,7 @@ impl<S: Store> Ahead<S> {
 
     /// A share of what is below the prefix.
     async fn list(&self, index: u32, of: u32) -> Result<Listing, StageError> {
-        let mut listing = Listing::for_shard(index, of);
-        let take = |object: crate::Object<'_>| {
-            if let Some(key) = object.key.get(self.prefix.len()..) {
-                listing.push(key, object.size, object.modified_ms);
-            }
-        };
-        self.store.list(&self.prefix, take).await?;
-        Ok(listing)
+        filled(&self.store, &self.prefix, &self.prefix, Listing::for_shard(index, of)).await
     }
 
     fn fetch(&self, path: &str) -> AbortOnDropHandle<Fetched> {

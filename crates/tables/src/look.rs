@@ -9,7 +9,8 @@ use levee_delta_log::{Listing, Options, PlaceListing, TableVerdict, root_of};
 use levee_stage::StageError;
 
 use crate::{
-    check::{prefix, verdict, verdict_by_shards},
+    check::{verdict, verdict_by_shards},
+    listings::listing_within,
     store::Store,
 };
 
@@ -23,6 +24,8 @@ pub struct Looked {
     pub verdict: TableVerdict,
     /// What is below its root; none when that is more than is held at once, so that it was judged by shares.
     pub listing: Option<Arc<Listing>>,
+    /// In how many shares it was judged.
+    pub shares: u32,
 }
 
 /// The tables of a place by their roots: key prefixes without a slash at the end; the place's own root is the empty one.
@@ -52,20 +55,6 @@ pub async fn tables<S: Store>(store: &S, held: usize) -> Result<BTreeMap<String,
     })
 }
 
-/// Lists a table, whatever its size.
-///
-/// # Errors
-/// The place cannot be listed.
-pub async fn listing<S: Store>(store: &S, root: &str) -> Result<Arc<Listing>, StageError> {
-    match listing_within(store, root, usize::MAX).await? {
-        Ok(listing) => Ok(listing),
-        Err(objects) => Err(StageError::permanent(
-            crate::CANNOT_CHECK,
-            format!("{} has {objects} objects, more than can be counted", store.place(root)),
-        )),
-    }
-}
-
 /// Gives a table its verdict, by the listing where there is one. A table of more objects than `options.shard_objects` is judged
 /// by shares, and listed once for each.
 ///
@@ -84,36 +73,14 @@ pub async fn look<S: Store>(
     match listed {
         Ok(listing) => {
             let verdict = verdict(store, root, &listing, options).await?;
-            Ok(Looked { verdict, listing: Some(listing) })
+            Ok(Looked { verdict, listing: Some(listing), shares: 1 })
         }
         Err(objects) => {
             let shards = u32::try_from(objects.div_ceil(options.shard_objects.max(1))).unwrap_or(u32::MAX);
             let verdict = verdict_by_shards(store, root, shards, options).await?;
-            Ok(Looked { verdict, listing: None })
+            Ok(Looked { verdict, listing: None, shares: shards })
         }
     }
-}
-
-/// A table's listing, or how many objects it has where they are more than `held`.
-async fn listing_within<S: Store>(
-    store: &S,
-    root: &str,
-    held: usize,
-) -> Result<Result<Arc<Listing>, usize>, StageError> {
-    let below = prefix(root);
-    let (mut listing, mut objects) = (Listing::new(), 0_usize);
-    store
-        .list(&below, |object| {
-            objects += 1;
-            if objects == held.saturating_add(1) {
-                listing = Listing::new();
-            }
-            if let Some(key) = object.key.get(below.len()..).filter(|_| objects <= held) {
-                listing.push(key, object.size, object.modified_ms);
-            }
-        })
-        .await?;
-    Ok(if objects > held { Err(objects) } else { Ok(Arc::new(listing)) })
 }
 
 #[cfg(test)]

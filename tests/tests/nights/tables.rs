@@ -21,7 +21,7 @@ pub(crate) struct Commit<'a> {
     pub(crate) at: i64,
 }
 
-fn log(version: u64) -> String {
+pub(crate) fn log(version: u64) -> String {
     format!("{TABLE}/_delta_log/{version:020}.json")
 }
 
@@ -66,7 +66,7 @@ pub(crate) async fn rig() -> Rig {
     RigBuilder::new(SOURCE, "2026-04-02T02:00:00Z".parse().unwrap()).build().await.unwrap()
 }
 
-async fn inventory(rig: &Rig) {
+pub(crate) async fn inventory(rig: &Rig) {
     rig.deliver("2026-04-02T01:00:00Z".parse().unwrap()).await.unwrap();
 }
 
@@ -87,7 +87,7 @@ async fn verdicts(rig: &Rig) -> Vec<TableLine> {
 }
 
 /// The only verdict.
-async fn verdict(rig: &Rig) -> Value {
+pub(crate) async fn verdict(rig: &Rig) -> Value {
     let verdicts = verdicts(rig).await;
     assert_eq!(verdicts.len(), 1, "{verdicts:?}");
     serde_json::to_value(&verdicts[0]).unwrap()
@@ -98,13 +98,13 @@ fn torn_events(rig: &Rig) -> Vec<Value> {
     events.filter(|event| event["detail-type"] == "Tables Torn").map(|event| event["detail"].clone()).collect()
 }
 
-fn assert_whole_at(table: &Value, version: u64) {
+pub(crate) fn assert_whole_at(table: &Value, version: u64) {
     assert_eq!(table["verdict"], "whole", "{table}");
     assert_eq!(table["newest_whole_version"], version, "{table}");
     assert_eq!((&table["missing"], &table["opens_in_place"]["yes"]), (&json!([]), &json!(true)), "{table}");
 }
 
-fn assert_told(table: &Value, words: &[&str]) {
+pub(crate) fn assert_told(table: &Value, words: &[&str]) {
     let told = table["explanation"].as_str().unwrap_or_default();
     for word in words {
         assert!(told.contains(word), "{word:?} is not in {told:?}");

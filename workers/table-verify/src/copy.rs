@@ -23,8 +23,14 @@ pub(crate) enum Trouble {
     TooLarge(String),
     /// Somebody has to do something first.
     Refused(String),
-    /// It failed in passing; the stage is tried again.
-    Passing(StageError),
+    /// The table cannot be looked at, or a call failed in passing; then the stage is tried again.
+    Broken(StageError),
+}
+
+impl From<StageError> for Trouble {
+    fn from(error: StageError) -> Self {
+        Self::Broken(error)
+    }
 }
 
 /// Copies objects.
@@ -74,7 +80,7 @@ impl Copier {
             Err(error) => {
                 let error = aws_error(&format!("CopyObject of {place}"), error);
                 Err(match error.kind {
-                    ErrorKind::Transient => Trouble::Passing(error),
+                    ErrorKind::Transient => Trouble::Broken(error),
                     ErrorKind::Permanent => Trouble::Refused(error.cause),
                 })
             }
@@ -94,7 +100,7 @@ impl Copier {
             Err(error) => {
                 let error = aws_error(&format!("HeadObject of s3://{}/{key}", self.source), error);
                 Err(match error.kind {
-                    ErrorKind::Transient => Trouble::Passing(error),
+                    ErrorKind::Transient => Trouble::Broken(error),
                     ErrorKind::Permanent => Trouble::Refused(error.cause),
                 })
             }
@@ -111,7 +117,7 @@ impl Copier {
         written.map(drop).map_err(|error| {
             let error = aws_error(&format!("PutObject of s3://{}/{key}", self.bucket), error);
             match error.kind {
-                ErrorKind::Transient => Trouble::Passing(error),
+                ErrorKind::Transient => Trouble::Broken(error),
                 ErrorKind::Permanent => Trouble::Refused(error.cause),
             }
         })

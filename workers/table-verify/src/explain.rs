@@ -122,13 +122,6 @@ pub(crate) fn restless() -> String {
         .to_owned()
 }
 
-/// Of a table that has more objects than are held at once.
-pub(crate) fn too_many_objects() -> String {
-    "the table has more objects than are compared with the source at once, so its copy is not mended; the next backup copies what \
-     it lacks"
-        .to_owned()
-}
-
 /// Of a table that lacks an object which one call does not copy.
 pub(crate) fn too_large(why: &str) -> String {
     format!("{why}: the copy is not mended; the next backup copies it in parts")

@@ -9,7 +9,9 @@ use levee_ledger::{
     state::{Repair, TableLine},
 };
 use levee_stage::{ErrorKind, StageError};
-use levee_tables::{BucketStore, CANNOT_CHECK, Looked, Needed, Store, last_checkpoint, look, needs, prefix};
+use levee_tables::{
+    BucketStore, CANNOT_CHECK, Looked, Needed, Store, lacking, last_checkpoint, log_listing, look, prefix, share,
+};
 
 use crate::{
     copy::{Copier, Trouble},
@@ -68,22 +70,25 @@ impl Mender {
     }
 
     async fn settled(&self, root: &str, known: Option<Arc<Listing>>) -> Result<TableLine, StageError> {
-        let Looked { verdict: before, listing: mut copy } = look(&self.snapshot, root, known, &self.options).await?;
-        let (mut mending, mut after) = (Mending::default(), before.clone());
+        let mut copy = look(&self.snapshot, root, known, &self.options).await?;
+        let before = copy.verdict.clone();
+        let mut mending = Mending::default();
         let suspected = before.verdict.is_good() && before.suspected_incarnations;
         if suspected || matches!(before.verdict, Verdict::Behind | Verdict::Torn) {
-            mending = match &copy {
-                Some(copy) => self.mend(root, &before, copy, suspected).await?,
-                None => Mending { explanation: Some(explain::too_many_objects()), ..Mending::default() },
-            };
+            mending = self.mend(root, &copy, suspected).await?;
             if mending.objects > 0 {
-                Looked { verdict: after, listing: copy } = look(&self.snapshot, root, None, &self.options).await?;
+                copy = look(&self.snapshot, root, None, &self.options).await?;
             }
         }
-        if let Some(copy) = copy.filter(|_| mending.refused.is_none() && !after.opens_in_place.yes)
-            && self.write_hint(root, &after, &copy, &mut mending).await?
-        {
-            after = look(&self.snapshot, root, None, &self.options).await?.verdict;
+        let mut after = copy.verdict;
+        if mending.refused.is_none() && !after.opens_in_place.yes {
+            let log = match copy.listing {
+                Some(listing) => listing,
+                None => log_listing(&self.snapshot, root).await?,
+            };
+            if self.write_hint(root, &after, &log, &mut mending).await? {
+                after = look(&self.snapshot, root, None, &self.options).await?.verdict;
+            }
         }
         Ok(self.line(before, after, mending))
     }
@@ -103,13 +108,7 @@ impl Mender {
     }
 
     /// Copies what the newest whole version at the source needs and the copy lacks.
-    async fn mend(
-        &self,
-        root: &str,
-        before: &TableVerdict,
-        copy: &Arc<Listing>,
-        suspected: bool,
-    ) -> Result<Mending, StageError> {
+    async fn mend(&self, root: &str, copy: &Looked, suspected: bool) -> Result<Mending, StageError> {
         let mut mending = Mending::default();
         for _ in 0..LOOKS {
             let source = match look(&self.source, root, None, &self.options).await {
@@ -120,19 +119,14 @@ impl Mender {
                     return Ok(mending);
                 }
             };
-            if let Some(explanation) = explain::impossible(before, &source.verdict) {
+            if let Some(explanation) = explain::impossible(&copy.verdict, &source.verdict) {
                 mending.explanation = Some(explanation);
                 return Ok(mending);
             }
-            let Some(at_source) = source.listing else {
-                mending.explanation = Some(explain::too_many_objects());
-                return Ok(mending);
-            };
             // A whole copy is only compared with its source, which may be of another table.
             let version = source.verdict.newest_whole_version.filter(|_| !suspected);
             let Some(version) = version else { return Ok(mending) };
-            let lacking = self.lacking(root, &at_source, version, copy).await?;
-            match self.copy_all(root, lacking, &mut mending).await {
+            match self.bring(root, &source, version, copy, &mut mending).await {
                 Ok(()) => return Ok(mending),
                 Err(Trouble::Gone) => {}
                 Err(trouble) => return self.stopped(trouble, mending),
@@ -142,26 +136,44 @@ impl Mender {
         Ok(mending)
     }
 
-    /// What `version` needs and the copy has not, or not with its size: data first, then the log in its order.
-    async fn lacking(
+    /// Copies what a version at the source needs and the copy has not, or not in its size: all data, then the log in its order. Of a
+    /// table that is judged by shares, the copy is listed and the log read once for each of them, so that memory holds what one
+    /// share lacks.
+    async fn bring(
         &self,
         root: &str,
-        source: &Arc<Listing>,
+        source: &Looked,
         version: u64,
-        copy: &Arc<Listing>,
-    ) -> Result<Vec<Needed>, StageError> {
-        let (at_source, there) = (Arc::clone(source), Arc::clone(copy));
-        needs(&self.source, root, source, &self.options, version, move |need| {
-            let copied = there.size_at(need.path);
-            copied.is_none() || copied != at_source.size_at(need.path)
-        })
-        .await
+        copy: &Looked,
+        mending: &mut Mending,
+    ) -> Result<(), Trouble> {
+        let log = match &source.listing {
+            Some(listing) => Arc::clone(listing),
+            None => log_listing(&self.source, root).await?,
+        };
+        let shares = source.shares.max(copy.shares);
+        for index in 0..shares {
+            let there = match &copy.listing {
+                Some(listing) if shares == 1 => Arc::clone(listing),
+                _ => share(&self.snapshot, root, index, shares).await?,
+            };
+            let lacking = lacking(&self.source, root, &log, &there, &self.options, version).await?;
+            self.check_selection(root, &lacking).await?;
+            // Data side by side; a commit must not be there before all that it names.
+            let (data, log): (Vec<_>, Vec<_>) =
+                lacking.into_iter().partition(|need| need.kind <= NeedKind::DeletionVectors);
+            self.copy_all(root, data, AT_ONCE, mending).await?;
+            if index + 1 == shares {
+                self.copy_all(root, log, 1, mending).await?;
+            }
+        }
+        Ok(())
     }
 
     /// A mending that could not go on.
     fn stopped(&self, trouble: Trouble, mut mending: Mending) -> Result<Mending, StageError> {
         match trouble {
-            Trouble::Passing(error) => return Err(error),
+            Trouble::Broken(error) => return Err(error),
             Trouble::TooLarge(why) => mending.explanation = Some(explain::too_large(&why)),
             Trouble::LeftOut(key) => mending.explanation = Some(explain::left_out(&key)),
             Trouble::Archived if self.skips_archived => mending.explanation = Some(explain::archived()),
@@ -172,28 +184,32 @@ impl Mender {
         Ok(mending)
     }
 
-    /// Copies the objects, unless the run's selection leaves one of them out.
-    async fn copy_all(&self, root: &str, lacking: Vec<Needed>, mending: &mut Mending) -> Result<(), Trouble> {
-        let below = prefix(root);
-        for need in &lacking {
-            let key = format!("{below}{}", need.path);
+    /// Refuses what the run's selection leaves out.
+    async fn check_selection(&self, root: &str, lacking: &[Needed]) -> Result<(), Trouble> {
+        for need in lacking {
+            let key = format!("{}{}", prefix(root), need.path);
             if !self.selects(&key).await? {
                 return Err(Trouble::LeftOut(key));
             }
         }
-        // Data side by side; a commit must not be there before all that it names.
-        let (data, log): (Vec<_>, Vec<_>) =
-            lacking.into_iter().partition(|need| need.kind <= NeedKind::DeletionVectors);
-        for (needs, at_once) in [(data, AT_ONCE), (log, 1)] {
-            let copies = needs.into_iter().map(|need| {
-                let key = format!("{below}{}", need.path);
-                async move { self.copier.copy(&key, need.size).await.map(|()| need.size) }
-            });
-            let mut copies = stream::iter(copies).buffered(at_once);
-            while let Some(size) = copies.try_next().await? {
-                mending.objects += 1;
-                mending.bytes += size.unwrap_or_default();
-            }
+        Ok(())
+    }
+
+    async fn copy_all(
+        &self,
+        root: &str,
+        needs: Vec<Needed>,
+        at_once: usize,
+        mending: &mut Mending,
+    ) -> Result<(), Trouble> {
+        let copies = needs.into_iter().map(|need| {
+            let key = format!("{}{}", prefix(root), need.path);
+            async move { self.copier.copy(&key, need.size).await.map(|()| need.size) }
+        });
+        let mut copies = stream::iter(copies).buffered(at_once);
+        while let Some(size) = copies.try_next().await? {
+            mending.objects += 1;
+            mending.bytes += size.unwrap_or_default();
         }
         Ok(())
     }
@@ -221,7 +237,7 @@ impl Mender {
         let Some(bytes) = last_checkpoint(&self.snapshot, root, copy, checkpoint).await? else { return Ok(false) };
         match self.copier.write(&key, bytes).await {
             Ok(()) => mending.last_checkpoint_written = true,
-            Err(Trouble::Passing(error)) => return Err(error),
+            Err(Trouble::Broken(error)) => return Err(error),
             Err(Trouble::Refused(why)) => mending.refused = Some(why),
             Err(_) => {}
         }

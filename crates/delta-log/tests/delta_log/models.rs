@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use levee_delta_log::{CannotCheck, Listing, Need, NeedKind, Options, at_version, needs, verdict, verdict_by_shards};
+use levee_delta_log::{
+    CannotCheck, Listing, Need, NeedKind, Options, at_version, lacking, needs, verdict, verdict_by_shards,
+};
 use proptest::prelude::*;
 
 use super::support::{
@@ -195,6 +197,55 @@ proptest! {
                     || *kind == NeedKind::Checkpoint && base == Some(0);
                 prop_assert!(!whole || spare, "{path}");
             }
+        }
+    }
+
+    /// What a copy lacks is what the version needs and the copy has not in its size, by however many shares it is asked for.
+    #[test]
+    fn lacking_objects_are_those_that_are_needed_and_not_there(
+        made in made(),
+        gone in prop::collection::btree_set(0..40_usize, 0..20),
+        cut in prop::collection::btree_set(0..40_usize, 0..4),
+        shares in 1..6_u32,
+    ) {
+        let (listing, options) = (made.table.listing(), Options::default());
+        let mut copy = made.table.clone();
+        for (number, key) in made.table.objects.keys().enumerate() {
+            if gone.contains(&number) {
+                copy.delete(key);
+            } else if cut.contains(&number) {
+                copy.put(key, "");
+            }
+        }
+        for version in (0..=made.latest).filter(|version| made.is_whole(*version)) {
+            let mut expected = BTreeSet::new();
+            let mut take = |need: Need<'_>| {
+                if copy.objects.get(need.path).map(|bytes| bytes.len()) != made.table.objects.get(need.path).map(|bytes| bytes.len()) {
+                    expected.insert((need.kind, need.path.to_owned(), need.size));
+                }
+                Ok(())
+            };
+            needs(&listing, &made.table, &options, version, &mut take).unwrap();
+            let mut found = BTreeSet::new();
+            for index in 0..shares {
+                let mut share = Listing::for_shard(index, shares);
+                copy.list_into(&mut share);
+                let mut log = Vec::new();
+                let mut take = |need: Need<'_>| {
+                    let lacks = (need.kind, need.path.to_owned(), need.size);
+                    match need.kind {
+                        NeedKind::Data | NeedKind::DeletionVectors => assert!(found.insert(lacks), "{} was given twice", need.path),
+                        _ => log.push(lacks),
+                    }
+                    Ok(())
+                };
+                lacking(&listing, &share, &made.table, &options, version, &mut take).unwrap();
+                prop_assert!(log.is_sorted());
+                if index + 1 == shares {
+                    found.extend(log);
+                }
+            }
+            prop_assert_eq!(found, expected, "version {}", version);
         }
     }
 }
