@@ -258,6 +258,7 @@ impl<'a> Assessment<'a> {
             absolute: detail.as_ref().and_then(Detail::absolute),
             unsupported,
             opens_in_place,
+            checksum_beyond: self.names.checksum_beyond(),
             table_id: detail.as_ref().and_then(|detail| detail.metadata.id.clone()),
             name: detail.as_ref().and_then(|detail| detail.metadata.name.clone()),
             file_retention_seconds: detail

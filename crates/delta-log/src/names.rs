@@ -44,6 +44,8 @@ pub(crate) enum LogName<'a> {
     Part(u64, u32, u32),
     /// `n.checkpoint.u.json` or `n.checkpoint.u.parquet`, with the whole name.
     Uuid(u64, &'a str),
+    /// `n.crc`
+    Checksum(u64),
     /// `_last_checkpoint`
     Hint,
 }
@@ -62,6 +64,7 @@ impl<'a> LogName<'a> {
         let rest: Vec<&str> = pieces.take(5).collect();
         match rest.as_slice() {
             ["json"] => Some(Self::Commit(version)),
+            ["crc"] => Some(Self::Checksum(version)),
             ["checkpoint", "parquet"] => Some(Self::Classic(version)),
             ["checkpoint", uuid, "json" | "parquet"] if uuid.len() == 36 => {
                 uuid::Uuid::try_parse(uuid).ok().map(|_| Self::Uuid(version, name))
@@ -109,6 +112,8 @@ pub(crate) struct Names {
     commits: BTreeMap<u64, LogFile>,
     checkpoints: BTreeMap<u64, Files>,
     hint: Option<LogFile>,
+    /// The greatest version that has a file of checksums.
+    checksum: Option<u64>,
 }
 
 impl Names {
@@ -125,6 +130,7 @@ impl Names {
             LogName::Uuid(version, name) => {
                 self.checkpoints.entry(version).or_default().uuids.insert(name.to_owned(), file);
             }
+            LogName::Checksum(version) => self.checksum = self.checksum.max(Some(version)),
             LogName::Hint => self.hint = Some(file),
         }
     }
@@ -140,11 +146,17 @@ impl Names {
             }
         }
         self.hint = other.hint.or(self.hint);
+        self.checksum = self.checksum.max(other.checksum);
     }
 
     /// The greatest version that a commit or a checkpoint names, complete or not.
     pub(crate) fn latest(&self) -> Option<u64> {
         self.commits.keys().next_back().max(self.checkpoints.keys().next_back()).copied()
+    }
+
+    /// The version of a file of checksums that is above every commit and checkpoint.
+    pub(crate) fn checksum_beyond(&self) -> Option<u64> {
+        self.checksum.filter(|version| self.latest() < Some(*version))
     }
 
     pub(crate) const fn commits(&self) -> &BTreeMap<u64, LogFile> {
@@ -208,7 +220,7 @@ mod tests {
     #[case::part_behind_the_last("00000000000000000007.checkpoint.0000000004.0000000003.parquet", None)]
     #[case::not_a_uuid("00000000000000000020.checkpoint.80a083e8-7026-4e79-81be-64bd76c43a1x.json", None)]
     #[case::compacted("00000000000000000001.00000000000000000005.compacted.json", None)]
-    #[case::checksum("00000000000000000007.crc", None)]
+    #[case::checksum("00000000000000000007.crc", Some(LogName::Checksum(7)))]
     #[case::hidden(".00000000000000000007.json.crc", None)]
     #[case::temporary("00000000000000000007.json.tmp", None)]
     fn names_are_read_as_the_protocol_has_them(#[case] name: &str, #[case] expected: Option<LogName<'_>>) {

@@ -3,7 +3,8 @@
 //! As delta-kernel-rs does it (`LogSegmentFiles::list_with_checkpoint_hint`, `LogSegment::try_new`): the hint says where to begin
 //! to list, and without a checkpoint from there on the table does not open; the newest checkpoint that is complete by name is
 //! taken, and there is no other one when it cannot be read; commits behind it must have no gap. The version is that of the last
-//! commit, whether its files are there or not.
+//! commit, whether its files are there or not. A file of checksums above it ends in an error (delta-kernel-rs: "CRC file version …
+//! is newer than log segment version"), as deltalake 1.6.6 shows it.
 
 use std::collections::BTreeMap;
 
@@ -73,7 +74,7 @@ impl Opening<'_> {
         self.commits_in_the_way(checkpoint, newest)
     }
 
-    /// The first commit behind the checkpoint that is missing, broken, or beyond the newest whole version.
+    /// The first commit behind the checkpoint that is missing, broken, or beyond the newest whole version; or what is left of one.
     fn commits_in_the_way(&self, checkpoint: Option<u64>, newest: u64) -> Option<String> {
         let first = checkpoint.map_or(0, |version| version + 1);
         let reached = self.names.commits().keys().next_back().copied().max(checkpoint)?;
@@ -93,8 +94,16 @@ impl Opening<'_> {
             }
             expected = version + 1;
         }
-        (reached != newest).then(|| {
-            format!("A reader gets version {reached}, which is not wholly there; restore version {newest}, or read it by its number.")
+        if reached != newest {
+            return Some(format!(
+                "A reader gets version {reached}, which is not wholly there; restore version {newest}, or read it by its number."
+            ));
+        }
+        self.names.checksum_beyond().map(|version| {
+            format!(
+                "{version:020}.crc is there and commit {version} is not, which readers on delta-kernel-rs refuse; restore version \
+                 {newest}, or read the copy without that file."
+            )
         })
     }
 

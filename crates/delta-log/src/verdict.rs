@@ -94,6 +94,9 @@ pub struct TableVerdict {
     /// The table's name (`metaData.name`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// The version of a file of checksums (`n.crc`) above `latest_version`: its commit was there once. Absent when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum_beyond: Option<u64>,
     /// How long removed files are kept, as `delta.deletedFileRetentionDuration` says, in seconds; absent when the table does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_retention_seconds: Option<u64>,
@@ -126,6 +129,7 @@ impl TableVerdict {
             opens_in_place: OpensInPlace { yes: false, why_not: None },
             table_id: None,
             name: None,
+            checksum_beyond: None,
             file_retention_seconds: None,
             suspected_incarnations: false,
             notes: vec![why],

@@ -54,8 +54,8 @@ async fn assert_copied(rig: &Rig) {
 }
 
 #[rstest]
-#[case::behind(|key| key.contains("new-"), "behind", 30)]
-#[case::torn(|key| key.contains("new-") || key == log(0), "torn", 31)]
+#[case::behind(|key: &str| key.contains("new-"), "behind", 30)]
+#[case::torn(|key: &str| key.contains("new-") || key == log(0), "torn", 31)]
 #[tokio::test(start_paused = true)]
 async fn a_table_of_more_objects_than_are_held_is_mended_data_first(
     #[case] late: fn(&str) -> bool,

@@ -169,6 +169,20 @@ async fn an_inventory_that_misses_a_commit_is_mended_from_the_source() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_inventory_that_has_the_checksum_of_a_commit_and_not_the_commit_is_mended_from_the_source() {
+    let mut rig = rig().await;
+    rig.fill(orders().into_iter().filter(|(key, _)| *key != log(2))).await.unwrap();
+    rig.fill([(log(2).replace(".json", ".crc"), b"{}".to_vec())]).await.unwrap();
+    inventory(&rig).await;
+    rig.fill(orders()).await.unwrap();
+    assert_succeeded(&night(&mut rig).await);
+    let table = verdict(&rig).await;
+    assert_whole_at(&table, 2);
+    assert_eq!((&table["repair"]["version_before"], &table["repair"]["objects"]), (&json!(1), &json!(1)), "{table}");
+    assert_told(&table, &["nothing of commit 2 than its file of checksums"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_vacuum_between_inventory_and_copy_is_mended_to_the_version_that_the_source_has() {
     let mut rig = rig().await;
     rig.fill(orders()).await.unwrap();

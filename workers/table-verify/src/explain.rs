@@ -180,10 +180,13 @@ fn lacks(table: &TableVerdict) -> String {
 }
 
 fn repaired(before: &TableVerdict, after: &TableVerdict, repair: &Repair, circumstances: &Circumstances) -> String {
-    let lacked = format!("{}{}", lacks(before), circumstances.whereabouts(before));
+    let lacked = match before.checksum_beyond.filter(|_| before.verdict.is_good()) {
+        Some(version) => format!("but had nothing of commit {version} than its file of checksums"),
+        None => format!("since {}{}", lacks(before), circumstances.whereabouts(before)),
+    };
     let now = after.newest_whole_version.map_or_else(|| "still none".to_owned(), |version| version.to_string());
     format!(
-        "the copy was {}, since {lacked}. {} objects were copied from the source as it is now, and the newest whole version is {now}",
+        "the copy was {}, {lacked}. {} objects were copied from the source as it is now, and the newest whole version is {now}",
         before.verdict.name(),
         repair.objects
     )

@@ -74,7 +74,9 @@ impl Mender {
         let before = copy.verdict.clone();
         let mut mending = Mending::default();
         let suspected = before.verdict.is_good() && before.suspected_incarnations;
-        if suspected || matches!(before.verdict, Verdict::Behind | Verdict::Torn) {
+        // What is left of a later commit says that the copy has lost it, and keeps readers from what is whole.
+        let lost = before.verdict.is_good() && before.checksum_beyond.is_some();
+        if suspected || lost || matches!(before.verdict, Verdict::Behind | Verdict::Torn) {
             mending = self.mend(root, &copy, suspected).await?;
             if mending.objects > 0 {
                 copy = look(&self.snapshot, root, None, &self.options).await?;

@@ -1,10 +1,14 @@
 //! Tables with one file that may hold anything, and what has to hold of every verdict.
 
-use std::{collections::BTreeMap, io::Read};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Read,
+};
 
 use bytes::Bytes;
 use levee_delta_log::{
-    Listing, LogReader, Options, ReadError, RestoreFacts, Verdict, at_version, described, restore_commit, verdict,
+    Listing, LogReader, Need, Options, ReadError, RestoreFacts, Verdict, at_version, described, lacking, needs,
+    restore_commit, verdict,
 };
 
 /// libFuzzer ends at any panic, be it caught; that the crate `parquet` trips over something and is caught is as it should be. A panic
@@ -115,6 +119,7 @@ impl Table {
             let at = at_version(&listing, self, &options, version).expect("a reader that does not fail");
             assert!(at.whole, "{answer:?} {at:?}");
             assert_eq!(at.facts.map(|facts| facts.files), answer.newest_whole.as_ref().map(|facts| facts.files));
+            self.check_lacking(&listing, version);
         }
         let sharded =
             verdict("t", &listing, self, &options.with_shard_objects(7)).expect("a reader that does not fail");
@@ -122,6 +127,28 @@ impl Table {
         if let Some(newest) = answer.latest_version.filter(|newest| answer.latest_loadable_version == Some(*newest)) {
             self.check_rollbacks(&listing, newest);
         }
+    }
+
+    /// A whole version lacks nothing, and an empty copy, asked for in shares, all that the version needs.
+    fn check_lacking(&self, listing: &Listing, version: u64) {
+        let options = Options::default();
+        let (mut all, mut found) = (BTreeSet::new(), BTreeSet::new());
+        let mut take = |need: Need<'_>| {
+            all.insert((need.kind, need.path.to_owned(), need.size));
+            Ok(())
+        };
+        needs(listing, self, &options, version, &mut take).expect("a version that is whole");
+        for index in 0..3 {
+            let mut take = |need: Need<'_>| {
+                found.insert((need.kind, need.path.to_owned(), need.size));
+                Ok(())
+            };
+            let copy = Listing::for_shard(index, 3);
+            lacking(listing, &copy, self, &options, version, &mut take).expect("a version that is whole");
+        }
+        assert_eq!(all, found);
+        let mut nothing = |need: Need<'_>| panic!("{} is there", need.path);
+        lacking(listing, listing, self, &options, version, &mut nothing).expect("a version that is whole");
     }
 
     /// Rolls back to the versions before the newest one: there is an error, or a commit that does it.

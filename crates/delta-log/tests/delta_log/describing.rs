@@ -1,6 +1,6 @@
 //! What versions say of their tables.
 
-use levee_delta_log::{CannotCheck, DataType, Described, Options, Primitive, described};
+use levee_delta_log::{CannotCheck, DataType, Described, Options, Primitive, described, version_as_of};
 use serde_json::{Value, json};
 
 use super::{
@@ -114,4 +114,15 @@ fn broken_schemas_and_versions_that_are_not_there_are_errors() {
     let mut table = Table::default();
     table.put(&classic_key(3), parquet(&super::support::log::head()));
     assert!(matches!(at(&table, 3), Err(CannotCheck::Metadata { .. })), "the checkpoint has no column of schemas");
+}
+
+#[test]
+fn the_version_of_a_time_is_the_last_that_was_committed_until_then() {
+    let mut table = Table::plain(1);
+    (2..=5).for_each(|version| table.commit(version, &[json!({"commitInfo": {"timestamp": 10 * version}})]));
+    let as_of = |ms| version_as_of(&table.listing(), &table, &Options::default(), ms).unwrap();
+    assert_eq!([19, 20, 29, 30, 49, 50, i64::MAX].map(as_of), [1, 2, 2, 3, 4, 5, 5].map(Some));
+    let mut later = Table::default();
+    later.commit(7, &[json!({"commitInfo": {"timestamp": 70}})]);
+    assert_eq!(version_as_of(&later.listing(), &later, &Options::default(), 69).unwrap(), None);
 }

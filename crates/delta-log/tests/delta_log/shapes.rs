@@ -1,9 +1,7 @@
 //! Every shape of a log, and every way in which a copy of it tears.
 
 use bytes::Bytes;
-use levee_delta_log::{
-    Listing, MissingObject, MissingWhy, Options, TableVerdict, Verdict, at_version, verdict, version_as_of,
-};
+use levee_delta_log::{Listing, MissingObject, MissingWhy, Options, TableVerdict, Verdict, at_version, verdict};
 use rstest::rstest;
 use serde_json::json;
 
@@ -176,9 +174,14 @@ fn readded_without_vector(table: &mut Table) {
 fn orphan(table: &mut Table) {
     table.put("orphan.parquet", vec![0; 3]);
     table.put("_change_data/cdc", vec![0; 3]);
-    table.put("_delta_log/00000000000000000007.crc", vec![0; 3]);
+    table.put("_delta_log/00000000000000000005.crc", vec![0; 3]);
     table.put("_delta_log/_staged_commits/00000000000000000006.80a083e8-7026-4e79-81be-64bd76c43a11.json", vec![0; 3]);
     table.put("_delta_log/00000000000000000000.00000000000000000007.compacted.json", vec![0; 3]);
+}
+
+fn last_commit_gone_but_for_its_checksum(table: &mut Table) {
+    last_commit_gone(table);
+    table.put("_delta_log/00000000000000000005.crc", vec![0; 3]);
 }
 
 fn future_checkpoint_in_part(table: &mut Table) {
@@ -212,6 +215,7 @@ fn stale_checkpoint_beside_a_gap(table: &mut Table) {
 #[case(commit_before_data, Verdict::Behind, Some(4), Some(5), Some(5), false)]
 #[case(size_differs, Verdict::Behind, Some(4), Some(5), Some(5), false)]
 #[case(last_commit_gone, Verdict::Whole, Some(4), Some(4), Some(4), true)]
+#[case(last_commit_gone_but_for_its_checksum, Verdict::Whole, Some(4), Some(4), Some(4), false)]
 #[case(gap, Verdict::Behind, Some(2), Some(2), Some(5), false)]
 #[case(cut_commit, Verdict::Behind, Some(3), Some(3), Some(5), false)]
 #[case(commit_gone_when_read, Verdict::Behind, Some(3), Some(3), Some(5), false)]
@@ -247,17 +251,6 @@ fn torn_copies_are_judged_by_what_is_there(
     assert_eq!(answer.behind.map(|behind| behind.versions), behind, "{answer:#?}");
 }
 
-#[test]
-fn the_version_of_a_time_is_the_last_that_was_committed_until_then() {
-    let mut table = Table::plain(1);
-    (2..=5).for_each(|version| table.commit(version, &[json!({"commitInfo": {"timestamp": 10 * version}})]));
-    let as_of = |ms| version_as_of(&table.listing(), &table, &Options::default(), ms).unwrap();
-    assert_eq!([19, 20, 29, 30, 49, 50, i64::MAX].map(as_of), [1, 2, 2, 3, 4, 5, 5].map(Some));
-    let mut later = Table::default();
-    later.commit(7, &[json!({"commitInfo": {"timestamp": 70}})]);
-    assert_eq!(version_as_of(&later.listing(), &later, &Options::default(), 69).unwrap(), None);
-}
-
 #[rstest]
 #[case(gap, "Commit 3 is not there, so that no version above 2 can be loaded; the log goes to 5.")]
 #[case(cut_commit, "Commit 4 cannot be used and counts as absent: line 1: EOF while parsing")]
@@ -278,6 +271,7 @@ fn what_was_passed_over_is_noted(#[case] tear: fn(&mut Table), #[case] note: &st
 #[case(gap, "Commit 3 is not there while 4 is")]
 #[case(cut_commit, "Commit 4 cannot be read")]
 #[case(commit_before_data, "A reader gets version 5, which is not wholly there; restore version 4")]
+#[case(last_commit_gone_but_for_its_checksum, "00000000000000000005.crc is there and commit 5 is not")]
 #[case(first_commit_gone, "No version can be loaded: readers refuse")]
 #[case(first_file_gone, "No version is wholly there")]
 fn reader_at_the_root_is_told_what_it_meets(#[case] tear: fn(&mut Table), #[case] why: &str) {

@@ -215,6 +215,7 @@ pub(crate) fn whole(n: u64) -> TableLine {
             name: None,
             file_retention_seconds: None,
             suspected_incarnations: false,
+            checksum_beyond: None,
             notes: Vec::new(),
         },
         age_seconds: Some(n * 431),
