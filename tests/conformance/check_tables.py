@@ -5,7 +5,8 @@
 
 LEVEE is the command, LAKE the archive of the sample warehouse, DELTA a folder with tables.tar.gz, torn/*.json and apply.py (its
 README says what they are). Every table that is called whole is opened by the Python package deltalake at that version and must have
-the same data files there; one that is torn must lack at least one of the files that deltalake lists, or not open.
+the same data files there; one that is torn must lack at least one of the files that deltalake lists, or not open. Whether a table opens
+where it is must be what deltalake finds that is pointed at it.
 """
 import json
 import subprocess
@@ -18,6 +19,8 @@ from pathlib import Path
 from deltalake import DeltaTable
 
 ANSWERS = ["newest_whole_version", "missing", "self_contained"]
+# deltalake reads no metadata that leaves out fields which it takes for required.
+REFUSED_BY_DELTALAKE_ALONE = {"whilst decoding field 'metaData'"}
 findings = []
 
 
@@ -45,6 +48,19 @@ def read(folder, version):
     except Exception as refusal:  # deltalake has no base class of its errors
         return None, str(refusal).splitlines()[0]
     return sorted(urllib.parse.unquote(path) for path in actions.column("path").to_pylist()), None
+
+
+def compare_in_place(folder, table):
+    """Whether deltalake gets the newest whole version, where `opens_in_place` says so, and does not, where it does not."""
+    says, expected = table["opens_in_place"], table["newest_whole_version"]
+    try:
+        version, refusal = DeltaTable(str(folder / table["path"])).version(), None
+    except Exception as refused:
+        version, refusal = None, str(refused).splitlines()[0]
+    opens = version is not None and version == expected
+    alone = refusal is not None and any(reason in refusal for reason in REFUSED_BY_DELTALAKE_ALONE)
+    if says["yes"] != opens and not alone:
+        finding(table["path"], f"opens_in_place is {says}, deltalake gets version {version} ({refusal})")
 
 
 def compare_with_deltalake(folder, table, refusals):
@@ -87,6 +103,7 @@ def check_lake(levee, archive, folder):
         if table["verdict"] != "whole":
             finding(table["path"], f"is {table['verdict']}")
         compare_with_deltalake(folder, table, refusals)
+        compare_in_place(folder, table)
     for refusal, paths in refusals.items():
         finding(", ".join(paths), f"deltalake refuses it: {refusal}")
     print(f"sample warehouse: {len(tables)} tables")
@@ -110,6 +127,7 @@ def check_delta(levee, delta, folder):
             continue
         compare_with_answer(path, tables[path], expect)
         compare_with_deltalake(folder, tables[path], refusals)
+        compare_in_place(folder, tables[path])
     for refusal, paths in sorted(refusals.items()):
         print(f"deltalake refuses {len(paths)}: {refusal}: {', '.join(paths)}")
     print(f"tables with worked-out answers: {len(expected)}, {sum(map(len, refusals.values()))} of them refused by deltalake")
