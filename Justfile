@@ -92,7 +92,7 @@ image:
 sbom:
     .ci/sbom
 
-# build the fuzz targets, or run TARGET for SECONDS (that takes the nightly toolchain and cargo-fuzz)
+# build the fuzz targets, or run TARGET for SECONDS, led by coverage
 fuzz TARGET="" SECONDS="60":
     .ci/fuzz "{{ TARGET }}" "{{ SECONDS }}"
 
