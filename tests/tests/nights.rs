@@ -9,6 +9,7 @@ mod nights {
     mod faults;
     mod jobs;
     mod large;
+    mod large_tables;
     mod manifests;
     mod many_threads;
     mod months;

@@ -1,5 +1,5 @@
 # The workers' roles: one per group, with the calls of its stages and no others. The calls are those of the stages' sources
-# (workers/*/src), of the runtime (crates/stage) and of the ledger (crates/ledger). None but
+# (workers/*/src), of the runtime (crates/stage), of the ledger (crates/ledger) and of copies in parts (crates/parts). None but
 # drill-close may delete an object, and it does in the scratch bucket alone (iam_drill.tf).
 
 locals {
@@ -57,6 +57,53 @@ locals {
     },
   ] }
   stage_sids = { for stage in local.stages : stage => replace(title(replace(stage, "-", " ")), " ", "") }
+
+  # What a stage needs that copies objects of any size from sources into snapshots (crates/parts).
+  copies_in_parts = { for stage in ["large-copy", "table-verify"] : stage => concat(
+    [
+      {
+        Sid      = "${local.stage_sids[stage]}ReadsSources"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"]
+        Resource = [for arn in local.source_bucket_arns : "${arn}/*"]
+      },
+      # Without it an object that is gone answers 403, and could not be told from one that is denied.
+      { Sid = "${local.stage_sids[stage]}ListsSources", Effect = "Allow", Action = "s3:ListBucket", Resource = local.source_bucket_arns },
+      {
+        Sid       = "${local.stage_sids[stage]}WritesCopies"
+        Effect    = "Allow"
+        Action    = ["s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload"]
+        Resource  = [for arn in local.snapshot_bucket_arns : "${arn}/*"]
+        Condition = local.own_account_only
+      },
+      # Copies are looked at by HEAD; the action is that of a GET.
+      {
+        Sid      = "${local.stage_sids[stage]}LooksAtCopies"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject", "s3:ListMultipartUploadParts"]
+        Resource = [for arn in local.snapshot_bucket_arns : "${arn}/*"]
+      },
+      {
+        Sid      = "${local.stage_sids[stage]}ListsCopies"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
+        Resource = local.snapshot_bucket_arns
+      },
+    ],
+    [for statement in [{
+      Sid      = "${local.stage_sids[stage]}DecryptsSources"
+      Effect   = "Allow"
+      Action   = "kms:Decrypt"
+      Resource = local.source_kms_key_arns
+    }] : statement if length(local.source_kms_key_arns) > 0],
+    # Data keys for copies; decryption for what is written in parts, and for the checksums that a HEAD tells.
+    [for statement in [{
+      Sid      = "${local.stage_sids[stage]}EncryptsCopies"
+      Effect   = "Allow"
+      Action   = ["kms:GenerateDataKey", "kms:Decrypt"]
+      Resource = local.snapshot_kms_key_arns
+    }] : statement if length(local.snapshot_kms_key_arns) > 0],
+  ) }
 
   # What one stage does and no other.
   stage_own = {
@@ -157,105 +204,34 @@ locals {
         { Sid = "ThawListsSources", Effect = "Allow", Action = "s3:ListBucket", Resource = local.thawed_bucket_arns },
       ] : statement if length(local.thawed_bucket_arns) > 0],
     )
-    large-copy = concat(
-      [
-        {
-          Sid      = "LargeCopyReadsSources"
-          Effect   = "Allow"
-          Action   = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"]
-          Resource = [for arn in local.source_bucket_arns : "${arn}/*"]
-        },
-        # Without it an object that is gone answers 403, and could not be told from one that is denied.
-        { Sid = "LargeCopyListsSources", Effect = "Allow", Action = "s3:ListBucket", Resource = local.source_bucket_arns },
-        {
-          Sid       = "LargeCopyWritesCopies"
-          Effect    = "Allow"
-          Action    = ["s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload"]
-          Resource  = [for arn in local.snapshot_bucket_arns : "${arn}/*"]
-          Condition = local.own_account_only
-        },
-        # Copies are looked at by HEAD; the action is that of a GET.
-        {
-          Sid      = "LargeCopyLooksAtCopies"
-          Effect   = "Allow"
-          Action   = ["s3:GetObject", "s3:ListMultipartUploadParts"]
-          Resource = [for arn in local.snapshot_bucket_arns : "${arn}/*"]
-        },
-        {
-          Sid      = "LargeCopyListsCopies"
-          Effect   = "Allow"
-          Action   = ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
-          Resource = local.snapshot_bucket_arns
-        },
-        {
-          Sid      = "LargeCopyGivesUpUploads"
-          Effect   = "Allow"
-          Action   = "s3:AbortMultipartUpload"
-          Resource = local.record_arns["large-copy"]
-        },
-        { Sid = "LargeCopyTellsOfFailures", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
-      ],
-      [for statement in [{
-        Sid      = "LargeCopyDecryptsSources"
+    large-copy = concat(local.copies_in_parts["large-copy"], [
+      {
+        Sid      = "LargeCopyGivesUpUploads"
         Effect   = "Allow"
-        Action   = "kms:Decrypt"
-        Resource = local.source_kms_key_arns
-      }] : statement if length(local.source_kms_key_arns) > 0],
-      # Data keys for copies; decryption for what is written in parts, and for the checksums that a HEAD tells.
-      [for statement in [{
-        Sid      = "LargeCopyEncryptsCopies"
-        Effect   = "Allow"
-        Action   = ["kms:GenerateDataKey", "kms:Decrypt"]
-        Resource = local.snapshot_kms_key_arns
-      }] : statement if length(local.snapshot_kms_key_arns) > 0],
-    )
+        Action   = "s3:AbortMultipartUpload"
+        Resource = local.record_arns["large-copy"]
+      },
+      { Sid = "LargeCopyTellsOfFailures", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
+    ])
     snapshot-check = [
       # What was to be copied, in the inventory, whose manifest was pinned by its version; plans and lists are in the ledger.
       { Sid = "SnapshotCheckReadsInventories", Effect = "Allow", Action = ["s3:GetObject", "s3:GetObjectVersion"], Resource = "${local.bucket_arns.manifests}/*" },
       { Sid = "SnapshotCheckListsSnapshots", Effect = "Allow", Action = "s3:ListBucket", Resource = local.snapshot_bucket_arns },
       { Sid = "SnapshotCheckTellsOfFailures", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
     ]
-    table-verify = concat(
-      [
-        # Logs and checkpoints are read, and every object is listed.
-        { Sid = "TableVerifyReadsCopies", Effect = "Allow", Action = "s3:GetObject", Resource = [for arn in local.snapshot_bucket_arns : "${arn}/*"] },
-        { Sid = "TableVerifyListsCopies", Effect = "Allow", Action = "s3:ListBucket", Resource = local.snapshot_bucket_arns },
-        # What a copy of a table lacks is copied from the source, whose log says what that is.
-        {
-          Sid      = "TableVerifyReadsSources"
-          Effect   = "Allow"
-          Action   = ["s3:GetObject", "s3:GetObjectTagging"]
-          Resource = [for arn in local.source_bucket_arns : "${arn}/*"]
-        },
-        { Sid = "TableVerifyListsSources", Effect = "Allow", Action = "s3:ListBucket", Resource = local.source_bucket_arns },
-        {
-          Sid       = "TableVerifyWritesCopies"
-          Effect    = "Allow"
-          Action    = ["s3:PutObject", "s3:PutObjectTagging"]
-          Resource  = [for arn in local.snapshot_bucket_arns : "${arn}/*"]
-          Condition = local.own_account_only
-        },
-        {
-          Sid      = "TableVerifyGivesUpUploads"
-          Effect   = "Allow"
-          Action   = "s3:AbortMultipartUpload"
-          Resource = local.record_arns["table-verify"]
-        },
-        { Sid = "TableVerifyTellsOfTables", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
-      ],
-      [for statement in [{
-        Sid      = "TableVerifyDecryptsSources"
+    # Logs and checkpoints of copies and of sources are read, and every object is listed. What a copy of a table lacks is copied from the
+    # source, whose log says what that is.
+    table-verify = concat(local.copies_in_parts["table-verify"], [
+      # What is too large for one call is copied as large-copy does, and its uploads are written down where that stage writes its own.
+      { Sid = "TableVerifyWritesUploadsDown", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.bucket_arns.ledger}/runs/*/06-large-copy/*" },
+      {
+        Sid      = "TableVerifyGivesUpUploads"
         Effect   = "Allow"
-        Action   = "kms:Decrypt"
-        Resource = local.source_kms_key_arns
-      }] : statement if length(local.source_kms_key_arns) > 0],
-      [for statement in [{
-        Sid      = "TableVerifyEncryptsCopies"
-        Effect   = "Allow"
-        Action   = ["kms:GenerateDataKey", "kms:Decrypt"]
-        Resource = local.snapshot_kms_key_arns
-      }] : statement if length(local.snapshot_kms_key_arns) > 0],
-    )
+        Action   = "s3:AbortMultipartUpload"
+        Resource = local.record_arns["table-verify"]
+      },
+      { Sid = "TableVerifyTellsOfTables", Effect = "Allow", Action = "events:PutEvents", Resource = local.event_bus_arn },
+    ])
     run-close = concat(
       [
         # The chain of each source. A receipt that is there is never written again: the stage sends If-None-Match.

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use aws_sdk_s3::types::{ChecksumAlgorithm, StorageClass};
+use aws_sdk_s3::{
+    operation::put_object::builders::PutObjectFluentBuilder,
+    types::{ChecksumAlgorithm, StorageClass},
+};
 use levee::{hosts::StageName, lake};
 use levee_stage::Aws;
 use levee_tests::Rig;
@@ -24,7 +27,7 @@ pub(crate) const TABLE: &str = "sales/orders";
 /// One of the sample, with a checkpoint. Of another class of sizes than the other.
 const SAMPLE: &str = "curated/planes/";
 /// More than a copy job takes.
-const LARGE: u64 = 6_000_000_000;
+pub(crate) const LARGE: u64 = 6_000_000_000;
 /// Names and bytes of the table's files.
 pub(crate) const FILES: [(&str, u64); 5] =
     [("a.parquet", 9), ("b.parquet", 9), ("c.parquet", 9), ("cold.parquet", 3), ("large.parquet", LARGE)];
@@ -46,6 +49,15 @@ pub(crate) fn commit(version: u64, adds: &[(&str, u64)], removes: &[&str]) -> (S
     (format!("{TABLE}/_delta_log/{version:020}.json"), text.join("\n").into_bytes())
 }
 
+/// Puts an object of so many bytes that nobody has to keep.
+pub(crate) async fn sparse(put: PutObjectFluentBuilder, bytes: u64) -> Result<()> {
+    let put = put.checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).customize().mutate_request(move |request| {
+        request.headers_mut().insert("x-levee-twin-sparse-length", bytes.to_string());
+    });
+    put.send().await?;
+    Ok(())
+}
+
 /// Puts both tables into the source, the files of one with tags.
 async fn fill(rig: &Rig, commits: impl IntoIterator<Item = (String, Vec<u8>)>) -> Result<()> {
     let sample = lake::sample()?.into_iter().filter(|file| file.key.starts_with(SAMPLE));
@@ -57,10 +69,7 @@ async fn fill(rig: &Rig, commits: impl IntoIterator<Item = (String, Vec<u8>)>) -
             put.body(vec![7; usize::try_from(size)?].into()).send().await?;
             continue;
         }
-        let put = put.checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).customize().mutate_request(move |request| {
-            request.headers_mut().insert("x-levee-twin-sparse-length", size.to_string());
-        });
-        put.send().await?;
+        sparse(put, size).await?;
     }
     rig.fill(commits).await
 }

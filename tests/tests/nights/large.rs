@@ -64,12 +64,12 @@ async fn put(rig: &Rig, key: &str, body: &str) {
 }
 
 /// Calls of an operation that had their effect.
-fn done(rig: &Rig, operation: &str) -> usize {
+pub(crate) fn done(rig: &Rig, operation: &str) -> usize {
     rig.twin.calls().iter().filter(|call| call.operation == operation && call.is_ok()).count()
 }
 
 /// The ids of unfinished uploads in the snapshot bucket.
-async fn uploads(rig: &Rig) -> Vec<String> {
+pub(crate) async fn uploads(rig: &Rig) -> Vec<String> {
     let listed = rig.accounts.backup.s3.list_multipart_uploads().bucket(SNAPSHOT).send().await.unwrap();
     listed.uploads().iter().map(|upload| upload.upload_id().unwrap().to_owned()).collect()
 }
@@ -107,13 +107,13 @@ async fn night(rig: &mut Rig, keys: &[&str]) -> (String, Ended) {
 }
 
 /// Lets time pass until a planned fault has struck.
-async fn struck(rig: &Rig) {
+pub(crate) async fn struck(rig: &Rig) {
     while rig.twin.struck().is_empty() {
         rig.clock.sleep(Duration::from_millis(100)).await;
     }
 }
 
-fn on_parts(answer: FaultAnswer) -> CallFault {
+pub(crate) fn on_parts(answer: FaultAnswer) -> CallFault {
     CallFault::new(answer).of("s3", "UploadPartCopy")
 }
 

@@ -10,12 +10,14 @@ use super::support::{SNAPSHOT, SOURCE, assert_failed, assert_succeeded, day, fau
 
 const TABLE: &str = "sales/orders";
 
-/// What a commit does to a table: files that it adds and removes, by name. A file's bytes are its name.
+/// What a commit does to a table: files that it adds and removes, by name. A file's bytes are its name, where nothing else is said.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Commit<'a> {
     /// The table's id, where the commit makes the table.
     pub(crate) makes: Option<&'a str>,
     pub(crate) adds: &'a [&'a str],
+    /// Further files that it adds, with the bytes that they have.
+    pub(crate) adds_of: &'a [(&'a str, u64)],
     pub(crate) removes: &'a [&'a str],
     /// `commitInfo.timestamp`.
     pub(crate) at: i64,
@@ -35,8 +37,9 @@ pub(crate) fn commit(version: u64, commit: &Commit<'_>) -> (String, Vec<u8>) {
     for name in commit.removes {
         lines.push(json!({ "remove": { "path": name, "dataChange": true, "deletionTimestamp": commit.at } }));
     }
-    for name in commit.adds {
-        lines.push(json!({ "add": { "path": name, "partitionValues": {}, "size": name.len(),
+    let named = commit.adds.iter().map(|name| (*name, name.len() as u64));
+    for (name, bytes) in named.chain(commit.adds_of.iter().copied()) {
+        lines.push(json!({ "add": { "path": name, "partitionValues": {}, "size": bytes,
             "modificationTime": commit.at, "dataChange": true } }));
     }
     let text: Vec<_> = lines.iter().map(Value::to_string).collect();

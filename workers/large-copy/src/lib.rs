@@ -1,7 +1,7 @@
 //! The stage that copies the objects which are too large for a batch copy, part by part and without reading a byte.
 //!
 //! ```text
-//! row of the plan -> look at the source -> upload in parts (begun, or gone on with) -> complete -> compare -> end
+//! rows of the plan -> each brought to its end (levee_parts) -> counts and lists
 //! ```
 //!
 //! The stage works for hours within one run, under the heartbeats of the runtime. It may be broken off at any time, because a
@@ -9,40 +9,23 @@
 //! ledger, the parts in S3, and whoever does the stage again copies what is missing. A failure of one object does not keep the
 //! others from being copied.
 
-mod attributes;
-mod calls;
-mod checksum;
-mod layout;
-mod object;
-mod proof;
-mod records;
-mod source;
 mod tally;
 mod tell;
-mod trouble;
-mod upload;
 
 use std::collections::BTreeMap;
 
-use calls::Calls;
 use futures::{StreamExt, stream};
 use levee_ledger::{
     Ledger, RunKey,
     state::{Bucket, FailureClass, LargeCopied, LargeRow, Manifest, ObjectPointer, PlannedList, Run},
 };
+use levee_parts::{Copier, Errand};
 use levee_stage::{Aws, CommonSettings, Context, EventBus, Progress, Stage, StageError};
-use object::Copier;
-use records::{End, Records};
 use serde::{Deserialize, Serialize};
-use source::SourceBucket;
 use tally::{Tally, named};
-use trouble::{Failure, Trouble};
-use upload::Target;
 
 /// The error of a run with large objects that could not be copied.
 pub const LARGE_COPY_INCOMPLETE: &str = "Levee.LargeCopyIncomplete";
-/// What a copy has without `run.snapshot.storage_class`, as with a batch copy.
-const DEFAULT_STORAGE_CLASS: &str = "STANDARD";
 
 /// The worker's own settings.
 #[derive(Clone, Debug, clap::Args)]
@@ -146,14 +129,14 @@ impl LargeCopying {
         list: &PlannedList,
         tally: &mut Tally,
     ) -> Result<(), StageError> {
-        let calls = Calls::new(self.aws.s3.clone(), self.parts_at_a_time);
-        let copier = self.copier(context, run, input, &calls);
+        let errand = Errand { run: &input.run, key: run, bucket: &input.bucket, began: context.execution.start_time };
+        let copier = Copier::new(self.aws.s3.clone(), self.ledger.clone(), errand, self.parts_at_a_time);
         let rows = stream::try_unfold(self.ledger.planned_rows(list), |mut rows| async move {
             Ok(rows.next::<LargeRow>().await?.map(|row| (row, rows)))
         });
         let objects = rows.map(|row: Result<LargeRow, StageError>| async {
             let row = row?;
-            let end = ended(copier.bring(&row).await).map_err(|error| named(&row, error))?;
+            let end = copier.bring(&row).await.map_err(|error| named(&row, error))?;
             Ok::<_, StageError>((row, end))
         });
         let mut objects = std::pin::pin!(objects.buffer_unordered(self.parts_at_a_time.div_ceil(2)));
@@ -164,21 +147,6 @@ impl LargeCopying {
             }
         }
         Ok(())
-    }
-
-    fn copier<'a>(&'a self, context: &Context, run: &'a RunKey, input: &'a Input, calls: &'a Calls) -> Copier<'a> {
-        Copier {
-            source: SourceBucket { calls, name: &input.run.source, owner: &input.run.source_account },
-            target: Target {
-                calls,
-                bucket: &input.bucket.name,
-                owner: &input.bucket.account,
-                prefix: input.run.target_prefix(),
-                storage_class: input.run.snapshot.storage_class.as_deref().unwrap_or(DEFAULT_STORAGE_CLASS),
-                run_began: context.execution.start_time,
-            },
-            records: Records { ledger: &self.ledger, run, calls },
-        }
     }
 
     /// Tells of the objects that were not copied, records it, and fails.
@@ -232,18 +200,4 @@ fn record(run: &RunKey) -> String {
 /// The record of what was left after a number of redrives.
 fn incomplete_record(run: &RunKey, redrives: u32) -> String {
     run.record(&format!("06-large-copy-redrive-{redrives}-incomplete.json"))
-}
-
-/// The end of an object or why it has none; an error when no object can be brought to its end.
-fn ended(brought: Result<End, Trouble>) -> Result<Result<End, Failure>, StageError> {
-    match brought {
-        Ok(end) => Ok(Ok(end)),
-        Err(Trouble::Failed(failure)) => Ok(Err(failure)),
-        Err(Trouble::Broken(error)) => Err(error),
-        Err(Trouble::Vanished | Trouble::Changed(_) | Trouble::Lost(_)) => {
-            let cause =
-                "an object was given back before its end. This is a fault of the worker: report it with its log.";
-            Err(StageError::permanent(StageError::OUTPUT_INVALID, cause))
-        }
-    }
 }

@@ -6,10 +6,9 @@ use levee_ledger::{
     ArtefactWriter, Ledger, RunKey,
     state::{FailureClass, LargeCopied, LargeFailure, LargeRow, ObjectPointer},
 };
+use levee_parts::End;
 use levee_stage::StageError;
 use serde::Serialize;
-
-use crate::records::End;
 
 const JSON_LINES: &str = "application/x-ndjson";
 /// What the names of the lists begin with. The number behind it counts passes: whoever goes over the objects again, because a

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use levee_ledger::{
-    RunKey,
-    state::{FailureClass, ObjectPointer},
-};
+use levee_ledger::{RunKey, state::ObjectPointer};
+use levee_parts::remedy;
+use levee_stage::Stage;
 use serde_json::{Value, json};
 
-use crate::tally::Counts;
+use crate::{LargeCopying, tally::Counts};
 
 /// The detail of `Copy Failures`, as report-parse has it. Counts are those of the large objects; `rows` are all of them.
 pub(crate) fn event(run: &RunKey, redrives: u32, counts: &Counts, objects: u64, list: Option<&ObjectPointer>) -> Value {
@@ -37,7 +36,8 @@ pub(crate) fn cause(
     (source, snapshot): (&str, &str),
 ) -> String {
     let place = list.map(|list| format!(" All are in s3://{}/{}.", list.bucket, list.key)).unwrap_or_default();
-    let remedies: Vec<_> = counts.failed.keys().map(|class| remedy(*class, source, snapshot)).collect();
+    let remedies = counts.failed.keys().map(|class| remedy(*class, LargeCopying::NAME, source, snapshot));
+    let remedies: Vec<_> = remedies.collect();
     format!(
         "{} of {objects} large objects were not copied: {}. {}.{place} {}. Then redrive the execution: exactly these objects \
          are copied.",
@@ -70,43 +70,9 @@ fn first(counts: &Counts) -> String {
     format!("The first: {}", counts.first.join("; "))
 }
 
-/// What mends a class, as the beginning or a later part of a sentence.
-fn remedy(class: FailureClass, source: &str, snapshot: &str) -> String {
-    match class {
-        FailureClass::Vanished => "`vanished`: they are gone from the source".to_owned(),
-        FailureClass::Denied => format!(
-            "`denied`: let the role of the large-copy worker read the source, in its own policy and in the bucket policy of \
-             {source} (s3:GetObject, s3:GetObjectVersion, s3:GetObjectTagging and s3:GetObjectVersionTagging on \
-             arn:aws:s3:::{source}/*, s3:ListBucket on arn:aws:s3:::{source}), and write copies (s3:PutObject, \
-             s3:PutObjectTagging, s3:GetObject, s3:ListMultipartUploadParts and s3:AbortMultipartUpload on \
-             arn:aws:s3:::{snapshot}/*, s3:ListBucket and s3:ListBucketMultipartUploads on arn:aws:s3:::{snapshot}); the \
-             refused calls say which"
-        ),
-        FailureClass::Key => {
-            "`key`: let the role of the large-copy worker decrypt with the keys of the objects (kms:Decrypt) and encrypt with \
-             that of the snapshot (kms:GenerateDataKey, kms:Decrypt), in its own policy and in the key policies, and see that \
-             the keys are enabled; nobody of another account can use the key aws/s3"
-                .to_owned()
-        }
-        FailureClass::Archived => "`archived`: restore the objects from their archive".to_owned(),
-        FailureClass::TooLarge => {
-            "`too_large`: no upload can hold so many bytes; no redrive mends it as long as they are in the source".to_owned()
-        }
-        FailureClass::Throttled => "`throttled`: they only need another try".to_owned(),
-        FailureClass::Changed => {
-            format!("`changed`: they were overwritten again and again while they were copied; see who writes them in {source}")
-        }
-        FailureClass::Unsupported => {
-            "`unsupported`: nobody but the owner of their keys (SSE-C) can copy them; exclude them from the selection of the \
-             source"
-                .to_owned()
-        }
-        FailureClass::Other => "`other`: the list has what was found with each".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use levee_ledger::state::FailureClass;
     use rstest::rstest;
 
     use super::*;

@@ -122,11 +122,6 @@ pub(crate) fn restless() -> String {
         .to_owned()
 }
 
-/// Of a table that lacks an object which one call does not copy.
-pub(crate) fn too_large(why: &str) -> String {
-    format!("{why}: the copy is not mended; the next backup copies it in parts")
-}
-
 /// Of a table of which the run's selection takes only a part.
 pub(crate) fn left_out(key: &str) -> String {
     format!(

@@ -18,6 +18,7 @@ use levee_ledger::{
     KeyLists, Ledger, RunKey, Selector,
     state::{self, ArchivedPolicy, Bucket, LargeCopied, Manifest, Report, Restoration, Run},
 };
+use levee_parts::Errand;
 use levee_stage::{Aws, CommonSettings, Context, EventBus, Progress, Stage, StageError};
 use levee_tables::{BucketStore, tables};
 use mend::Mender;
@@ -108,8 +109,9 @@ impl TableVerify {
         Some(format!("the copies are in {class} and cannot be read before they are restored"))
     }
 
-    async fn look(&self, context: &Context, list: &str, input: &Input) -> Result<Survey, StageError> {
+    async fn look(&self, context: &Context, key: &RunKey, list: &str, input: &Input) -> Result<Survey, StageError> {
         let (run, bucket) = (&input.run, &input.bucket);
+        let errand = Errand { run, key, bucket, began: context.execution.start_time };
         let vanished =
             KeyLists::of_vanished(&self.ledger, input.report.as_ref(), input.large.as_ref(), TABLES_TORN).set().await?;
         let selector = Selector::new(&run.selection)
@@ -117,7 +119,7 @@ impl TableVerify {
         let snapshot = BucketStore::new(&self.aws.s3, &bucket.name, Some(bucket.account.clone()));
         let mender = Mender {
             source: BucketStore::new(&self.aws.s3, &run.source, Some(run.source_account.clone())),
-            copier: Copier::new(&self.aws.s3, run, bucket),
+            copier: Copier::new(&self.aws.s3, &self.ledger, errand),
             options: self.settings.options(),
             circumstances: Arc::new(Circumstances {
                 source: run.source.clone(),
@@ -186,7 +188,7 @@ impl Stage for TableVerify {
         if let Some(found) = self.ledger.read::<Torn>(&torn).await? {
             return Err(StageError::permanent(TABLES_TORN, found.value.cause));
         }
-        let Survey { tables, told } = self.look(context, &format!("{look}-tables.jsonl"), &input).await?;
+        let Survey { tables, told } = self.look(context, &run, &format!("{look}-tables.jsonl"), &input).await?;
         if tables.verdicts.torn + tables.verdicts.behind + tables.verdicts.not_checked > 0 {
             self.bus.send("Tables Torn", &tell::event(&run, redrives, &tables, &told)).await?;
         }

@@ -1,8 +1,14 @@
 //! What is done about a table whose copy is not whole, or does not open where it is.
 
-use std::sync::Arc;
+use std::{
+    future::ready,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use levee_delta_log::{Listing, NeedKind, Options, TableVerdict, Verdict, hint_is_sound};
 use levee_ledger::{
     Selector,
@@ -176,7 +182,6 @@ impl Mender {
     fn stopped(&self, trouble: Trouble, mut mending: Mending) -> Result<Mending, StageError> {
         match trouble {
             Trouble::Broken(error) => return Err(error),
-            Trouble::TooLarge(why) => mending.explanation = Some(explain::too_large(&why)),
             Trouble::LeftOut(key) => mending.explanation = Some(explain::left_out(&key)),
             Trouble::Archived if self.skips_archived => mending.explanation = Some(explain::archived()),
             Trouble::Archived => mending.refused = Some(explain::archived()),
@@ -197,6 +202,8 @@ impl Mender {
         Ok(())
     }
 
+    /// Copies objects of a table. When one fails, those under way are waited for, so that no upload of a large one is left half done;
+    /// no further one is begun.
     async fn copy_all(
         &self,
         root: &str,
@@ -204,16 +211,26 @@ impl Mender {
         at_once: usize,
         mending: &mut Mending,
     ) -> Result<(), Trouble> {
-        let copies = needs.into_iter().map(|need| {
+        let stop = AtomicBool::new(false);
+        let copies = stream::iter(needs).take_while(|_| ready(!stop.load(Ordering::Relaxed))).map(|need| {
             let key = format!("{}{}", prefix(root), need.path);
             async move { self.copier.copy(&key, need.size).await.map(|()| need.size) }
         });
-        let mut copies = stream::iter(copies).buffered(at_once);
-        while let Some(size) = copies.try_next().await? {
-            mending.objects += 1;
-            mending.bytes += size.unwrap_or_default();
+        let mut copies = std::pin::pin!(copies.buffer_unordered(at_once));
+        let mut trouble = None;
+        while let Some(copied) = copies.next().await {
+            match copied {
+                Ok(size) => {
+                    mending.objects += 1;
+                    mending.bytes += size.unwrap_or_default();
+                }
+                Err(first) => {
+                    stop.store(true, Ordering::Relaxed);
+                    trouble.get_or_insert(first);
+                }
+            }
         }
-        Ok(())
+        trouble.map_or(Ok(()), Err)
     }
 
     async fn selects(&self, key: &str) -> Result<bool, Trouble> {

@@ -163,11 +163,12 @@ run "table_verify_reads_both_sides_and_writes_copies" {
       TableVerifyWorksOnItsQueue   = "Allow sqs:GetQueueUrl sqs:ReceiveMessage sqs:ChangeMessageVisibility sqs:SendMessage sqs:DeleteMessage sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:222222222222:levee-table-verify"
       TableVerifySetsMessagesAside = "Allow sqs:GetQueueUrl sqs:SendMessage on arn:aws:sqs:us-east-1:222222222222:levee-table-verify-dlq"
       TableVerifyWritesItsRecords  = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/08-table-verify* arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/08-table-verify*"
-      TableVerifyReadsCopies       = "Allow s3:GetObject on arn:aws:s3:::lake-events-??-???-????/* arn:aws:s3:::lake-orders-??-???-????/*"
-      TableVerifyListsCopies       = "Allow s3:ListBucket on arn:aws:s3:::lake-events-??-???-???? arn:aws:s3:::lake-orders-??-???-????"
-      TableVerifyReadsSources      = "Allow s3:GetObject s3:GetObjectTagging on arn:aws:s3:::lake-events/* arn:aws:s3:::lake-orders/*"
+      TableVerifyWritesUploadsDown = "Allow s3:PutObject on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/06-large-copy/*"
+      TableVerifyReadsSources      = "Allow s3:GetObject s3:GetObjectVersion s3:GetObjectTagging s3:GetObjectVersionTagging on arn:aws:s3:::lake-events/* arn:aws:s3:::lake-orders/*"
       TableVerifyListsSources      = "Allow s3:ListBucket on arn:aws:s3:::lake-events arn:aws:s3:::lake-orders"
-      TableVerifyWritesCopies      = "Allow s3:PutObject s3:PutObjectTagging on arn:aws:s3:::lake-events-??-???-????/* arn:aws:s3:::lake-orders-??-???-????/*"
+      TableVerifyWritesCopies      = "Allow s3:PutObject s3:PutObjectTagging s3:AbortMultipartUpload on arn:aws:s3:::lake-events-??-???-????/* arn:aws:s3:::lake-orders-??-???-????/*"
+      TableVerifyLooksAtCopies     = "Allow s3:GetObject s3:ListMultipartUploadParts on arn:aws:s3:::lake-events-??-???-????/* arn:aws:s3:::lake-orders-??-???-????/*"
+      TableVerifyListsCopies       = "Allow s3:ListBucket s3:ListBucketMultipartUploads on arn:aws:s3:::lake-events-??-???-???? arn:aws:s3:::lake-orders-??-???-????"
       TableVerifyGivesUpUploads    = "Allow s3:AbortMultipartUpload on arn:aws:s3:::levee-ledger-222222222222-us-east-1/runs/*/08-table-verify* arn:aws:s3:::levee-ledger-222222222222-us-east-1/restores/*/08-table-verify*"
       TableVerifyTellsOfTables     = "Allow events:PutEvents on arn:aws:events:us-east-1:222222222222:event-bus/levee"
     }
@@ -275,7 +276,7 @@ run "a_group_has_the_calls_of_its_stages" {
       && { for group in ["first", "second", "third", "fourth"] : group => [
         length(jsondecode(aws_iam_role_policy.this["worker-${group}"].policy).Statement),
         length(distinct([for s in jsondecode(aws_iam_role_policy.this["worker-${group}"].policy).Statement : s.Sid])),
-      ] } == { first = [3 + 4 * 3 + 5 + 4 + 3 + 1, 28], second = [3 + 3 * 3 + 6 + 7 + 7, 32], third = [3 + 4 * 3 + 3 + 7 + 6 + 3, 34], fourth = [3 + 2 * 3 + 1 + 2, 12] }
+      ] } == { first = [3 + 4 * 3 + 5 + 4 + 3 + 1, 28], second = [3 + 3 * 3 + 6 + 7 + 7, 32], third = [3 + 4 * 3 + 3 + 8 + 6 + 3, 35], fourth = [3 + 2 * 3 + 1 + 2, 12] }
     )
     error_message = "A group has not the statements of its stages, each under its own Sid."
   }

@@ -2,6 +2,7 @@
 //! another.
 
 use levee_ledger::state::{FailureClass, LargeCopy, LargeRow, LargeVanished, Proof};
+use levee_stage::StageError;
 
 use crate::{
     checksum::UploadChecksum,
@@ -15,8 +16,8 @@ use crate::{
 /// How often an object is begun again because it has changed, or because another worker was there.
 const AGAIN: u32 = 4;
 
-/// Copies objects.
-pub(crate) struct Copier<'a> {
+/// The two buckets and the ledger, as the way of an object sees them.
+pub(crate) struct Way<'a> {
     pub(crate) source: SourceBucket<'a>,
     pub(crate) target: Target<'a>,
     pub(crate) records: Records<'a>,
@@ -29,42 +30,61 @@ struct Upload {
     done: DoneParts,
 }
 
-impl Copier<'_> {
-    /// Brings an object to its end. Afterwards no upload of this run is left for it, unless the failure may pass.
+impl Way<'_> {
+    /// See [`Copier::bring`](crate::Copier::bring).
     ///
     /// # Errors
-    /// It cannot be copied for now.
-    pub(crate) async fn bring(&self, row: &LargeRow) -> Result<End, Trouble> {
+    /// Nothing can be done for any object.
+    pub(crate) async fn bring(&self, row: &LargeRow) -> Result<Result<End, Failure>, StageError> {
         let mut again = 0;
         loop {
             if let Some(end) = self.records.end(&row.key).await? {
-                return Ok(end);
+                return Ok(Ok(end));
             }
-            match self.copy(row).await {
-                Ok(copy) => return Ok(self.records.write_end(End::Copied(copy)).await?),
-                Err(Trouble::Vanished) => {
-                    self.give_up(row).await;
-                    let vanished = LargeVanished { key: row.key.clone(), size: row.size };
-                    return Ok(self.records.write_end(End::Vanished(vanished)).await?);
-                }
-                Err(Trouble::Changed(refusal) | Trouble::Lost(refusal)) if again < AGAIN => {
-                    tracing::info!(key = row.key, %refusal, "the object, or its upload, is not what it was: it is begun again");
-                    again += 1;
-                }
-                Err(Trouble::Changed(refusal)) => {
-                    self.give_up(row).await;
-                    return Err(Failure::meaning(FailureClass::Changed, refusal).into());
-                }
-                Err(Trouble::Lost(refusal)) => return Err(Failure::meaning(FailureClass::Throttled, refusal).into()),
-                Err(Trouble::Failed(failure)) => {
-                    if !failure.is_transient() {
-                        self.give_up(row).await;
-                    }
-                    return Err(failure.into());
-                }
-                Err(broken @ Trouble::Broken(_)) => return Err(broken),
+            match self.attempt(row, &mut again).await? {
+                Some(Ok(end)) => return self.records.write_end(end).await.map(Ok),
+                Some(Err(failure)) => return Ok(Err(failure)),
+                None => {}
             }
         }
+    }
+
+    /// See [`Copier::bring_anew`](crate::Copier::bring_anew).
+    ///
+    /// # Errors
+    /// Nothing can be done for any object.
+    pub(crate) async fn bring_anew(&self, row: &LargeRow) -> Result<Result<End, Failure>, StageError> {
+        let mut again = 0;
+        loop {
+            if let Some(brought) = self.attempt(row, &mut again).await? {
+                return Ok(brought);
+            }
+        }
+    }
+
+    /// Looks at an object and copies it, if it is not copied yet. None when it has to be begun again, which `again` counts.
+    async fn attempt(&self, row: &LargeRow, again: &mut u32) -> Result<Option<Result<End, Failure>>, StageError> {
+        let failure = match self.copy(row).await {
+            Ok(copy) => return Ok(Some(Ok(End::Copied(copy)))),
+            Err(Trouble::Vanished) => {
+                self.give_up(row).await;
+                let vanished = LargeVanished { key: row.key.clone(), size: row.size };
+                return Ok(Some(Ok(End::Vanished(vanished))));
+            }
+            Err(Trouble::Changed(refusal) | Trouble::Lost(refusal)) if *again < AGAIN => {
+                tracing::info!(key = row.key, %refusal, "the object, or its upload, is not what it was: it is begun again");
+                *again += 1;
+                return Ok(None);
+            }
+            Err(Trouble::Changed(refusal)) => Failure::meaning(FailureClass::Changed, refusal),
+            Err(Trouble::Lost(refusal)) => Failure::meaning(FailureClass::Throttled, refusal),
+            Err(Trouble::Failed(failure)) => failure,
+            Err(Trouble::Broken(error)) => return Err(error),
+        };
+        if !failure.is_transient() {
+            self.give_up(row).await;
+        }
+        Ok(Some(Err(failure)))
     }
 
     /// Aborts the upload of an object that is not copied. The failure is told, whatever comes of this: the bucket's lifecycle

@@ -16,10 +16,11 @@ use crate::trouble::Refusal;
 /// before it does ("CompleteMultipartUpload" in the S3 API Reference: it can take several minutes).
 const SLOW_ANSWER: Duration = Duration::from_secs(15 * 60);
 
-/// Calls of one message.
+/// The calls of one copier.
+#[derive(Debug)]
 pub(crate) struct Calls {
     pub(crate) s3: Client,
-    /// The pool that all objects of the message share.
+    /// The pool that all of its objects share.
     pool: Semaphore,
     pub(crate) at_a_time: usize,
     retry: RetrySettings,

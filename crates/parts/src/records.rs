@@ -1,4 +1,5 @@
-//! What large-copy writes down of each object: enough for whoever goes on after a crash.
+//! What is written down of each object: enough for whoever goes on after a crash. The names are those of the stage large-copy,
+//! whoever copies.
 //!
 //! ```text
 //! 06-large-copy/<id>-upload-<n>.json          an upload was begun
@@ -42,11 +43,11 @@ pub(crate) struct Whole {
     pub(crate) etag: String,
 }
 
-/// The record of an object's end.
+/// How an object ended, and the record of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum End {
-    /// It is in the snapshot bucket.
+pub enum End {
+    /// It is in the bucket that it is copied into.
     Copied(LargeCopy),
     /// It is gone from the source.
     Vanished(LargeVanished),

@@ -87,8 +87,8 @@ impl From<StageError> for Trouble {
 
 /// Why an object was not copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
-    pub(crate) class: FailureClass,
+pub struct Failure {
+    class: FailureClass,
     refusal: Option<Refusal>,
     message: Option<String>,
 }
@@ -109,13 +109,20 @@ impl Failure {
         Self { class, refusal: None, message: Some(message.into()) }
     }
 
+    /// What it means for the object. What is [`FailureClass::Throttled`] may be mended by another try; the upload is kept for it.
+    #[must_use]
+    pub const fn class(&self) -> FailureClass {
+        self.class
+    }
+
     /// Whether another try may mend it.
     pub(crate) fn is_transient(&self) -> bool {
         self.class == FailureClass::Throttled
     }
 
-    /// The line of the list of failures.
-    pub(crate) fn line(self, bucket: &str, row: &LargeRow) -> LargeFailure {
+    /// The line of a list of failures, of an object of the bucket `bucket`.
+    #[must_use]
+    pub fn line(self, bucket: &str, row: &LargeRow) -> LargeFailure {
         let (refusal, said) = (self.refusal, self.message);
         let (operation, http_status, error_code, message) = match refusal {
             Some(refusal) => (Some(refusal.operation.to_owned()), refusal.status, refusal.code, refusal.message),
@@ -130,6 +137,16 @@ impl Failure {
             http_status,
             error_code,
             message,
+        }
+    }
+}
+
+/// The call that was refused, or what was found, for people.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.refusal {
+            Some(refusal) => write!(f, "{refusal}"),
+            None => f.write_str(self.message.as_deref().unwrap_or("no message")),
         }
     }
 }

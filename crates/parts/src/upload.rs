@@ -1,4 +1,4 @@
-//! One multipart upload into the snapshot bucket.
+//! One multipart upload into the bucket that is copied into.
 
 use std::{
     borrow::Cow,
@@ -24,7 +24,7 @@ use crate::{
     trouble::{Failure, Refusal, Trouble},
 };
 
-/// The snapshot bucket.
+/// The bucket that is copied into: a snapshot bucket, or the target of a restore.
 pub(crate) struct Target<'a> {
     pub(crate) calls: &'a Calls,
     pub(crate) bucket: &'a str,
