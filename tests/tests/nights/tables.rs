@@ -207,6 +207,28 @@ async fn a_vacuum_between_inventory_and_copy_is_mended_to_the_version_that_the_s
     assert_told(&table, &[gone, "newest whole version is 3"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_cleaned_up_between_inventory_and_copy_is_mended_and_it_is_said() {
+    let mut rig = rig().await;
+    let log = "curated/planes/_delta_log/";
+    let checkpoint = format!("{log}00000000000000000008.checkpoint.parquet");
+    let lake = levee::lake::sample().unwrap().into_iter().map(|file| (file.key, file.bytes.to_vec()));
+    let planes = lake.filter(|(key, _)| key.starts_with("curated/planes/"));
+    let (later, sooner): (Vec<_>, Vec<_>) =
+        planes.partition(|(key, _)| *key == checkpoint || key.ends_with("/_last_checkpoint"));
+    rig.fill(sooner).await.unwrap();
+    inventory(&rig).await;
+    rig.fill(later).await.unwrap();
+    for version in 0..8 {
+        delete(&rig.accounts.warehouse, SOURCE, &format!("{log}{version:020}.json")).await;
+    }
+    assert_succeeded(&night(&mut rig).await);
+    let table = verdict(&rig).await;
+    assert_whole_at(&table, 9);
+    assert_eq!((&table["repair"]["before"], &table["repair"]["objects"]), (&json!("torn"), &json!(1)), "{table}");
+    assert_told(&table, &["8 commits from 0 on were in the inventory", "its log was cleaned up meanwhile"]);
+}
+
 /// A night of a table without its newest file that has come as far as the look at the tables, which nobody takes yet.
 async fn before_the_look() -> (Rig, Hands, String) {
     let rig = rig().await;

@@ -9,6 +9,8 @@ use levee_tables::prefix;
 
 /// `delta.deletedFileRetentionDuration` where a table does not say: one week (Delta Lake documentation, "Table properties").
 const DEFAULT_RETENTION_SECONDS: u64 = 7 * 24 * 3600;
+/// Commits of a table that are looked for among what has vanished.
+const COMMITS: usize = 100_000;
 
 /// Of the run, what explanations need.
 #[derive(Debug)]
@@ -61,6 +63,23 @@ impl Circumstances {
         }
     }
 
+    /// Of the commits that the copy cannot be loaded beyond, or without, those that the inventory had and the source had not any more;
+    /// empty where there is none.
+    fn cleaned_up(&self, table: &TableVerdict) -> String {
+        let (Some(vanished), Some(latest)) = (&self.vanished, table.latest_version) else { return String::new() };
+        let first = table.latest_loadable_version.map_or(0, |version| version + 1);
+        let below = prefix(&table.path);
+        let is_gone = |version: &u64| vanished.has(&format!("{below}_delta_log/{version:020}.json"));
+        let mut gone = (first..=latest).take(COMMITS).filter(is_gone);
+        let Some(first) = gone.next() else { return String::new() };
+        format!(
+            ": {} commits from {first} on were in the inventory of {} and gone from the source when they were to be copied, since its log \
+             was cleaned up meanwhile (delta.logRetentionDuration)",
+            1 + gone.count(),
+            self.scan_started
+        )
+    }
+
     /// Whether a place of absolute paths is backed up.
     fn backup_of(&self, place: &str) -> String {
         let bucket = ["s3://", "s3a://", "s3n://"].iter().find_map(|scheme| place.strip_prefix(scheme));
@@ -100,7 +119,7 @@ pub(crate) fn impossible(copy: &TableVerdict, source: &TableVerdict) -> Option<S
         return Some(format!(
             "the table is torn at the source as well: {} there. Look at who vacuums or deletes below it; an earlier backup may \
              have it whole",
-            lacks(source)
+            what(source)
         ));
     }
     if copy.verdict.is_good() {
@@ -155,7 +174,7 @@ pub(crate) fn table(
             after.unsupported.join(", ")
         )),
         Verdict::Behind | Verdict::Torn if told.is_empty() || (repair.is_none() && !after.missing.is_empty()) => {
-            told.push(format!("{}{}", lacks(after), circumstances.whereabouts(after)));
+            told.push(lacks(after, circumstances));
         }
         _ => {}
     }
@@ -166,7 +185,15 @@ pub(crate) fn table(
     (!told.is_empty()).then(|| format!("{}.", told.join(". ")))
 }
 
-fn lacks(table: &TableVerdict) -> String {
+/// What a copy lacks, and what became of it.
+fn lacks(table: &TableVerdict, circumstances: &Circumstances) -> String {
+    match what(table) {
+        what if table.missing_in_all.objects == 0 => format!("{what}{}", circumstances.cleaned_up(table)),
+        what => format!("{what}{}", circumstances.whereabouts(table)),
+    }
+}
+
+fn what(table: &TableVerdict) -> String {
     match table.latest_loadable_version {
         Some(version) if table.missing_in_all.objects == 0 => format!("no version above {version} can be loaded"),
         Some(version) => format!("version {version} lacks {} objects", table.missing_in_all.objects),
@@ -177,7 +204,7 @@ fn lacks(table: &TableVerdict) -> String {
 fn repaired(before: &TableVerdict, after: &TableVerdict, repair: &Repair, circumstances: &Circumstances) -> String {
     let lacked = match before.checksum_beyond.filter(|_| before.verdict.is_good()) {
         Some(version) => format!("but had nothing of commit {version} than its file of checksums"),
-        None => format!("since {}{}", lacks(before), circumstances.whereabouts(before)),
+        None => format!("since {}", lacks(before, circumstances)),
     };
     let now = after.newest_whole_version.map_or_else(|| "still none".to_owned(), |version| version.to_string());
     format!(
