@@ -11,6 +11,7 @@ mod codec;
 mod columns;
 mod delta;
 mod end;
+mod footer;
 mod pages;
 mod rows;
 mod thrift;
@@ -30,6 +31,7 @@ pub use self::end::{End, MOST_OF_A_FOOTER, rows_by_end};
 pub(crate) use self::rows::read_whole_parquet;
 use self::{
     columns::{BATCH, Group, Levels, text},
+    footer::is_sound,
     pages::Budget,
 };
 use crate::{
@@ -125,7 +127,7 @@ fn footer(file: &Bytes) -> Result<ParquetMetaData> {
     }
     let start = body.len().checked_sub(u32::from_le_bytes(*length) as usize).ok_or_else(no_parquet)?;
     let footer = body.get(start..).ok_or_else(no_parquet)?;
-    if !thrift::is_sound(footer) {
+    if !is_sound(footer) {
         return Err(broken("its footer is broken"));
     }
     let metadata = ParquetMetaDataReader::decode_metadata(footer)?;

@@ -8,7 +8,7 @@ use parquet::{
     file::metadata::ParquetMetaDataReader,
 };
 
-use super::{TAIL, guarded, thrift};
+use super::{TAIL, footer::is_sound, guarded};
 
 /// Bytes of a footer above which it is not read.
 pub const MOST_OF_A_FOOTER: u64 = 128 << 20;
@@ -50,7 +50,7 @@ fn of_end(end: &[u8], size: u64) -> Result<End> {
         return Ok(End::Longer(needed));
     };
     let footer = before.get(start..).ok_or_else(no_parquet)?;
-    if !thrift::is_sound(footer) {
+    if !is_sound(footer) {
         return Err(broken("its footer is broken"));
     }
     let metadata = ParquetMetaDataReader::decode_metadata(footer)?;
